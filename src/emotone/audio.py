@@ -1,0 +1,169 @@
+"""Audio files and arrays to what the network hears: 16 kHz, mono, float32."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from emotone.errors import AudioError
+
+SAMPLE_RATE = 16_000  # Hz
+MAX_CHANNELS = 64
+
+Waveform = NDArray[np.float32]
+
+
+def read(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> Waveform:
+    """Read an audio file, or the part of it from ``start_s`` to ``end_s``.
+
+    libsndfile decodes what it can (WAV, FLAC, OGG, Opus, MP3, AIFF, …), FFmpeg through PyAV the
+    rest (M4A, WebM, …). Channels are averaged.
+
+    Args:
+        path: an audio file of any rate and channel count.
+        start_s: where to begin, in seconds.
+        end_s: where to end, in seconds; ``None`` for the end of the file.
+
+    Returns:
+        Waveform of shape ``(samples,)`` at 16 kHz, nominally within ±1.
+
+    Raises:
+        AudioError: if the file is missing, empty, not audio, truncated or holds NaN, or if the
+            part asked for lies outside it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise AudioError(f"{path}: no such file; check the path")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path}: the file is empty (0 bytes); copy or record it again")
+    _check_riff_is_whole(path)
+    if end_s is not None and end_s <= start_s:
+        raise AudioError(
+            f"{path}: the part from {start_s:g} s to {end_s:g} s is empty; "
+            "start and end are seconds, the end after the start"
+        )
+    try:
+        samples, rate = _read_libsndfile(path, start_s, end_s)
+    except soundfile.LibsndfileError as error:
+        samples, rate = _read_ffmpeg(path, start_s, end_s, str(error))
+    if samples.shape[0] == 0:
+        raise AudioError(
+            f"{path}: holds no samples from {start_s:g} s on; did you give times in milliseconds?"
+            if start_s
+            else f"{path}: the file holds no samples; record it again"
+        )
+    try:
+        return from_array(samples, rate)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+
+
+def from_array(samples: NDArray[Any], rate: int) -> Waveform:
+    """Bring an array to 16 kHz mono float32.
+
+    Args:
+        samples: shape ``(samples,)`` or ``(samples, channels)``; floating point within ±1, or
+            integers, which are scaled by the range of their type.
+        rate: sampling rate in Hz.
+
+    Returns:
+        Waveform of shape ``(samples,)`` at 16 kHz.
+
+    Raises:
+        AudioError: if the shape, type or rate is not that of audio, or a sample is NaN or infinite.
+    """
+    samples = np.asarray(samples)
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate <= 0:
+        raise AudioError(f"the sampling rate must be a positive whole number of Hz, got {rate!r}")
+    if samples.ndim not in (1, 2):
+        raise AudioError(f"expected shape (samples,) or (samples, channels), got {samples.shape}")
+    if samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS:
+        raise AudioError(
+            f"expected shape (samples, channels) with 1 to {MAX_CHANNELS} channels, got "
+            f"{samples.shape}; transpose it if the channels come first"
+        )
+    if samples.shape[0] == 0:
+        raise AudioError("the array holds no samples")
+    if samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / float(-int(np.iinfo(samples.dtype).min))
+    elif samples.dtype.kind == "u":
+        half = (int(np.iinfo(samples.dtype).max) + 1) / 2
+        samples = ((samples.astype(np.float64) - half) / half).astype(np.float32)
+    elif samples.dtype.kind == "f":
+        samples = samples.astype(np.float32, copy=False)
+    else:
+        raise AudioError(f"expected real numbers, got an array of type {samples.dtype}")
+    if not np.isfinite(samples).all():
+        raise AudioError("contains NaN or infinite samples; export the audio again")
+    mono = samples.mean(axis=1) if samples.ndim == 2 else samples
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE)
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def _read_libsndfile(
+    path: Path, start_s: float, end_s: float | None
+) -> tuple[NDArray[np.float32], int]:
+    with soundfile.SoundFile(path) as file:
+        rate = file.samplerate
+        first = min(round(start_s * rate), file.frames)
+        last = file.frames if end_s is None else min(round(end_s * rate), file.frames)
+        file.seek(first)
+        samples = file.read(last - first, dtype="float32", always_2d=True)
+        if len(samples) < last - first:
+            raise AudioError(
+                f"{path}: truncated: the header promises {last - first} samples, "
+                f"{len(samples)} are there; copy the file again"
+            )
+    return samples, rate
+
+
+def _read_ffmpeg(
+    path: Path, start_s: float, end_s: float | None, why_not_libsndfile: str
+) -> tuple[NDArray[np.float32], int]:
+    import av  # here, because it takes 0.1 s to load and few files need it
+
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{path}: no audio stream in it; give a file with sound")
+            stream = container.streams.audio[0]
+            rate = int(stream.rate)
+            resampler = av.AudioResampler(format="fltp", rate=rate)
+            frames = [frame for raw in container.decode(stream) for frame in resampler.resample(raw)]
+    except (av.FFmpegError, ValueError) as error:
+        raise AudioError(
+            f"{path}: not audio that can be decoded, or damaged "
+            f"(libsndfile: {why_not_libsndfile.strip()} FFmpeg: {error}); "
+            "convert it to WAV or copy it again"
+        ) from error
+    if not frames:
+        raise AudioError(f"{path}: the file holds no samples; record it again")
+    samples = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).T
+    last = None if end_s is None else round(end_s * rate)
+    return np.ascontiguousarray(samples[round(start_s * rate) : last], dtype=np.float32), rate
+
+
+def _check_riff_is_whole(path: Path) -> None:
+    """Raise if a WAV file ends before its data chunk does: libsndfile would shorten it silently."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        header = file.read(12)
+        if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
+            return
+        while len(chunk := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", chunk)
+            if name == b"data":
+                unknown = length in (0, 0xFFFFFFFF, 0x7FFFFFFF)  # written by streaming programs
+                missing = file.tell() + length - size
+                if missing > 0 and not unknown:
+                    raise AudioError(
+                        f"{path}: truncated: {missing} of {length} bytes of sound are missing; "
+                        "copy the file again"
+                    )
+                return
+            file.seek(length + length % 2, 1)

@@ -1,0 +1,210 @@
+"""Augmentation of log-mel spectrograms in batches, seeded per utterance and epoch.
+
+Everything works on log-mel spectrograms, so that they are computed once and kept. A change of
+speed or vocal tract length moves frequencies, which is an interpolation along the mel axis; level
+and equalisation are additions; noise adds power. The same seed, epoch and utterance give the same
+change, in whatever batch the utterance comes, so that a resumed run repeats an uninterrupted one.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional
+
+from emotone.features import FeatureOptions, frame_mask, hz_of_mel, mel_centres, mel_of_hz
+from emotone.options import Options
+
+EQUALISER_CURVES = 5  # cosines over the mel axis, the first of half a period
+TIME_MASK_FRAMES = 0.3  # longest mask as a share of the utterance
+MEL_MASK_BANDS = 0.2  # widest mask as a share of the bands
+
+
+class AugmentOptions(Options):
+    """How far training utterances are changed. Zero switches a change off.
+
+    Attributes:
+        speed: largest relative change of speed, as by playing faster: tempo and pitch together
+            (Ko et al., Interspeech 2015).
+        tempo: largest relative change of tempo alone.
+        warp: largest relative shift of all frequencies, vocal tract length perturbation
+            (Jaitly & Hinton, ICML workshop 2013).
+        level_db: standard deviation of the level.
+        equaliser_db: standard deviation of a random smooth frequency response.
+        noise: probability of stationary noise of random colour, 10 to 40 dB below the speech.
+        time_mask: probability of masking a stretch of time (SpecAugment, Park et al., 2019).
+        mel_mask: probability of masking a range of mel bands (SpecAugment).
+        mixup: parameter of the Beta distribution of mixup (Zhang et al., ICLR 2018).
+    """
+
+    speed: float = Field(0.0, ge=0, lt=0.5)
+    tempo: float = Field(0.0, ge=0, lt=0.5)
+    warp: float = Field(0.1, ge=0, lt=0.5)
+    level_db: float = Field(3.0, ge=0)
+    equaliser_db: float = Field(3.0, ge=0)
+    noise: float = Field(0.0, ge=0, le=1)
+    time_mask: float = Field(0.0, ge=0, le=1)
+    mel_mask: float = Field(0.0, ge=0, le=1)
+    mixup: float = Field(0.3, ge=0)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Random numbers of a batch, each field with one row per utterance."""
+
+    uniform: NDArray[np.float64]  # (batch, 16) in 0 … 1
+    normal: NDArray[np.float64]  # (batch, 1 + EQUALISER_CURVES)
+    noise_seeds: NDArray[np.int64]  # (batch,)
+
+    @classmethod
+    def of(cls, utterances: Sequence[int], *, seed: int, epoch: int) -> "Draws":
+        """Draw for utterances, given by their number in the corpus."""
+        generators = [np.random.default_rng([seed, epoch, number]) for number in utterances]
+        return cls(
+            np.stack([generator.random(16) for generator in generators]),
+            np.stack([generator.standard_normal(1 + EQUALISER_CURVES) for generator in generators]),
+            np.stack([generator.integers(2**31) for generator in generators]),
+        )
+
+
+def augment(
+    log_mel: Tensor, frames: Tensor, draws: Draws, options: AugmentOptions, features: FeatureOptions
+) -> tuple[Tensor, Tensor]:
+    """Change each utterance at random; mixup is apart, see :func:`mixup`.
+
+    Args:
+        log_mel: natural logarithm of mel power, shape ``(batch, frames, mels)``.
+        frames: number of frames of each utterance, shape ``(batch,)``.
+        draws: random numbers.
+        options: how far to go.
+        features: of ``log_mel``.
+
+    Returns:
+        Log-mel of shape ``(batch, new_frames, mels)`` and the new numbers of frames.
+    """
+    uniform = torch.from_numpy(draws.uniform).float().to(log_mel.device)
+    normal = torch.from_numpy(draws.normal).float().to(log_mel.device)
+    speed = 1 + options.speed * (2 * uniform[:, 0] - 1)
+    tempo = speed * (1 + options.tempo * (2 * uniform[:, 1] - 1))
+    shift = speed * (1 + options.warp * (2 * uniform[:, 2] - 1))
+    if options.speed or options.tempo or options.warp:
+        log_mel, frames = _resample(log_mel, frames, tempo, shift, features)
+    nats_per_db = math.log(10) / 10
+    gain = options.level_db * normal[:, :1] + options.equaliser_db * _equaliser(
+        normal[:, 1:], features.mels
+    )
+    log_mel = log_mel + nats_per_db * gain[:, None]
+    if options.noise:
+        log_mel = _add_noise(log_mel, frames, uniform[:, 3:9], draws.noise_seeds, options.noise)
+    return _mask(log_mel, frames, uniform[:, 9:15], options), frames
+
+
+def mixup_shares(utterances: Sequence[int], *, seed: int, epoch: int, alpha: float) -> Tensor:
+    """Share of the first of two utterances, at least a half; shape ``(batch,)``."""
+    shares = [
+        np.random.default_rng([seed, epoch, number, 1]).beta(alpha, alpha) for number in utterances
+    ]
+    return torch.tensor([max(share, 1 - share) for share in shares], dtype=torch.float32)
+
+
+def mixup(
+    features: Tensor, frames: Tensor, targets: Tensor, shares: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mix each utterance with the next of the batch, labels alike.
+
+    The mixture is as long as the longer of the two; features are normalised, so beyond the end of
+    the shorter one it is mixed with the mean.
+
+    Shape:
+        features ``(batch, channels, frames, mels)``, frames ``(batch,)``, targets
+        ``(batch, classes)``, shares ``(batch,)``; returns the first three, mixed.
+    """
+    share = shares.to(features.device)
+    mixed = share[:, None, None, None] * features
+    mixed = mixed + (1 - share)[:, None, None, None] * features.roll(1, dims=0)
+    targets = share[:, None] * targets + (1 - share)[:, None] * targets.roll(1, dims=0)
+    return mixed, torch.maximum(frames, frames.roll(1, dims=0)), targets
+
+
+def _resample(
+    log_mel: Tensor, frames: Tensor, tempo: Tensor, shift: Tensor, options: FeatureOptions
+) -> tuple[Tensor, Tensor]:
+    """Read time ``tempo`` times as fast, with all frequencies multiplied by ``shift``."""
+    new_frames = (frames / tempo).round().long().clamp_min(1)
+    count = int(new_frames.max())
+    time = torch.arange(count, device=log_mel.device)[None] * tempo[:, None]
+    time = torch.minimum(time, (frames - 1)[:, None].float())
+    hz = hz_of_mel(mel_centres(options.mels)).to(log_mel.device)
+    centres = mel_centres(options.mels).to(log_mel.device)
+    source = mel_of_hz(hz[None] / shift[:, None])
+    band = (source - centres[0]) / (centres[1] - centres[0])
+    band = band.clamp(0, options.mels - 1)
+    grid = torch.stack(
+        [
+            (2 * band / (options.mels - 1) - 1)[:, None].expand(-1, count, -1),
+            (2 * time / max(log_mel.shape[1] - 1, 1) - 1)[:, :, None].expand(-1, -1, options.mels),
+        ],
+        dim=3,
+    )
+    moved = functional.grid_sample(
+        log_mel[:, None], grid.float(), padding_mode="border", align_corners=True
+    )
+    return moved[:, 0], new_frames
+
+
+def _equaliser(weights: Tensor, mels: int) -> Tensor:
+    """Smooth curves of unit variance over the mel axis, shape ``(batch, mels)``."""
+    position = (torch.arange(mels, device=weights.device) + 0.5) / mels
+    orders = torch.arange(1, weights.shape[1] + 1, device=weights.device)
+    curves = torch.cos(math.pi * orders[:, None] * position[None])
+    return weights @ curves * math.sqrt(2 / weights.shape[1])
+
+
+def _add_noise(
+    log_mel: Tensor, frames: Tensor, uniform: Tensor, seeds: NDArray[np.int64], probability: float
+) -> Tensor:
+    valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
+    speech = (log_mel.exp() * valid).mean(dim=2).sum(dim=1) / frames
+    below_db = 10 + 30 * uniform[:, 1]
+    colour = 4 * (2 * uniform[:, 2:5] - 1)
+    power = _equaliser(colour, log_mel.shape[2]).exp()
+    power = power / power.mean(dim=1, keepdim=True) * (speech * 10 ** (-below_db / 10))[:, None]
+    power = torch.where(uniform[:, :1] < probability, power, torch.zeros_like(power))
+    flutter = torch.stack(
+        [
+            # mel power of noise: a mean of about eight independent exponential variables
+            torch.from_numpy(
+                np.random.default_rng(int(seed)).gamma(8, 1 / 8, tuple(log_mel.shape[1:]))
+            )
+            for seed in seeds
+        ]
+    ).to(log_mel)
+    return torch.logaddexp(log_mel, (power[:, None] * flutter).clamp_min(1e-20).log())
+
+
+def _mask(log_mel: Tensor, frames: Tensor, uniform: Tensor, options: AugmentOptions) -> Tensor:
+    if not (options.time_mask or options.mel_mask):
+        return log_mel
+    valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
+    mean = (log_mel * valid).sum(dim=1, keepdim=True) / frames[:, None, None]
+    lengths = frames.float()
+    time = _stretch(uniform[:, :3], lengths, TIME_MASK_FRAMES, options.time_mask, log_mel.shape[1])
+    bands = torch.full_like(lengths, log_mel.shape[2])
+    mel = _stretch(uniform[:, 3:], bands, MEL_MASK_BANDS, options.mel_mask, log_mel.shape[2])
+    return torch.where(time[:, :, None] | mel[:, None, :], mean.expand_as(log_mel), log_mel)
+
+
+def _stretch(
+    uniform: Tensor, lengths: Tensor, largest: float, probability: float, size: int
+) -> Tensor:
+    """Return ``(batch, size)``: true in one random stretch of each row, with ``probability``."""
+    width = largest * lengths * uniform[:, 0]
+    start = (lengths - width) * uniform[:, 1]
+    index = torch.arange(size, device=uniform.device)[None]
+    inside = (index >= start[:, None]) & (index < (start + width)[:, None])
+    return inside & (uniform[:, 2:3] < probability)

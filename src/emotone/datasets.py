@@ -1,0 +1,231 @@
+"""Corpora as batches: spectrograms computed once, then drawn by length."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emotone import audio
+from emotone.corpora import Corpus
+from emotone.errors import AudioError, CorpusError
+from emotone.features import FeatureOptions, Features
+from emotone.files import replacing, suppress_os_errors
+
+SHORTEST = 25 * audio.SAMPLE_RATE // 1000  # samples; less than a frame cannot show an emotion
+POOL_BATCHES = 8  # batches that are drawn together and then sorted by length
+SHOWN_FAILURES = 3
+
+ClassBalance = Literal["none", "weights", "sampling"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A stretch of an utterance: its number in the corpus and frames from ``start`` to ``stop``."""
+
+    utterance: int
+    start: int
+    stop: int
+
+
+class Spectrograms:
+    """Log-mel spectrograms of a whole corpus, in one file that all processes map into memory.
+
+    Attributes:
+        bounds: utterance ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``.
+        targets: number of each utterance's emotion in ``labels``.
+    """
+
+    def __init__(self, path: Path, bounds: Sequence[int], corpus: Corpus) -> None:
+        self.values = np.load(path, mmap_mode="r")
+        self.bounds = np.asarray(bounds)
+        self.labels = corpus.labels
+        self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
+        self.speakers = corpus.table["speaker"].to_numpy()
+
+    def __getitem__(self, utterance: int) -> Tensor:
+        """Log-mel of shape ``(frames, mels)``."""
+        part = self.values[self.bounds[utterance] : self.bounds[utterance + 1]]
+        return torch.from_numpy(np.array(part))
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Number of frames of each utterance."""
+        return np.diff(self.bounds)
+
+    def of_speakers(self, speakers: Sequence[str]) -> list[int]:
+        """Numbers of the utterances of some speakers."""
+        return [int(number) for number in np.flatnonzero(np.isin(self.speakers, list(speakers)))]
+
+    def batch(self, examples: Sequence[Example], *, at_least: int = 0) -> tuple[Tensor, Tensor]:
+        """Stack stretches, padded with zeros.
+
+        Args:
+            examples: what to stack.
+            at_least: frames that the batch has at least.
+
+        Returns:
+            Log-mel of shape ``(batch, frames, mels)``, number of frames ``(batch,)``.
+        """
+        lengths = [example.stop - example.start for example in examples]
+        stacked = torch.zeros(len(examples), max(*lengths, at_least, 0), self.values.shape[1])
+        for row, example in enumerate(examples):
+            first = self.bounds[example.utterance]
+            part = self.values[first + example.start : first + example.stop]
+            stacked[row, : len(part)] = torch.from_numpy(np.array(part))
+        return stacked, torch.tensor(lengths)
+
+
+def spectrograms(
+    corpus: Corpus,
+    options: FeatureOptions,
+    folder: Path,
+    *,
+    threads: int = 1,
+    advance: Callable[[], None] = lambda: None,
+) -> Spectrograms:
+    """Compute the log-mel spectrograms of a corpus, or find them in ``folder`` from a run before.
+
+    Args:
+        corpus: whose audio to read.
+        options: of the features.
+        folder: where to keep them; they are found again if neither corpus, files nor options
+            changed.
+        threads: how many files to read at once.
+        advance: called once per utterance.
+
+    Raises:
+        CorpusError: if audio is missing, damaged, silent or too short; names the files.
+        StorageError: if the folder cannot be written.
+    """
+    key = _fingerprint(corpus, options)
+    path, index = folder / f"{key}.npy", folder / f"{key}.json"
+    if path.is_file() and index.is_file():
+        return Spectrograms(path, json.loads(index.read_text()), corpus)
+    features = Features(options)
+
+    def compute(row: tuple[str, float, float]) -> NDArray[np.float32] | str:
+        try:
+            waveform = _usable(row)
+        except AudioError as error:
+            return str(error)
+        finally:
+            advance()
+        log_mel, _ = features.log_mel(
+            torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
+        )
+        return log_mel[0].numpy()
+
+    rows = list(corpus.table[["file", "start", "end"]].itertuples(index=False, name=None))
+    with torch.no_grad(), ThreadPoolExecutor(threads) as pool:
+        computed = list(pool.map(torch.no_grad()(compute), rows))
+    failures = [result for result in computed if isinstance(result, str)]
+    if failures:
+        shown = "; ".join(failures[:SHOWN_FAILURES])
+        more = "; …" if len(failures) > SHOWN_FAILURES else ""
+        raise CorpusError(
+            f"{len(failures)} of {len(rows)} utterances of {corpus.name} cannot be used: "
+            f"{shown}{more}. Mend or remove them"
+        )
+    arrays = [result for result in computed if not isinstance(result, str)]
+    bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(arrays))
+    with replacing(index) as temporary:
+        temporary.write_text(json.dumps(bounds), encoding="utf-8")
+    return Spectrograms(path, bounds, corpus)
+
+
+def forget(folder: Path) -> None:
+    """Remove the spectrograms kept in ``folder``: speech could be heard again from them."""
+    with suppress_os_errors():
+        for path in folder.glob("*"):
+            path.unlink()
+        folder.rmdir()
+
+
+def whole(data: Spectrograms, utterances: Sequence[int]) -> list[Example]:
+    """Each utterance in one piece."""
+    return [Example(number, 0, int(data.frames[number])) for number in utterances]
+
+
+def cut(data: Spectrograms, utterances: Sequence[int], segment: int) -> list[Example]:
+    """Each utterance in pieces of ``segment`` frames, the last one shorter."""
+    return [
+        Example(number, start, min(start + segment, int(data.frames[number])))
+        for number in utterances
+        for start in range(0, int(data.frames[number]), segment)
+    ]
+
+
+def cropped(examples: Sequence[Example], longest: int, rng: np.random.Generator) -> list[Example]:
+    """Shorten each longer example to ``longest`` frames at a random place."""
+    result = []
+    for example in examples:
+        spare = example.stop - example.start - longest
+        start = example.start + int(rng.integers(spare + 1)) if spare > 0 else example.start
+        result.append(Example(example.utterance, start, min(start + longest, example.stop)))
+    return result
+
+
+def balanced(
+    examples: Sequence[Example], targets: NDArray[np.int64], rng: np.random.Generator
+) -> list[Example]:
+    """Draw as many examples, with replacement, so that all classes are equally likely."""
+    classes = targets[[example.utterance for example in examples]]
+    weights = 1 / np.bincount(classes)[classes]
+    drawn = rng.choice(len(examples), size=len(examples), p=weights / weights.sum())
+    return [examples[number] for number in drawn]
+
+
+def batches(
+    examples: Sequence[Example], size: int, rng: np.random.Generator
+) -> Iterator[list[Example]]:
+    """Yield batches in random order, each of examples of similar length."""
+    order = rng.permutation(len(examples))
+    result = []
+    for pool in range(0, len(order), size * POOL_BATCHES):
+        members = [examples[number] for number in order[pool : pool + size * POOL_BATCHES]]
+        members.sort(key=lambda example: example.stop - example.start)
+        result += [members[start : start + size] for start in range(0, len(members), size)]
+    for number in rng.permutation(len(result)):
+        yield result[number]
+
+
+def _usable(row: tuple[str, float, float]) -> audio.Waveform:
+    file, start, end = row
+    waveform = audio.read(file, start, None if math.isnan(end) else end)
+    if len(waveform) < SHORTEST:
+        raise AudioError(
+            f"{file}: {len(waveform)} samples at 16 kHz is too short, at least {SHORTEST} (25 ms) "
+            "are needed; are start and end in seconds?"
+        )
+    if not waveform.any():
+        raise AudioError(f"{file}: holds only zeros, no sound")
+    return waveform
+
+
+def _fingerprint(corpus: Corpus, options: FeatureOptions) -> str:
+    """Name a corpus's spectrograms by all that they depend on."""
+    shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db"}
+    digest = hashlib.sha256(options.model_dump_json(include=shaping).encode())
+    for file, start, end in corpus.table[["file", "start", "end"]].itertuples(
+        index=False, name=None
+    ):
+        try:
+            status = Path(file).stat()
+            state = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            state = (0, 0)
+        digest.update(repr((Path(file).name, start, end, state)).encode())
+    return digest.hexdigest()[:16]
+
+
