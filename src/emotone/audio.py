@@ -134,7 +134,9 @@ def _read_ffmpeg(
             stream = container.streams.audio[0]
             rate = int(stream.rate)
             resampler = av.AudioResampler(format="fltp", rate=rate)
-            frames = [frame for raw in container.decode(stream) for frame in resampler.resample(raw)]
+            frames = [
+                frame for raw in container.decode(stream) for frame in resampler.resample(raw)
+            ]
     except (av.FFmpegError, ValueError) as error:
         raise AudioError(
             f"{path}: not audio that can be decoded, or damaged "

@@ -227,5 +227,3 @@ def _fingerprint(corpus: Corpus, options: FeatureOptions) -> str:
             state = (0, 0)
         digest.update(repr((Path(file).name, start, end, state)).encode())
     return digest.hexdigest()[:16]
-
-

@@ -195,20 +195,25 @@ def deltas(values: Tensor, frames: Tensor) -> Tensor:
     Shape:
         in: ``(batch, frames, mels)``, ``(batch,)``; out: ``(batch, frames, mels)``.
     """
-    here = torch.arange(values.shape[1], device=values.device)
-    last = (frames - 1)[:, None]
+    last = values.gather(1, (frames - 1)[:, None, None].expand(-1, 1, values.shape[2]))
+    valid = frame_mask(frames, values.shape[1])[:, :, None]
+    first, reach = values[:, :1], DELTA_REACH
+    padded = torch.cat(
+        [first.expand(-1, reach, -1), torch.where(valid, values, last), last.expand(-1, reach, -1)],
+        dim=1,
+    )
+    count = values.shape[1]
 
     def shifted(by: int) -> Tensor:
-        index = torch.minimum((here + by).clamp_min(0)[None], last)
-        return values.gather(1, index[:, :, None].expand_as(values))
+        return padded[:, reach + by : reach + by + count]
 
-    steps = range(1, DELTA_REACH + 1)
+    steps = range(1, reach + 1)
     slope = sum((n * (shifted(n) - shifted(-n)) for n in steps), torch.zeros_like(values))
     return slope / (2 * sum(n * n for n in steps))
 
 
 def mel_filters(mels: int) -> Tensor:
-    """Triangular filters of equal area on Slaney's mel scale, shape ``(FFT_SIZE // 2 + 1, mels)``."""
+    """Triangles of equal area on Slaney's mel scale, shape ``(FFT_SIZE // 2 + 1, mels)``."""
     edges = hz_of_mel(_mel_points(mels))
     bins = torch.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1).double()[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]

@@ -15,9 +15,7 @@ BOOTSTRAP_SAMPLES = 2000
 
 def uar(truth: Sequence[str], prediction: Sequence[str]) -> float:
     """Unweighted average recall in 0 … 1 over the classes that occur in ``truth``."""
-    return float(
-        audmetric.unweighted_average_recall(truth, prediction, labels=sorted(set(truth)))
-    )
+    return float(audmetric.unweighted_average_recall(truth, prediction, labels=sorted(set(truth))))
 
 
 def war(truth: Sequence[str], prediction: Sequence[str]) -> float:

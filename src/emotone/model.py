@@ -157,7 +157,6 @@ class MultiKernelConv(nn.Module):
         lengths = (lengths + self.stride - 1) // self.stride
         return self.norm(x, frame_mask(lengths, x.shape[2])), lengths
 
-
     def _pooled(self, x: Tensor) -> Tensor:
         if not self.training:
             return functional.max_pool2d(x, (1, self.pool))
@@ -215,7 +214,8 @@ class _MaxOfPairs(torch.autograd.Function):
         (low_is_larger,) = ctx.saved_tensors
         gradient = gradients[0].permute(0, 2, 3, 1)
         batch, frames, pairs, channels = gradient.shape
-        both = gradient.new_zeros(batch, frames, ctx.mels, channels)
+        both = gradient.new_empty(batch, frames, ctx.mels, channels)
+        both[:, :, 2 * pairs :] = 0
         low, high = both[:, :, : 2 * pairs].unflatten(2, (pairs, 2)).unbind(3)
         torch.mul(gradient, low_is_larger, out=low)
         torch.sub(gradient, low, out=high)
@@ -272,15 +272,37 @@ class BLSTM(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Run both directions; see the class for shapes."""
-        index = lengths[:, None] - 1 - torch.arange(x.shape[1], device=x.device)
-        index = index.clamp_min(0)[:, :, None]
         ahead, _ = self.forwards(x)
-        back, _ = self.backwards(x.gather(1, index.expand_as(x)))
-        return torch.cat([ahead, back.gather(1, index.expand_as(back))], dim=2)
+        back, _ = self.backwards(_reversed(x, lengths))
+        return torch.cat([ahead, _reversed(back, lengths)], dim=2)
+
+
+def _reversed(x: Tensor, lengths: Tensor) -> Tensor:
+    """Reverse each sequence within its length; padding stays where it is."""
+    batch, frames, size = x.shape
+    here = torch.arange(frames, device=x.device)[None]
+    there = torch.where(here < lengths[:, None], lengths[:, None] - 1 - here, here)
+    index = (there + frames * torch.arange(batch, device=x.device)[:, None]).flatten()
+    rows = cast(Tensor, _Permute.apply(x.reshape(-1, size), index))
+    return rows.view(batch, frames, size)
+
+
+class _Permute(torch.autograd.Function):
+    """Exchange rows by a permutation that is its own inverse; see :class:`_Gather` for why."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        return rows.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (index,) = ctx.saved_tensors
+        return gradients[0].contiguous().index_select(0, index), None
 
 
 class _Summary(nn.Module):
-    """A function of the BLSTM's outputs over time: ``(batch, frames, inputs)`` to ``(batch, size)``."""
+    """Summary of the BLSTM's outputs: ``(batch, frames, inputs)`` to ``(batch, size)``."""
 
     size: int
 

@@ -36,7 +36,7 @@ COLUMNS = (
 )
 
 AUDIO_SUFFIXES = frozenset(
-    ".aif .aiff .flac .m4a .mp3 .mp4 .oga .ogg .opus .wav .webm".split()
+    [".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"]
 )
 
 
@@ -75,7 +75,11 @@ class Corpus:
 
 
 def corpus_from_rows(
-    name: str, rows: Iterable[Mapping[str, Any]], *, language: str = "", problems: Iterable[str] = ()
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    language: str = "",
+    problems: Iterable[str] = (),
 ) -> Corpus:
     """Build a corpus from one mapping per utterance; columns left out get their neutral value."""
     defaults: dict[str, Any] = {

@@ -45,7 +45,9 @@ def read(options: NemoOptions) -> Corpus:
     root = existing_root(options, "nemo", LAYOUT)
     index = root / "data.tsv"
     if not index.is_file():
-        raise CorpusError(f"nemo: no data.tsv in {root}; corpus.root must be the folder of {LAYOUT}")
+        raise CorpusError(
+            f"nemo: no data.tsv in {root}; corpus.root must be the folder of {LAYOUT}"
+        )
     table = pd.read_csv(index, sep="\t", dtype=str, keep_default_na=False)
     missing = [column for column in NEEDED if column not in table.columns]
     if missing:

@@ -35,7 +35,7 @@ EMOTIONS = {
 
 
 class RavdessOptions(CorpusOptions):
-    """RAVDESS; ``root`` is the folder that holds ``Actor_01`` to ``Actor_24``. Songs are left out."""
+    """RAVDESS; ``root`` is the folder that holds ``Actor_01``, …. Songs are left out."""
 
     name: Literal["ravdess"] = "ravdess"
 

@@ -90,9 +90,7 @@ def _load(options: TableOptions) -> pd.DataFrame:
     raise CorpusError(f"{path}: expected .csv, .tsv or .parquet, got '{path.suffix}'")
 
 
-def _seconds(
-    options: TableOptions, table: pd.DataFrame, column: str, default: float
-) -> pd.Series:
+def _seconds(options: TableOptions, table: pd.DataFrame, column: str, default: float) -> pd.Series:
     if column not in table.columns:
         return pd.Series(default, index=table.index, dtype=float)
     numbers = pd.to_numeric(table[column], errors="coerce")
@@ -110,6 +108,4 @@ def _names(table: pd.DataFrame) -> list[str]:
     """Name utterances by file, and by number too where files share a name."""
     stems = [file.rsplit("/", 1)[-1].rsplit(".", 1)[0] for file in table["file"]]
     counts = pd.Series(stems).value_counts()
-    return [
-        stem if counts[stem] == 1 else f"{stem}#{number}" for number, stem in enumerate(stems)
-    ]
+    return [stem if counts[stem] == 1 else f"{stem}#{number}" for number, stem in enumerate(stems)]

@@ -1,0 +1,5 @@
+"""``python -m emotone``."""
+
+from emotone.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""Progress and tables on the terminal; lines instead of bars where there is no terminal."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from emotone.corpora import Corpus
+from emotone.folds import Fold
+from emotone.training import History, Speed
+
+SECONDS_PER_HOUR = 3600
+
+
+class TerminalObserver:
+    """Shows an experiment's progress on standard error; use it as a context manager."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task: TaskID | None = None
+        self.epochs = 0
+        self.epochs_done: dict[str, int] = {}
+        self.speeds: dict[str, Speed] = {}
+
+    def __enter__(self) -> "TerminalObserver":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def corpus(self, corpus: Corpus, folds: Sequence[Fold]) -> None:
+        """Say what was read."""
+        self.console.print(
+            f"{corpus.name}: {len(corpus.table)} utterances, {len(corpus.speakers)} speakers, "
+            f"{len(corpus.labels)} emotions; {len(folds)} folds, speaker-independent",
+            highlight=False,
+        )
+        for problem in corpus.problems:
+            self.console.print(f"note: {problem}", highlight=False)
+
+    def reading(self, done: int, total: int) -> None:
+        """Advance the bar of the audio files."""
+        if self.task is None:
+            self.task = self.progress.add_task("reading audio", total=total, note="")
+        self.progress.update(self.task, completed=done)
+
+    def start(self, runs: int, finished: int, epochs: int) -> None:
+        """Begin the bar of the epochs of all runs."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+        if finished:
+            self.console.print(f"{finished} of {runs} runs were finished before", highlight=False)
+        self.epochs = epochs
+        self.task = self.progress.add_task(
+            "training epochs", total=(runs - finished) * epochs, note=""
+        )
+
+    def epoch(self, run: str, history: History, speed: Speed) -> None:
+        """Advance the bar and show the speed of all runs together."""
+        assert self.task is not None
+        self.epochs_done.setdefault(run, len(history.epochs) - 1)
+        self.speeds[run] = speed
+        self.progress.update(self.task, advance=1, note=self._speed())
+
+    def finished(self, run: str, result: dict[str, Any]) -> None:
+        """Print a line about a run."""
+        self.console.print(
+            f"run {run}: {result['epochs']} epochs, kept epoch {result['kept_epoch']}, "
+            f"validation UAR {100 * result['validation_UAR']:.1f} %, {result['seconds']:.0f} s"
+            + ("" if self.console.is_terminal else f"; {self._speed()}"),
+            highlight=False,
+        )
+        if self.task is not None:
+            left_out = self.epochs - result["epochs"]
+            self.progress.update(self.task, advance=left_out)
+        self.speeds.pop(run, None)
+
+    def _speed(self) -> str:
+        if not self.speeds:
+            return ""
+        utterances = sum(speed.utterances / speed.seconds for speed in self.speeds.values())
+        audio = sum(speed.audio_s / speed.seconds for speed in self.speeds.values())
+        return f"{utterances:.0f} utterances/s, {audio:.0f} audio hours/hour"
+
+
+def show_results(results: dict[str, Any]) -> None:
+    """Print the table of rates to standard output."""
+    console = Console(file=sys.stdout)
+    seeds = results["seeds"]
+    title = f"{'synthetic speech' if results['synthetic'] else results['corpus']}, "
+    title += f"speaker-independent, {results['speakers']} speakers, "
+    title += f"{len(results['labels'])} emotions, seed{'s' * (len(seeds) > 1)} "
+    title += ", ".join(map(str, seeds))
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in ("%", "pooled", "95 % interval", "mean ± std over folds"):
+        table.add_column(column, justify="left" if column == "%" else "right")
+    for name, meaning in (("UAR", "balanced accuracy, UA"), ("WAR", "accuracy, WA")):
+        rate = results[name]
+        low, high = rate["interval_95"]
+        table.add_row(
+            f"{name} ({meaning})",
+            f"{100 * rate['pooled']:.1f}",
+            f"{100 * low:.1f} … {100 * high:.1f}",
+            f"{100 * rate['fold_mean']:.1f} ± {100 * rate['fold_std']:.1f}",
+        )
+    console.print(table)
+    console.print("The interval is a bootstrap over speakers.", highlight=False)

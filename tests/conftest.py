@@ -1,0 +1,68 @@
+"""Generated audio and small corpora that all tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+DATA = Path(__file__).parents[2] / "shared" / "data"
+
+# a network and a training so small that a run takes a second
+TINY = {
+    "features": {"mels": 16, "hop_ms": 20.0, "deltas": 1},
+    "model": {
+        "channels": [4, 6],
+        "time_strides": [2, 2],
+        "mel_pools": [2, 2],
+        "lstm": 4,
+        "hidden": 4,
+    },
+    "training": {"epochs": 3, "batch": 4},
+}
+
+
+def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.float32]:
+    """A harmonic tone with noise: something that is neither silent nor equal to another seed's."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    pitch = rng.uniform(90, 300)
+    tone = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 6))
+    return (0.1 * tone + 0.01 * rng.normal(size=len(time))).astype(np.float32)
+
+
+def real_corpus(name: str) -> Path:
+    """Folder of a real corpus, or skip the test."""
+    root = DATA / name
+    if not root.is_dir():
+        pytest.skip(f"the corpus {name} is not on this machine")
+    return root
+
+
+@pytest.fixture
+def make_table(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small corpus as a table with audio files; returns the path of the table."""
+
+    def make(
+        speakers: int = 4,
+        emotions: tuple[str, ...] = ("anger", "neutral"),
+        takes: int = 2,
+        folder: str = "corpus",
+    ) -> Path:
+        root = tmp_path / folder
+        root.mkdir()
+        rows = []
+        for speaker in range(speakers):
+            for emotion in emotions:
+                for take in range(takes):
+                    name = f"s{speaker}_{emotion}_{take}.wav"
+                    seconds = 0.3 + 0.1 * take
+                    soundfile.write(root / name, voice(len(rows), seconds), 16_000)
+                    rows.append({"file": name, "emotion": emotion, "speaker": f"s{speaker}"})
+        pd.DataFrame(rows).to_csv(root / "table.csv", index=False)
+        return root / "table.csv"
+
+    return make
