@@ -111,7 +111,10 @@ def test_a_root_without_the_corpus_is_an_error(name: str, tmp_path: Path) -> Non
 
 def rows(corpus: Corpus, *columns: str) -> dict[str, tuple[Any, ...]]:
     table = corpus.table.set_index("utterance")
-    return {str(name): tuple(row) for name, row in zip(table.index, table[list(columns)].values, strict=True)}
+    return {
+        str(name): tuple(row)
+        for name, row in zip(table.index, table[list(columns)].values, strict=True)
+    }
 
 
 def test_emodb_names(tmp_path: Path) -> None:

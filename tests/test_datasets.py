@@ -90,7 +90,7 @@ def test_unusable_audio_is_named(
     corpus = corpora.read(TableOptions(root=table))
     spoil(name, table.parent)
     with pytest.raises(
-        CorpusError, match=f"1 of 16 utterances of table cannot be used: .*{message}"
+        CorpusError, match=rf"1 of 16 utterances of table cannot be used: .*{message}"
     ):
         datasets.spectrograms(corpus, OPTIONS, tmp_path / "kept")
 
@@ -100,7 +100,7 @@ def test_all_unusable_files_are_counted(make_table: Callable[..., Path], tmp_pat
     corpus = corpora.read(TableOptions(root=table))
     for file in corpus.table["file"][:5]:
         Path(file).write_bytes(b"")
-    with pytest.raises(CorpusError, match="5 of 16 .*; …. Mend or remove them"):
+    with pytest.raises(CorpusError, match=r"5 of 16 .*; …\. Mend or remove them"):
         datasets.spectrograms(corpus, OPTIONS, tmp_path / "kept")
 
 

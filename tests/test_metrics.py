@@ -30,6 +30,10 @@ def test_rates_of_a_worked_example() -> None:
     assert metrics.war_of(counts) == metrics.war(truth, prediction) == pytest.approx(3 / 4)
 
 
+def test_a_prediction_of_a_class_that_never_occurs_is_an_error_of_the_recogniser() -> None:
+    assert metrics.uar(["a", "a"], ["a", "b"]) == pytest.approx(0.5)
+
+
 def test_standard_error_of_a_worked_example() -> None:
     # recalls 0.5 of 4 and 1.0 of 2: sqrt(0.25 / 4 + 0) / 2
     assert metrics.uar_standard_error([[2, 2], [0, 2]]) == pytest.approx(0.125)

@@ -1,12 +1,13 @@
 """An experiment's configuration: a YAML file, changed by ``key=value``, checked in full."""
 
+import math
 import types
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from emotone.corpora import READERS, AnyCorpusOptions
 from emotone.errors import UsageError
@@ -50,6 +51,16 @@ class ExperimentConfig(Options):
         if not seeds or len(set(seeds)) < len(seeds):
             raise ValueError("give at least one seed, each once")
         return seeds
+
+    @model_validator(mode="after")
+    def _mels_last(self) -> "ExperimentConfig":
+        pooled = math.prod(self.model.mel_pools)
+        if pooled > self.features.mels:
+            raise ValueError(
+                f"model.mel_pools leave no mel band: {self.features.mels} bands, pooled {pooled} "
+                "times; pool less or use more features.mels"
+            )
+        return self
 
     def identity(self) -> dict[str, Any]:
         """What makes two experiments the same: all but runtime and where files lie."""

@@ -20,7 +20,7 @@ import torch
 import yaml
 from filelock import FileLock, Timeout
 
-from emotone import corpora, datasets, evaluation, training
+from emotone import corpora, datasets, evaluation, files, training
 from emotone.config import ExperimentConfig
 from emotone.corpora import Corpus
 from emotone.datasets import Spectrograms
@@ -96,6 +96,8 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> dict[st
         folds = make_folds(corpus, config.protocol)
         observer.corpus(corpus, folds)
         _claim(config, corpus, folds, out)
+        for left in out.rglob(f".*{files.TEMPORARY}"):  # by a process that was killed
+            left.unlink()
         data = _spectrograms(config, corpus, out, observer)
         runs = [Run(fold, seed) for seed in config.seeds for fold in folds]
         missing = [run for run in runs if not (_folder(out, run) / RUN).is_file()]
@@ -129,7 +131,8 @@ def _locked(out: Path) -> Iterator[None]:
 def _refuse_other_experiment(config: ExperimentConfig, out: Path) -> None:
     path = out / CONFIG
     if not path.is_file():
-        strangers = [item.name for item in out.iterdir() if item.name != ".lock"]
+        ours = (".lock", files.TEMPORARY)
+        strangers = [item.name for item in out.iterdir() if not item.name.endswith(ours)]
         if strangers:
             raise UsageError(
                 f"{out} holds other files ({strangers[0]}, …) and no {CONFIG}; "
@@ -216,7 +219,7 @@ def _run_all(
     observer: Observer,
 ) -> None:
     """Run in processes, as many at once as there are jobs; stop them all if one fails."""
-    context = multiprocessing.get_context("spawn")
+    context = _processes()
     waiting = list(reversed(runs))
     active: dict[Connection, tuple[Run, Any]] = {}
     with _noticing_interrupts() as interrupted:
@@ -226,7 +229,7 @@ def _run_all(
                     run = waiting.pop()
                     ours, theirs = context.Pipe(duplex=False)
                     process = context.Process(
-                        target=_work, args=(theirs, run, config, corpus, data, out, os.getpid())
+                        target=_work, args=(theirs, run, config, corpus, data, out)
                     )
                     process.start()
                     theirs.close()
@@ -297,11 +300,10 @@ def _work(
     corpus: Corpus,
     data: Spectrograms,
     out: Path,
-    parent: int,
 ) -> None:
     """Do one run; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    _die_with(parent)
+    _die_with_parent()
     torch.set_num_threads(config.runtime.threads)
     training.keep_memory()
     try:
@@ -357,15 +359,22 @@ def _run(
     return result
 
 
-def _die_with(parent: int) -> None:
+def _processes() -> Any:
+    """How to start processes: forked, where possible, from a server that imports PyTorch once."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def _die_with_parent() -> None:
     """Let this process be killed when its parent dies, where the system (Linux) can."""
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG
     try:
         ctypes.CDLL("libc.so.6").prctl(set_parent_death_signal, signal.SIGKILL)
     except (OSError, AttributeError):
         return
-    if os.getppid() != parent:  # it died before
-        os._exit(1)
 
 
 def _merge(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from emotone.errors import StorageError
 
+TEMPORARY = ".emotone-tmp"  # end of the names of files that are being written
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -15,7 +17,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         StorageError: if the folder cannot be written, for instance because the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from pydantic import Field
-from sklearn.model_selection import StratifiedGroupKFold
 
 from emotone.corpora import Corpus
 from emotone.errors import FoldError
@@ -101,6 +100,8 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
 
 
 def _groups(corpus: Corpus, options: ProtocolOptions) -> list[tuple[str, ...]]:
+    from sklearn.model_selection import StratifiedGroupKFold  # slow to load, not always needed
+
     count = len(corpus.speakers)
     if options.folds > count:
         raise FoldError(

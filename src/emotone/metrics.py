@@ -14,8 +14,13 @@ BOOTSTRAP_SAMPLES = 2000
 
 
 def uar(truth: Sequence[str], prediction: Sequence[str]) -> float:
-    """Unweighted average recall in 0 … 1 over the classes that occur in ``truth``."""
-    return float(audmetric.unweighted_average_recall(truth, prediction, labels=sorted(set(truth))))
+    """Unweighted average recall in 0 … 1 over the classes that occur in ``truth``.
+
+    >>> uar(["anger", "anger", "calm"], ["anger", "fear", "calm"])
+    0.75
+    """
+    recalls = audmetric.recall_per_class(truth, prediction)
+    return float(np.mean([recalls[label] for label in sorted(set(truth))]))
 
 
 def war(truth: Sequence[str], prediction: Sequence[str]) -> float:

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
@@ -411,7 +411,7 @@ class Learner:
             tensors |= {f"{part}.{name}": value.contiguous() for name, value in state.items()}
         epochs = json.dumps([asdict(epoch) for epoch in self.history.epochs])
         with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata={"epochs": epochs})
+            temporary.write_bytes(save(tensors, metadata={"epochs": epochs}))
 
     def load(self, path: Path) -> None:
         """Continue from a checkpoint."""

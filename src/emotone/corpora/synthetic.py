@@ -27,7 +27,6 @@ import soundfile
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from pydantic import Field
-from scipy.signal import lfilter
 
 from emotone.audio import SAMPLE_RATE
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows
@@ -208,14 +207,22 @@ def _source(
         np.where(phase < 0.56, np.cos(np.pi / 2 * np.minimum(closing, 1)), 0.0),
     )
     flow = np.diff(pulse, prepend=0.0) * 4 + breath * rng.normal(0, 1, samples) * (0.4 + pulse)
-    return np.asarray(lfilter([1 - tilt], [1, -tilt], flow)) * 10
+    return _recursive([1 - tilt], [1, -tilt], flow) * 10
+
+
+def _recursive(
+    numerator: list[float], denominator: list[float], signal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    from scipy.signal import lfilter  # slow to load, and only this corpus needs it
+
+    return np.asarray(lfilter(numerator, denominator, signal))
 
 
 def _filter(source: NDArray[np.float64], formants_hz: NDArray[np.float64]) -> NDArray[np.float64]:
     for formant, bandwidth in zip(formants_hz, BANDWIDTHS_HZ, strict=True):
         radius = np.exp(-np.pi * bandwidth / SAMPLE_RATE)
         poles = [1, -2 * radius * np.cos(2 * np.pi * formant / SAMPLE_RATE), radius**2]
-        source = np.asarray(lfilter([sum(poles)], poles, source))
+        source = _recursive([sum(poles)], poles, source)
     return source
 
 

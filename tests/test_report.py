@@ -1,0 +1,118 @@
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emotone import evaluation, report
+from emotone.errors import UsageError
+
+
+def results(seeds: int = 1) -> dict[str, Any]:
+    from test_evaluation import LABELS, predictions
+
+    history = [
+        {"training_loss": 1.0 / n, "validation_loss": 1.1 / n, "validation_uar": 0.2 * n}
+        for n in range(1, 5)
+    ]
+    run = {"fold": "f0", "seed": 0, "epochs": 4, "kept_epoch": 3, "seconds": 60.0}
+    return {
+        "corpus": "made <up>",
+        "synthetic": False,
+        "labels": LABELS,
+        "utterances": 120,
+        "speakers": 6,
+        "protocol": {"name": "kfold", "folds": 3},
+        "seeds": list(range(seeds)),
+        "parameters": 12345,
+        "validation_UAR": 0.6,
+        **evaluation.summarise(predictions(seeds), LABELS),
+        "runs": [run | {"history": history}, run | {"history": history[:3], "epochs": 3}],
+        "versions": {"emotone": "1"},
+    }
+
+
+CONFIGURATION = "corpus: {name: emodb}\n"
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [v for k, v in attributes if k in ("src", "href", "xlink:href") and v]
+        if tag not in ("meta", "br", "link", "path", "use"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [v for k, v in attributes if k in ("src", "href", "xlink:href") and v]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_alone_and_says_everything() -> None:
+    data = results()
+    page = report.render(data, CONFIGURATION, "html")
+    links = Links()
+    links.feed(page)
+    assert links.open == []
+    assert all(link.startswith("#") for link in links.found)
+    assert not re.search(r"url\((?!#)|@import|<script", page)
+    assert "made &lt;up&gt;" in page
+    assert "made <up>" not in page
+    for rate in (data["UAR"], data["WAR"]):
+        assert f"{100 * rate['pooled']:.1f} %" in page
+        low, high = (f"{100 * end:.1f}" for end in rate["interval_95"])
+        assert f"{low} … {high} %" in page
+    for row in data["confusion"]:
+        for count in row:
+            assert f"<small>{count}</small>" in page
+    for part in (
+        "Recall per emotion",
+        "UAR per speaker",
+        "Learning curves",
+        "corpus: {name: emodb}",
+    ):
+        assert part in page
+    assert page.count("<svg") == 2
+    assert "3-fold over speakers, speaker-independent" in page
+    assert "synthetic" not in page
+
+
+def test_synthetic_speech_is_called_so_everywhere() -> None:
+    data = results() | {"synthetic": True, "corpus": "synthetic"}
+    for kind in ("html", "md", "tex"):
+        assert "synthetic speech" in report.render(data, CONFIGURATION, kind).lower()
+
+
+def test_markdown_and_latex_carry_the_same_figures() -> None:
+    data = results(seeds=2)
+    markdown = report.render(data, CONFIGURATION, "md")
+    latex = report.render(data, CONFIGURATION, "tex")
+    for name in ("UAR", "WAR"):
+        pooled = f"{100 * data[name]['pooled']:.1f}"
+        assert re.search(rf"\| {name} \(.*\) \| {pooled} \|", markdown)
+        assert re.search(rf"{name} & {pooled} &", latex)
+    assert "seeds 0, 1" in markdown
+    table = [line for line in markdown.splitlines() if line.startswith("| anger |")]
+    assert table[1].count("|") == 5
+
+
+def test_reports_are_written_and_the_same_each_time(tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(json.dumps(results()))
+    (tmp_path / "config.yaml").write_text(CONFIGURATION)
+    paths = report.write(tmp_path)
+    assert [path.name for path in paths] == ["report.html", "report.md", "report.tex"]
+    before = [path.read_text() for path in paths]
+    report.write(tmp_path)
+    assert [path.read_text() for path in paths] == before
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no finished experiment"):
+        report.write(tmp_path)

@@ -1,0 +1,224 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+from torch.nn import functional
+
+from emotone import corpora, datasets, training
+from emotone.augment import AugmentOptions
+from emotone.corpora.table import TableOptions
+from emotone.datasets import Spectrograms
+from emotone.features import FeatureOptions
+from emotone.model import ModelOptions, Network
+from emotone.training import Epoch, History, Learner, TrainingOptions
+
+FEATURES = FeatureOptions.model_validate(TINY["features"])
+MODEL = ModelOptions.model_validate(TINY["model"])
+OPTIONS = TrainingOptions.model_validate(TINY["training"])
+
+
+@pytest.fixture
+def data(make_table: Callable[..., Path], tmp_path: Path) -> Spectrograms:
+    corpus = corpora.read(TableOptions(root=make_table()))
+    return datasets.spectrograms(corpus, FEATURES, tmp_path / "kept")
+
+
+def train(data: Spectrograms, **changes: Any) -> tuple[Network, History]:
+    keywords = {"features": FEATURES, "model": MODEL, "options": OPTIONS, "seed": 0} | changes
+    return training.fit(data, ["s0", "s1"], ["s2"], **keywords)
+
+
+def options(**changes: Any) -> TrainingOptions:
+    return TrainingOptions.model_validate(OPTIONS.model_dump() | changes)
+
+
+def weights(network: Network) -> torch.Tensor:
+    return torch.cat([value.double().flatten() for value in network.state_dict().values()])
+
+
+def test_same_seed_same_network(data: Spectrograms) -> None:
+    first, history = train(data)
+    second, _ = train(data)
+    other, _ = train(data, seed=1)
+    assert len(history.epochs) == 3
+    assert torch.equal(weights(first), weights(second))
+    assert not torch.equal(weights(first), weights(other))
+
+
+VARIANTS: list[dict[str, Any]] = [
+    {"class_balance": "sampling"},
+    {"class_balance": "none", "label_smoothing": 0.1, "averaging": 0.0},
+    {"segment_s": 0.2, "schedule": "constant"},
+    {"crop_s": 0.2},
+    {"precision": "32-true"},
+    {
+        "augment": {
+            "speed": 0.1, "tempo": 0.1, "warp": 0.1, "noise": 0.5, "time_mask": 0.5,
+            "mel_mask": 0.5, "mixup": 0.0,
+        }
+    },
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", VARIANTS)
+def test_each_way_of_training_changes_the_network_and_is_repeatable(
+    data: Spectrograms, changes: dict[str, Any]
+) -> None:
+    plain, _ = train(data)
+    changed, _ = train(data, options=options(**changes))
+    again, _ = train(data, options=options(**changes))
+    assert torch.isfinite(weights(changed)).all()
+    assert not torch.equal(weights(plain), weights(changed))
+    assert torch.equal(weights(changed), weights(again))
+
+
+@pytest.mark.parametrize("norm", ["utterance", "speaker"])
+def test_each_norm_trains(data: Spectrograms, norm: str) -> None:
+    features = FeatureOptions.model_validate(TINY["features"] | {"norm": norm})
+    network, _ = train(data, features=features)
+    probabilities = training.posteriors(network, data, [3, 0])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_it_learns_what_can_be_learnt(data: Spectrograms) -> None:
+    """Two classes that a slope of the spectrum tells apart."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, data.values.shape)
+    values += (
+        np.linspace(-2, 2, values.shape[1])
+        * np.repeat(2 * data.targets - 1, np.diff(data.bounds))[:, None]
+    )
+    data.values = values.astype(np.float32)
+    still = {"warp": 0.0, "mixup": 0.0, "level_db": 0.0, "equaliser_db": 0.0}
+    network, history = train(
+        data, options=options(epochs=40, learning_rate=0.02, averaging=0.5, augment=still)
+    )
+    test = data.of_speakers(["s3"])
+    prediction = training.posteriors(network, data, test).argmax(axis=1)
+    assert (prediction == data.targets[test]).all()
+    assert history.epochs[-1].training_loss < 0.2
+
+
+def test_a_killed_training_continues_to_the_same_weights(
+    data: Spectrograms, tmp_path: Path
+) -> None:
+    class KilledError(Exception):
+        pass
+
+    def die_after_two(history: History, speed: object) -> None:
+        if len(history.epochs) == 2:
+            raise KilledError
+
+    asked = options(epochs=4)
+    expected, history = train(data, options=asked)
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(KilledError):
+        train(data, options=asked, checkpoint=path, on_epoch=die_after_two)
+    lived: list[int] = []
+    network, continued = train(
+        data, options=asked, checkpoint=path, on_epoch=lambda h, s: lived.append(len(h.epochs))
+    )
+    assert lived == [3, 4]
+    assert torch.equal(weights(network), weights(expected))
+    assert continued == history
+
+
+def epochs(*uars: float, error: float = 0.05) -> History:
+    return History([Epoch(1.0, 1.0, uar, error) for uar in uars])
+
+
+def test_the_kept_epoch_follows_the_tolerance() -> None:
+    history = epochs(0.3, 0.6, 0.52, 0.56, 0.49)
+    assert history.best_epoch() == 1
+    assert history.kept_epoch(0) == 1
+    assert history.kept_epoch(1) == 3
+    assert history.kept_epoch(3) == 4
+    assert epochs(0.5, 0.5).best_epoch() == 0
+    assert epochs(0.5, 0.5).kept_epoch(0) == 1
+
+
+def test_the_weights_kept_are_those_of_the_kept_epoch(data: Spectrograms) -> None:
+    asked = options(epochs=6, tolerance=0.0)
+    network, history = train(data, options=asked)
+    learner = Learner(
+        data, ["s0", "s1"], features=FEATURES, model=MODEL, options=asked, seed=0, device="cpu"
+    )
+    for _ in range(history.kept_epoch(0) + 1):
+        learner.train_epoch()
+        learner.judge(0.0, data.of_speakers(["s2"]))
+    assert torch.equal(weights(network), weights(learner.average))
+
+
+def test_patience_ends_training() -> None:
+    asked = options(epochs=10, patience=2)
+    assert not History().is_over(asked)
+    assert not epochs(0.5, 0.4).is_over(asked)
+    assert epochs(0.5, 0.4, 0.4).is_over(asked)
+    assert not epochs(0.5, 0.4, 0.6).is_over(asked)
+    assert epochs(*[n / 10 for n in range(10)]).is_over(asked)
+
+
+def test_test_speakers_are_never_looked_at(data: Spectrograms) -> None:
+    before, _ = train(data)
+    start, end = data.bounds[data.of_speakers(["s3"])[0]], data.bounds[-1]
+    values = np.array(data.values)
+    values[start:end] = np.nan
+    data.values = values
+    after, _ = train(data)
+    assert torch.equal(weights(before), weights(after))
+
+
+def test_posteriors_are_those_of_each_utterance_alone(data: Spectrograms) -> None:
+    network, _ = train(data)
+    together = training.posteriors(network, data, [5, 0, 3])
+    for row, number in enumerate([5, 0, 3]):
+        alone = training.posteriors(network, data, [number])
+        np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+
+
+def test_posteriors_of_segments_are_their_mean(data: Spectrograms) -> None:
+    network, _ = train(data, options=options(segment_s=0.2))
+    whole = training.posteriors(network, data, [1], 0.2)[0]
+    parts = []
+    for start in range(0, int(data.frames[1]), 10):
+        piece = data[1][start : start + 10]
+        padded = functional.pad(piece, (0, 0, 0, 10 - len(piece)))[None]
+        stacked = network.features.stack(padded, torch.tensor([len(piece)]))
+        with torch.no_grad():
+            parts.append(network.crnn(stacked, torch.tensor([10])).softmax(dim=1)[0].numpy())
+    np.testing.assert_allclose(whole, np.mean(parts, axis=0), atol=1e-5)
+
+
+def test_class_weights_balance_the_loss(data: Spectrograms) -> None:
+    keep = [number for number in range(len(data.targets)) if number not in (0, 1, 4)]
+    subset = [n for n in data.of_speakers(["s0", "s1"]) if n in keep]
+    data.speakers = np.array(
+        [s if n in keep else "left out" for n, s in enumerate(data.speakers)], dtype=object
+    )
+    learner = Learner(
+        data, ["s0", "s1"], features=FEATURES, model=MODEL, options=OPTIONS, seed=0, device="cpu"
+    )
+    counts = np.bincount(data.targets[subset])
+    assert counts.tolist() == [1, 4]
+    totals = learner.class_weights.numpy() * counts
+    assert totals[0] == pytest.approx(totals[1])
+    assert totals.sum() == pytest.approx(counts.sum())
+
+
+def test_segments_and_crops_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="segment_s and crop_s exclude each other"):
+        TrainingOptions(segment_s=3.0, crop_s=2.0)
+
+
+def test_augmentation_is_off_in_validation(data: Spectrograms) -> None:
+    asked = options(epochs=1, averaging=0.0, augment=AugmentOptions(level_db=30).model_dump())
+    network, history = train(data, options=asked)
+    validation = data.of_speakers(["s2"])
+    probabilities = training.posteriors(network, data, validation)
+    targets = data.targets[validation]
+    loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean()
+    assert history.epochs[0].validation_loss == pytest.approx(loss, rel=1e-4)
