@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 # a network and a training so small that a run takes a second
-TINY = {
+TINY: dict[str, Any] = {
     "features": {"mels": 16, "hop_ms": 20.0, "deltas": 1},
     "model": {
         "channels": [4, 6],
@@ -54,7 +55,7 @@ def make_table(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         root = tmp_path / folder
         root.mkdir()
-        rows = []
+        rows: list[dict[str, str]] = []
         for speaker in range(speakers):
             for emotion in emotions:
                 for take in range(takes):

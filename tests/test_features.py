@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import voice
+from numpy.typing import NDArray
 
 from emotone.features import (
     FeatureOptions,
@@ -17,7 +18,7 @@ from emotone.features import (
 PLAIN = FeatureOptions(dynamic_range_db=None, deltas=0)
 
 
-def log_mel_of(waveform: np.ndarray, options: FeatureOptions = PLAIN) -> torch.Tensor:  # type: ignore[type-arg]
+def log_mel_of(waveform: NDArray[np.float32], options: FeatureOptions = PLAIN) -> torch.Tensor:
     features = Features(options)
     return features.log_mel(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))[0][0]
 

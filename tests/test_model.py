@@ -15,7 +15,7 @@ from emotone.model import (
     MultiKernelConv,
     Network,
     Summary,
-    _MaxOfPairs,
+    _max_of_pairs,
 )
 
 SMALL: dict[str, Any] = {
@@ -98,7 +98,7 @@ def test_training_and_evaluation_normalise_alike_given_the_same_statistics() -> 
 def test_fast_pooling_equals_pytorchs(mels: int) -> None:
     x = torch.randn(2, 3, 5, mels, dtype=torch.double)
     x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
-    ours, theirs = _MaxOfPairs.apply(x), functional.max_pool2d(x, (1, 2))
+    ours, theirs = _max_of_pairs(x), functional.max_pool2d(x, (1, 2))
     assert torch.equal(ours, theirs)
     weights = torch.randn_like(theirs)
     (our_gradient,) = torch.autograd.grad(ours, x, weights)

@@ -28,7 +28,12 @@ def data(make_table: Callable[..., Path], tmp_path: Path) -> Spectrograms:
 
 
 def train(data: Spectrograms, **changes: Any) -> tuple[Network, History]:
-    keywords = {"features": FEATURES, "model": MODEL, "options": OPTIONS, "seed": 0} | changes
+    keywords: dict[str, Any] = {
+        "features": FEATURES,
+        "model": MODEL,
+        "options": OPTIONS,
+        "seed": 0,
+    } | changes
     return training.fit(data, ["s0", "s1"], ["s2"], **keywords)
 
 

@@ -82,10 +82,11 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             f"{options.validation_speakers} to validate, one to train"
         )
     if options.name == "leave_one_speaker_out":
-        tests = [(speaker,) for speaker in speakers]
+        tests: list[tuple[str, ...]] = [(speaker,) for speaker in speakers]
     else:
         tests = _groups(corpus, options)
-    sexes = corpus.table.groupby("speaker")["sex"].first().to_dict()
+    first = corpus.table.drop_duplicates("speaker")
+    sexes = dict(zip(first["speaker"], first["sex"], strict=True))
     folds = []
     for number, test in enumerate(tests):
         others = [speaker for speaker in speakers if speaker not in test]

@@ -161,7 +161,7 @@ class MultiKernelConv(nn.Module):
         if not self.training:
             return functional.max_pool2d(x, (1, self.pool))
         for _ in range(self.pool.bit_length() - 1):
-            x = cast(Tensor, _MaxOfPairs.apply(x))
+            x = _max_of_pairs(x)
         return x
 
 
@@ -191,9 +191,9 @@ class MaskedNormReLU(nn.Module):
         batch, channels, frames, mels = x.shape
         rows = x.permute(0, 2, 3, 1).reshape(batch * frames, mels * channels)
         index = mask.flatten().nonzero()[:, 0]
-        valid = cast(Tensor, _Gather.apply(rows, index)).view(-1, channels)
+        valid = _gather(rows, index).view(-1, channels)
         valid = functional.relu(self.batch_norm(valid), inplace=True)
-        rows = cast(Tensor, _Scatter.apply(valid.view(len(index), -1), index, len(rows)))
+        rows = _scatter(valid.view(len(index), -1), index, len(rows))
         return rows.view(batch, frames, mels, channels).permute(0, 3, 1, 2)
 
 
@@ -222,6 +222,9 @@ class _MaxOfPairs(torch.autograd.Function):
         return both.permute(0, 3, 1, 2)
 
 
+_max_of_pairs = cast(Callable[[Tensor], Tensor], _MaxOfPairs.apply)
+
+
 class _Gather(torch.autograd.Function):
     """Choose rows. Its own class, because autograd's backward of index_select is slow on a CPU."""
 
@@ -237,6 +240,9 @@ class _Gather(torch.autograd.Function):
         return _spread(gradients[0], index, ctx.count), None
 
 
+_gather = cast(Callable[[Tensor, Tensor], Tensor], _Gather.apply)
+
+
 class _Scatter(torch.autograd.Function):
     """Put rows back among ``count`` rows of zeros; the reverse of :class:`_Gather`."""
 
@@ -249,6 +255,9 @@ class _Scatter(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (index,) = ctx.saved_tensors
         return gradients[0].contiguous().index_select(0, index), None, None
+
+
+_scatter = cast(Callable[[Tensor, Tensor, int], Tensor], _Scatter.apply)
 
 
 def _spread(rows: Tensor, index: Tensor, count: int) -> Tensor:
@@ -283,8 +292,7 @@ def _reversed(x: Tensor, lengths: Tensor) -> Tensor:
     here = torch.arange(frames, device=x.device)[None]
     there = torch.where(here < lengths[:, None], lengths[:, None] - 1 - here, here)
     index = (there + frames * torch.arange(batch, device=x.device)[:, None]).flatten()
-    rows = cast(Tensor, _Permute.apply(x.reshape(-1, size), index))
-    return rows.view(batch, frames, size)
+    return _permute(x.reshape(-1, size), index).view(batch, frames, size)
 
 
 class _Permute(torch.autograd.Function):
@@ -299,6 +307,9 @@ class _Permute(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (index,) = ctx.saved_tensors
         return gradients[0].contiguous().index_select(0, index), None
+
+
+_permute = cast(Callable[[Tensor, Tensor], Tensor], _Permute.apply)
 
 
 class _Summary(nn.Module):
@@ -370,7 +381,7 @@ class Attention(_Summary):
         """Summarise ``(batch, frames, inputs)``."""
         outside = ~frame_mask(lengths, x.shape[1])
         scores = self.score(x)[:, :, 0].masked_fill(outside, -torch.inf)
-        return (scores.softmax(dim=1)[:, :, None] * x).sum(dim=1)
+        return cast(Tensor, (scores.softmax(dim=1)[:, :, None] * x).sum(dim=1))
 
 
 SUMMARIES: dict[Summary, Callable[[int], _Summary]] = {

@@ -92,7 +92,7 @@ def learning_curves(runs: list[dict[str, Any]]) -> list[str]:
     Thin lines are runs, dots the epochs that were kept, thick lines the mean over the runs that
     reached an epoch.
     """
-    style = {
+    style: dict[Any, Any] = {
         "font.size": 9,
         "font.family": "sans-serif",
         "svg.fonttype": "none",

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -281,13 +281,12 @@ class Learner:
         self.average = copy.deepcopy(self.network).eval()
         self.statistics = speaker_statistics(network, data, utterances)
         self.crnn = self.fabric.setup_module(self.network.crnn)
-        self.optimizer = self.fabric.setup_optimizers(
-            torch.optim.AdamW(
-                self.network.crnn.parameters(),
-                lr=options.learning_rate,
-                weight_decay=options.weight_decay,
-            )
+        optimizer = torch.optim.AdamW(
+            self.network.crnn.parameters(),
+            lr=options.learning_rate,
+            weight_decay=options.weight_decay,
         )
+        self.optimizer = cast(torch.optim.AdamW, self.fabric.setup_optimizers(optimizer))
         hop_s = features.hop_ms / MILLISECONDS
         self.hop_s = hop_s
         self.segment = 0 if options.segment_s is None else round(options.segment_s / hop_s)
@@ -406,7 +405,7 @@ class Learner:
 
     def save(self, path: Path) -> None:
         """Write everything that a later :meth:`load` needs, as safetensors."""
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for part, state in self._parts().items():
             tensors |= {f"{part}.{name}": value.contiguous() for name, value in state.items()}
         epochs = json.dumps([asdict(epoch) for epoch in self.history.epochs])

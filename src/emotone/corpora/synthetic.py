@@ -173,7 +173,7 @@ def utterance(speaker: int, emotion: str, take: int, *, seed: int = 0) -> NDArra
     speech = np.concatenate(parts)
     speech = 0.03 * level * speech + rng.normal(0, 2e-4, len(speech))
     peak = np.abs(speech).max()
-    return (speech / max(peak / LOUDEST, 1)).astype(np.float32)
+    return np.asarray(speech / max(peak / LOUDEST, 1), np.float32)
 
 
 def _voice(speaker: int, seed: int) -> Voice:
@@ -229,13 +229,13 @@ def _filter(source: NDArray[np.float64], formants_hz: NDArray[np.float64]) -> ND
 def _envelope(vowel: NDArray[np.float64], attack_s: float) -> NDArray[np.float64]:
     time = np.arange(len(vowel)) / SAMPLE_RATE
     release = (time[-1] - time) / 0.03
-    return vowel * np.minimum(np.minimum(time / attack_s, release), 1).clip(0)
+    return np.asarray(vowel * np.minimum(np.minimum(time / attack_s, release), 1).clip(0))
 
 
 def _consonant(rng: np.random.Generator) -> NDArray[np.float64]:
     samples = int(rng.uniform(0.02, 0.07) * SAMPLE_RATE)
     noise = np.diff(rng.normal(0, 1, samples + 1))  # high frequencies, as of a fricative
-    return noise * np.hanning(samples) * rng.uniform(0.02, 0.15)
+    return np.asarray(noise * np.hanning(samples) * rng.uniform(0.02, 0.15))
 
 
 def _plan(options: SyntheticOptions) -> list[tuple[str, str, str]]:
