@@ -22,7 +22,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ["corpus.root=some/folder", "training.augment.warp=0.2", "model.kernel_widths=[3,5]",
          "seeds=[0,1,2]", "features.dynamic_range_db=null"],
     )  # fmt: skip
-    assert loaded.corpus == EmodbOptions(root=Path("some/folder"))
+    assert loaded.corpus == (EmodbOptions(root=Path("some/folder")),)
     assert loaded.training.epochs == 7
     assert loaded.training.augment.warp == 0.2
     assert loaded.model.kernel_widths == (3, 5)

@@ -4,7 +4,6 @@ import pytest
 
 from emotone import evaluation, metrics
 from emotone.corpora.base import corpus_from_rows
-from emotone.folds import Fold
 
 LABELS = ["anger", "neutral", "sadness"]
 
@@ -70,8 +69,7 @@ def test_predictions_are_the_likeliest_labels() -> None:
         for n in range(3)
     ]
     corpus = corpus_from_rows("made", rows)
-    fold = Fold("s2", ("s0",), ("s1",), ("s2",))
-    table = evaluation.predictions_table(corpus, [2], fold, 7, np.array([[0.2, 0.7, 0.1]]))
+    table = evaluation.predictions_table(corpus, [2], "s2", 7, np.array([[0.2, 0.7, 0.1]]))
     assert table.iloc[0].to_dict() == {
         "utterance": "u2", "fold": "s2", "seed": 7, "speaker": "s2", "truth": "sadness",
         "prediction": "neutral", "p_anger": 0.2, "p_neutral": 0.7, "p_sadness": 0.1,

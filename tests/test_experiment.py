@@ -77,8 +77,8 @@ def test_a_results_folder_holds_what_the_design_says(
     folds = json.loads((out / "folds.json").read_text())["folds"]
     for fold in folds:
         tested = set(found.loc[found["fold"] == fold["name"], "speaker"])
-        assert tested == set(fold["test"])
-        assert not tested & {*fold["training"], *fold["validation"]}
+        assert tested == set(fold["test"]["speakers"])
+        assert not tested & {*fold["training"]["speakers"], *fold["validation"]["speakers"]}
     assert (found[["p_anger", "p_neutral"]].sum(axis=1) - 1).abs().max() < 1e-5
     assert str(table.parent) not in (out / "config.yaml").read_text()
     left = {path.name for path in out.iterdir()}

@@ -21,6 +21,7 @@ def results(seeds: int = 1) -> dict[str, Any]:
     return {
         "corpus": "made <up>",
         "synthetic": False,
+        "speaker_dependent": False,
         "labels": LABELS,
         "utterances": 120,
         "speakers": 6,
@@ -88,6 +89,14 @@ def test_synthetic_speech_is_called_so_everywhere() -> None:
     data = results() | {"synthetic": True, "corpus": "synthetic"}
     for kind in ("html", "md", "tex"):
         assert "synthetic speech" in report.render(data, CONFIGURATION, kind).lower()
+
+
+def test_speaker_dependent_figures_are_called_so_everywhere() -> None:
+    data = results() | {"speaker_dependent": True}
+    for kind in ("html", "md", "tex"):
+        text = report.render(data, CONFIGURATION, kind)
+        assert "speaker-dependent" in text
+        assert "speaker-independent" not in text.replace("with speaker-independent ones", "")
 
 
 def test_markdown_and_latex_carry_the_same_figures() -> None:

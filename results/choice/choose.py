@@ -61,14 +61,14 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
                  for key, value in changes.items()]  # fmt: skip
     asked = config.load(config.SHIPPED / "ravdess.yaml", [f"corpus.root={root}", *overrides])
-    corpus = corpora.read(asked.corpus)
+    corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
     data = datasets.spectrograms(corpus, asked.features, cache)
     first = ACTORS_PER_GROUP * group
     actors = corpus.speakers[first : first + ACTORS_PER_GROUP]
     validates = actors[-1 - seed % ACTORS_PER_GROUP]
     learner = Learner(
-        data, [actor for actor in actors if actor != validates], features=asked.features,
+        data, data.of_speakers([a for a in actors if a != validates]), features=asked.features,
         model=asked.model, options=asked.training, seed=seed, device="cpu",
     )  # fmt: skip
     others = data.of_speakers([actor for actor in corpus.speakers if actor not in actors])

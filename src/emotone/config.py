@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from emotone.corpora import READERS, AnyCorpusOptions
 from emotone.errors import UsageError
@@ -18,6 +25,11 @@ from emotone.options import Options, nearest
 from emotone.training import TrainingOptions
 
 SHIPPED = Path(__file__).parent / "experiments"
+
+
+def _listed(value: Any) -> Any:
+    """One corpus or a list of them."""
+    return [value] if isinstance(value, dict | Options) else value
 
 
 class RuntimeOptions(Options):
@@ -37,7 +49,7 @@ class RuntimeOptions(Options):
 class ExperimentConfig(Options):
     """All that defines an experiment, and how to run it."""
 
-    corpus: AnyCorpusOptions
+    corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), Field(min_length=1)]
     protocol: ProtocolOptions = ProtocolOptions()
     features: FeatureOptions = FeatureOptions()
     model: ModelOptions = ModelOptions()
@@ -64,15 +76,17 @@ class ExperimentConfig(Options):
 
     def identity(self) -> dict[str, Any]:
         """What makes two experiments the same: all but runtime and where files lie."""
-        return self.model_dump(mode="json", exclude={"runtime": True, "corpus": {"root"}})
+        return self._portable() | {"runtime": None}
 
     def as_yaml(self) -> str:
         """The resolved configuration; the folder of the corpus is left out, it is the machine's."""
-        return yaml.safe_dump(
-            self.model_dump(mode="json", exclude={"corpus": {"root"}}),
-            sort_keys=False,
-            default_flow_style=None,
-        )
+        return yaml.safe_dump(self._portable(), sort_keys=False, default_flow_style=None)
+
+    def _portable(self) -> dict[str, Any]:
+        values = self.model_dump(mode="json", exclude={"corpus": {"__all__": {"root", "audio"}}})
+        if len(self.corpus) == 1:
+            (values["corpus"],) = values["corpus"]
+        return values
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -134,21 +148,39 @@ def _set(values: dict[str, Any], override: str) -> None:
     except yaml.YAMLError as error:
         raise UsageError(f"'{override}': the value is not valid YAML") from error
     *sections, last = key.split(".")
+    place: Any = values
     for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
+        if isinstance(place, list):
+            place = place[_number(section, place, override)]
+        elif isinstance(place, dict):
+            place = place.setdefault(section, {})
+        if not isinstance(place, dict | list):
             raise UsageError(f"'{override}': {section} has no options of its own")
-    values[last] = value
+    if isinstance(place, list):
+        place[_number(last, place, override)] = value
+    else:
+        place[last] = value
+
+
+def _number(section: str, place: list[Any], override: str) -> int:
+    if not section.isdigit() or int(section) >= len(place):
+        raise UsageError(
+            f"'{override}': there are {len(place)} corpora; say which, such as corpus.0.root=…"
+        )
+    return int(section)
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
-    if len(location) > 1 and location[0] == "corpus" and location[1] in READERS:
-        corpus_class: type[BaseModel] = READERS[location.pop(1)][0]
+    corpus_class: type[BaseModel] = Options
+    if location[:1] == ["corpus"] and len(location) > 1:
+        number = location.pop(1)
+        if len(location) > 1 and location[1] in READERS:
+            corpus_class = READERS[location.pop(1)][0]
+        name = ".".join(["corpus", *([number] if number != "0" else []), *location[1:]])
     else:
-        corpus_class = Options
-    name = ".".join(location)
+        name = ".".join(location)
     if first["type"] == "extra_forbidden":
         names = _names(location[:-1], corpus_class)
         hint = nearest(location[-1], names) or f"; known are {', '.join(names)}"

@@ -55,7 +55,8 @@ class TerminalObserver:
         """Say what was read."""
         self.console.print(
             f"{corpus.name}: {len(corpus.table)} utterances, {len(corpus.speakers)} speakers, "
-            f"{len(corpus.labels)} emotions; {len(folds)} folds, speaker-independent",
+            f"{len(corpus.labels)} emotions; {len(folds)} folds, "
+            f"speaker-{'dependent' if folds[0].speaker_dependent else 'independent'}",
             highlight=False,
         )
         for problem in corpus.problems:
@@ -106,12 +107,17 @@ class TerminalObserver:
         return f"{utterances:.0f} utterances/s, {audio:.0f} audio hours/hour"
 
 
+def independence(results: dict[str, Any]) -> str:
+    """Say whether figures hold for new speakers."""
+    return "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
+
+
 def show_results(results: dict[str, Any]) -> None:
     """Print the table of rates to standard output."""
     console = Console(file=sys.stdout)
     seeds = results["seeds"]
     title = f"{'synthetic speech' if results['synthetic'] else results['corpus']}, "
-    title += f"speaker-independent, {results['speakers']} speakers, "
+    title += f"{independence(results)}, {results['speakers']} speakers, "
     title += f"{len(results['labels'])} emotions, seed{'s' * (len(seeds) > 1)} "
     title += ", ".join(map(str, seeds))
     table = Table(title=title, title_justify="left", title_style="bold")

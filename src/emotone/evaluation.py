@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from emotone import metrics
 from emotone.corpora import Corpus
-from emotone.folds import Fold
 
 PROBABILITY = "p_"  # prefix of the columns of probabilities
 
@@ -17,14 +16,14 @@ RATES = {"UAR": metrics.uar_of, "WAR": metrics.war_of}
 
 
 def predictions_table(
-    corpus: Corpus, utterances: Sequence[int], fold: Fold, seed: int, probabilities: NDArray[Any]
+    corpus: Corpus, utterances: Sequence[int], fold: str, seed: int, probabilities: NDArray[Any]
 ) -> pd.DataFrame:
     """Build the rows of ``predictions.csv`` of one run.
 
     Args:
         corpus: the utterances are of.
         utterances: their numbers in the corpus.
-        fold: in which they were tested.
+        fold: name of the fold in which they were tested.
         seed: of the run.
         probabilities: shape ``(utterances, labels)``.
     """
@@ -33,7 +32,7 @@ def predictions_table(
     table = pd.DataFrame(
         {
             "utterance": rows["utterance"].to_numpy(),
-            "fold": fold.name,
+            "fold": fold,
             "seed": seed,
             "speaker": rows["speaker"].to_numpy(),
             "truth": rows["emotion"].to_numpy(),

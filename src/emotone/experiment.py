@@ -92,7 +92,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> dict[st
     """
     with _locked(out):
         _refuse_other_experiment(config, out)
-        corpus = corpora.read(config.corpus)
+        corpus = corpora.read_all(config.corpus)
         folds = make_folds(corpus, config.protocol)
         observer.corpus(corpus, folds)
         _claim(config, corpus, folds, out)
@@ -171,7 +171,7 @@ def _claim(config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], out:
         "corpus": corpus.name,
         "utterances": len(corpus.table),
         "content": str(pd.util.hash_pandas_object(corpus.table[columns], index=False).sum()),
-        "folds": [fold.as_dict() for fold in folds],
+        "folds": [fold.as_dict(corpus) for fold in folds],
     }
     text = json.dumps(record, indent=1)
     path = out / FOLDS
@@ -337,9 +337,11 @@ def _run(
         checkpoint=folder / CHECKPOINT,
         on_epoch=lambda history, speed: connection.send(("epoch", (history, speed))),
     )
-    test = data.of_speakers(run.fold.test)
+    test = run.fold.test
     probabilities = training.posteriors(network, data, test, config.training.segment_s)
-    table = evaluation.predictions_table(corpus, test, run.fold, run.seed, probabilities)
+    table = evaluation.predictions_table(corpus, test, run.fold.name, run.seed, probabilities)
+    if run.fold.speaker_dependent:
+        table["protocol"] = "speaker-dependent"
     with replacing(folder / PREDICTIONS) as temporary:
         table.to_csv(temporary, index=False)
     kept = history.kept_epoch(config.training.tolerance)
@@ -394,7 +396,8 @@ def _merge(
     details = [json.loads((folder / RUN).read_text(encoding="utf-8")) for folder in folders]
     results = {
         "corpus": corpus.name,
-        "synthetic": config.corpus.name == "synthetic",
+        "synthetic": any(options.name == "synthetic" for options in config.corpus),
+        "speaker_dependent": config.protocol.speaker_dependent,
         "labels": corpus.labels,
         "utterances": len(corpus.table),
         "speakers": len(corpus.speakers),

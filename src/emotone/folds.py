@@ -1,106 +1,222 @@
-"""Protocols: who trains, who validates, who is tested. No speaker ever has two roles."""
+"""Protocols: who trains, who validates, who is tested. No speaker has two roles, unless asked."""
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from emotone.corpora import Corpus
 from emotone.errors import FoldError
-from emotone.options import Options
+from emotone.options import Options, nearest
+
+ROLES = ("training", "validation", "test")
+SPEAKER_DEPENDENT_VALIDATION = 0.1  # share of the training utterances
 
 
 class ProtocolOptions(Options):
-    """How speakers are divided.
+    """How a corpus is divided.
 
     Attributes:
-        name: ``leave_one_speaker_out`` tests each speaker once; ``kfold`` tests groups of
+        name: what is tested in turn. ``leave_one_speaker_out``: each speaker, as the 3-D ACRNN on
+            EMO-DB and IEMOCAP. ``leave_one_session_out``: all speakers of each session, the
+            five-fold protocol of most papers on IEMOCAP, EmoBox among them. ``kfold``: groups of
             speakers, stratified by emotion and sex as far as whole speakers allow.
+            ``fold_column``: each value of a column of the corpus, such as EmoBox's folds.
+            ``cross_corpus``: all of ``test_corpora``, after training on the other corpora; or each
+            corpus in turn if none is named.
         folds: number of groups of ``kfold``.
-        validation_speakers: how many of each fold's training speakers validate instead; of both
-            sexes if two or more and the sexes are known.
+        column: of ``fold_column``.
+        test_corpora: of ``cross_corpus``.
+        validation: where validation speakers come from. ``speakers``: any training speakers.
+            ``session``: all speakers of one other session; with ``leave_one_session_out`` three
+            sessions are left to train. ``session_speakers``: ``validation_speakers`` of one other
+            session, whose other speakers train. ``partner``: the other speakers of the test
+            speaker's session, with ``leave_one_speaker_out``; the 8/1/1 division of ten speakers
+            that the 3-D ACRNN and many papers on IEMOCAP use.
+        validation_speakers: how many validate; of both sexes if two or more and the sexes are
+            known.
+        speaker_dependent: allow a predefined ``fold_column`` that shares speakers between
+            training and test; everything written then says so. A tenth of the training utterances
+            validates.
         seed: of the choice of validation speakers and of the groups.
     """
 
-    name: Literal["leave_one_speaker_out", "kfold"] = "leave_one_speaker_out"
+    name: Literal[
+        "leave_one_speaker_out", "leave_one_session_out", "kfold", "fold_column", "cross_corpus"
+    ] = "leave_one_speaker_out"
     folds: int = Field(5, ge=2)
+    column: str = "fold"
+    test_corpora: tuple[str, ...] = ()
+    validation: Literal["speakers", "session", "session_speakers", "partner"] = "speakers"
     validation_speakers: int = Field(1, ge=1)
+    speaker_dependent: bool = False
     seed: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One division of the speakers into disjoint roles.
+    """One division of a corpus into roles, by number of the utterance.
 
-    Raises:
-        FoldError: if a role is empty or a speaker has two roles.
+    Attributes:
+        name: of the fold.
+        training: utterances that are learnt.
+        validation: utterances that choose the epoch.
+        test: utterances that are scored, once.
+        speakers: names of the speakers of each role.
+        speaker_dependent: whether roles may share speakers.
     """
 
     name: str
-    training: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
+    training: tuple[int, ...]
+    validation: tuple[int, ...]
+    test: tuple[int, ...]
+    speakers: dict[str, tuple[str, ...]]
+    speaker_dependent: bool = False
 
-    def __post_init__(self) -> None:
-        roles = self.roles()
-        for role, speakers in roles.items():
-            if not speakers:
-                raise FoldError(f"fold {self.name}: no speaker for {role}; add speakers or folds")
-        for (first, some), (second, others) in combinations(roles.items(), 2):
-            if shared := sorted(set(some) & set(others)):
-                raise FoldError(
-                    f"fold {self.name}: {first} and {second} share the speakers "
-                    f"{', '.join(shared)}; each speaker must have one role"
-                )
+    def as_dict(self, corpus: Corpus) -> dict[str, Any]:
+        """What ``folds.json`` says of it: speakers and numbers of utterances of each role.
 
-    def roles(self) -> dict[str, tuple[str, ...]]:
-        """Speakers by role."""
-        return {"training": self.training, "validation": self.validation, "test": self.test}
+        A speaker-dependent fold, which speakers do not define, lists its utterances.
+        """
+        record: dict[str, Any] = {"name": self.name, "speaker_dependent": self.speaker_dependent}
+        for role in ROLES:
+            numbers = list(getattr(self, role))
+            record[role] = {"speakers": self.speakers[role], "utterances": len(numbers)}
+            if self.speaker_dependent:
+                record[role]["names"] = corpus.table["utterance"].iloc[numbers].tolist()
+        return record
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+
+def make_fold(
+    corpus: Corpus,
+    name: str,
+    training: Iterable[int],
+    validation: Iterable[int],
+    test: Iterable[int],
+    *,
+    speaker_dependent: bool = False,
+) -> Fold:
+    """Make a fold and check it; the only way a fold comes about.
+
+    Raises:
+        FoldError: if a role is empty, roles share a speaker (or an utterance, where speakers may
+            be shared), or a class that occurs has no utterance in training.
+    """
+    roles = dict(zip(ROLES, map(tuple, (training, validation, test)), strict=True))
+    column = corpus.table["speaker"].to_numpy()
+    speakers = {role: _unique(column[list(numbers)]) for role, numbers in roles.items()}
+    for role, numbers in roles.items():
+        if not numbers:
+            raise FoldError(
+                f"fold {name}: nobody is left for {role}; use fewer folds or validators"
+            )
+    for one, other in combinations(ROLES, 2):
+        shared = sorted(set(speakers[one]) & set(speakers[other]))
+        if shared and not speaker_dependent:
+            raise FoldError(
+                f"fold {name}: {one} and {other} share the speakers {', '.join(shared)}, so its "
+                "figures would not hold for new speakers; divide by speaker, or set "
+                "protocol.speaker_dependent=true, which every result will then say"
+            )
+        if twice := set(roles[one]) & set(roles[other]):
+            utterance = corpus.table["utterance"].iloc[min(twice)]
+            raise FoldError(f"fold {name}: {utterance} is in {one} and {other}")
+    learnt = set(corpus.table["emotion"].to_numpy()[list(roles["training"])])
+    if missing := [label for label in corpus.labels if label not in learnt]:
+        raise FoldError(
+            f"fold {name}: no training utterance shows {', '.join(missing)}; leave such classes "
+            "out of the corpus (corpus.keep), or use fewer validation speakers"
+        )
+    return Fold(name, **roles, speakers=speakers, speaker_dependent=speaker_dependent)
 
 
 def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
-    """Divide the speakers of a corpus.
+    """Divide a corpus.
 
     Raises:
-        FoldError: if there are too few speakers, or a class has no utterance in training.
+        FoldError: if the corpus does not allow the protocol, or a fold is not sound, see
+            :func:`make_fold`.
     """
+    if options.speaker_dependent and options.name != "fold_column":
+        raise FoldError(
+            f"protocol.speaker_dependent goes with fold_column only; {options.name} divides by "
+            "speaker"
+        )
+    table = corpus.table
     speakers = corpus.speakers
-    least = options.validation_speakers + 2
-    if len(speakers) < least:
+    if len(speakers) < 3 and not options.speaker_dependent:
         raise FoldError(
             f"{corpus.name} has {len(speakers)} speaker{'s' * (len(speakers) != 1)} "
-            f"({', '.join(speakers)}); at least {least} are needed: one to test, "
-            f"{options.validation_speakers} to validate, one to train"
+            f"({', '.join(speakers)}); at least 3 are needed: to train, to validate, to test"
         )
-    if options.name == "leave_one_speaker_out":
-        tests: list[tuple[str, ...]] = [(speaker,) for speaker in speakers]
-    else:
-        tests = _groups(corpus, options)
-    first = corpus.table.drop_duplicates("speaker")
-    sexes = dict(zip(first["speaker"], first["sex"], strict=True))
+    tests = _tests(corpus, options)
     folds = []
-    for number, test in enumerate(tests):
-        others = [speaker for speaker in speakers if speaker not in test]
+    for number, (name, test) in enumerate(tests.items()):
         rng = np.random.default_rng([options.seed, number])
-        validation = _draw(others, sexes, options.validation_speakers, rng)
-        training = tuple(speaker for speaker in others if speaker not in validation)
-        name = test[0] if options.name == "leave_one_speaker_out" else str(number + 1)
-        folds.append(Fold(name, training, validation, test))
-    for fold in folds:
-        _check_classes(corpus, fold)
+        rest = ~test
+        if options.name == "cross_corpus":
+            rest &= ~table["corpus"].isin(options.test_corpora).to_numpy()
+        shared = set(table["speaker"][rest]) & set(table["speaker"][test])
+        if shared and options.speaker_dependent:
+            numbers = rng.permutation(np.flatnonzero(rest))
+            count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
+            validation = np.isin(np.arange(len(table)), numbers[:count])
+        else:
+            chosen = _validators(table[rest], table[test], options, rng)
+            validation = rest & table["speaker"].isin(chosen).to_numpy()
+        parts = [np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)]
+        folds.append(make_fold(corpus, name, *parts, speaker_dependent=options.speaker_dependent))
     return folds
 
 
-def _groups(corpus: Corpus, options: ProtocolOptions) -> list[tuple[str, ...]]:
+def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bool_]]:
+    """Name of each fold, and which utterances it tests."""
+    table = corpus.table
+    if options.name == "leave_one_speaker_out":
+        column = "speaker"
+    elif options.name == "leave_one_session_out":
+        column = "session"
+        _need_sessions(corpus, "leave_one_session_out")
+    elif options.name == "kfold":
+        return _groups(corpus, options)
+    elif options.name == "cross_corpus":
+        known = _unique(table["corpus"])
+        for name in options.test_corpora:
+            if name not in known:
+                raise FoldError(
+                    f"protocol.test_corpora: no corpus '{name}'{nearest(name, known)}; there are "
+                    f"{', '.join(known)}"
+                )
+        if options.test_corpora:
+            test = table["corpus"].isin(options.test_corpora).to_numpy()
+            return {"+".join(options.test_corpora): test}
+        column = "corpus"
+    else:
+        column = options.column
+        if column not in table.columns:
+            raise FoldError(
+                f"protocol.column: {corpus.name} has no column '{column}'"
+                f"{nearest(column, table.columns)}; it has {', '.join(table.columns)}"
+            )
+        if (table[column].fillna("").astype(str) == "").any():
+            missing = int((table[column].fillna("").astype(str) == "").sum())
+            raise FoldError(f"protocol.column: {missing} utterances have no '{column}'; fill it in")
+    values = table[column].astype(str)
+    names = _unique(values)
+    if len(names) < 2:
+        raise FoldError(
+            f"{corpus.name} has only one {column}, '{names[0]}'; {options.name} needs two or more"
+        )
+    return {name: (values == name).to_numpy() for name in names}
+
+
+def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bool_]]:
     from sklearn.model_selection import StratifiedGroupKFold  # slow to load, not always needed
 
     count = len(corpus.speakers)
@@ -112,44 +228,60 @@ def _groups(corpus: Corpus, options: ProtocolOptions) -> list[tuple[str, ...]]:
     table = corpus.table
     splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
     strata = table["emotion"] + "/" + table["sex"]
-    groups = []
     with warnings.catch_warnings():  # that a stratum is smaller than the number of folds
         warnings.simplefilter("ignore", UserWarning)
         divided = list(splitter.split(table, strata, table["speaker"]))
-    for _, rows in divided:
-        groups.append(tuple(sorted(table["speaker"].iloc[rows].unique())))
-    empty = [number for number, group in enumerate(groups) if not group]
-    if empty:
-        raise FoldError(
-            f"{corpus.name}: {count} speakers of very different size cannot be divided into "
-            f"{options.folds} folds; ask for fewer"
-        )
-    return groups
+    numbers = np.arange(len(table))
+    return {str(fold + 1): np.isin(numbers, test) for fold, (_, test) in enumerate(divided)}
 
 
-def _draw(
-    speakers: list[str], sexes: dict[str, str], count: int, rng: np.random.Generator
-) -> tuple[str, ...]:
-    """Draw validation speakers, the sexes in turn."""
-    order = [str(speaker) for speaker in rng.permutation(speakers)]
-    turns: dict[str, int] = {}
-    keyed = []
-    for speaker in order:
+def _validators(
+    rest: pd.DataFrame, test: pd.DataFrame, options: ProtocolOptions, rng: np.random.Generator
+) -> Sequence[str]:
+    """Choose validation speakers among those that are not tested."""
+    if options.validation == "partner":
+        sessions = set(test["session"])
+        partners = _unique(rest.loc[rest["session"].isin(sessions), "speaker"])
+        if not partners or sessions == {""}:
+            raise FoldError(
+                f"protocol.validation=partner: nobody shares a session with "
+                f"{', '.join(_unique(test['speaker']))}; choose speakers"
+            )
+        return partners
+    if options.validation in ("session", "session_speakers"):
+        sessions_left = [name for name in _unique(rest["session"]) if name]
+        if not sessions_left:
+            raise FoldError(
+                f"protocol.validation={options.validation}: the corpus has no sessions; choose "
+                "speakers"
+            )
+        rest = rest[rest["session"] == rng.choice(sessions_left)]
+        if options.validation == "session":
+            return _unique(rest["speaker"])
+    first = rest.drop_duplicates("speaker").sort_values("speaker")
+    sexes = dict(zip(first["speaker"], first["sex"], strict=True))
+    return _draw(sexes, options.validation_speakers, rng)
+
+
+def _draw(sexes: dict[str, str], count: int, rng: np.random.Generator) -> list[str]:
+    """Draw speakers, the sexes in turn."""
+    seen: dict[str, int] = {}
+    turns = []
+    for speaker in rng.permutation(list(sexes)):
         sex = sexes[speaker]
-        keyed.append((turns.get(sex, 0), speaker))
-        turns[sex] = turns.get(sex, 0) + 1
-    chosen = [speaker for _, speaker in sorted(keyed, key=lambda pair: pair[0])[:count]]
-    return tuple(sorted(chosen))
+        turns.append((seen.get(sex, 0), str(speaker)))
+        seen[sex] = seen.get(sex, 0) + 1
+    return sorted(speaker for _, speaker in sorted(turns, key=lambda turn: turn[0])[:count])
 
 
-def _check_classes(corpus: Corpus, fold: Fold) -> None:
-    seen = _emotions_of(corpus.table, fold.training)
-    if missing := [label for label in corpus.labels if label not in seen]:
+def _need_sessions(corpus: Corpus, protocol: str) -> None:
+    without = int((corpus.table["session"] == "").sum())
+    if without:
         raise FoldError(
-            f"fold {fold.name}: no training speaker shows {', '.join(missing)}; leave such "
-            "classes out of the corpus, or use fewer validation speakers"
+            f"{protocol}: {without} utterances of {corpus.name} have no session; use "
+            "leave_one_speaker_out or kfold"
         )
 
 
-def _emotions_of(table: pd.DataFrame, speakers: Iterable[str]) -> set[str]:
-    return set(table.loc[table["speaker"].isin(list(speakers)), "emotion"])
+def _unique(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(sorted({str(value) for value in values}))

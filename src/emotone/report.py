@@ -70,6 +70,9 @@ def render(results: dict[str, Any], configuration: str, kind: str) -> str:
             ("UAR", "balanced accuracy, UA", results["UAR"]),
             ("WAR", "accuracy, WA", results["WAR"]),
         ],
+        "independence": "speaker-dependent"
+        if results["speaker_dependent"]
+        else "speaker-independent",
         "protocol": protocol_name(results["protocol"]),
         "epochs": sorted(run["epochs"] for run in results["runs"]),
         "minutes": sum(run["seconds"] for run in results["runs"]) / 60,
@@ -83,6 +86,8 @@ def protocol_name(protocol: dict[str, Any]) -> str:
     """Say in words what a protocol does."""
     if protocol["name"] == "kfold":
         return f"{protocol['folds']}-fold over speakers"
+    if protocol["name"] == "fold_column":
+        return f"predefined folds (column {protocol['column']})"
     return str(protocol["name"]).replace("_", " ")
 
 

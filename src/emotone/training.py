@@ -135,8 +135,8 @@ Progress = Callable[[History, Speed], None]
 
 def fit(
     data: Spectrograms,
-    training_speakers: Sequence[str],
-    validation_speakers: Sequence[str],
+    training: Sequence[int],
+    validation: Sequence[int],
     *,
     features: FeatureOptions,
     model: ModelOptions,
@@ -146,7 +146,7 @@ def fit(
     checkpoint: Path | None = None,
     on_epoch: Progress = lambda history, speed: None,
 ) -> tuple[Network, History]:
-    """Train a network; nothing but the speakers named here is looked at.
+    """Train a network; nothing but the utterances named here is looked at.
 
     All randomness comes from the seed, the epoch and the utterance, so training that was killed
     continues from ``checkpoint`` and ends with the weights of an uninterrupted run (same machine,
@@ -154,8 +154,8 @@ def fit(
 
     Args:
         data: spectrograms of the corpus.
-        training_speakers: whose utterances are learnt.
-        validation_speakers: whose utterances choose the epoch.
+        training: numbers of the utterances that are learnt.
+        validation: numbers of the utterances that choose the epoch.
         features: options of the front end.
         model: options of the network.
         options: of the training.
@@ -168,10 +168,9 @@ def fit(
         The network of the kept epoch, in evaluation mode on the CPU, and the history.
     """
     learner = Learner(
-        data, training_speakers, features=features, model=model, options=options, seed=seed,
+        data, training, features=features, model=model, options=options, seed=seed,
         device=device,
     )  # fmt: skip
-    validation = data.of_speakers(validation_speakers)
     if checkpoint is not None and checkpoint.is_file():
         learner.load(checkpoint)
     while not learner.history.is_over(options):
@@ -262,7 +261,7 @@ class Learner:
     def __init__(
         self,
         data: Spectrograms,
-        speakers: Sequence[str],
+        utterances: Sequence[int],
         *,
         features: FeatureOptions,
         model: ModelOptions,
@@ -271,7 +270,7 @@ class Learner:
         device: str,
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
-        utterances = data.of_speakers(speakers)
+        utterances = list(utterances)
         self.fabric = Fabric(accelerator=device, devices=1, precision=options.precision)
         torch.manual_seed(seed)
         network = Network(features, model, data.labels)

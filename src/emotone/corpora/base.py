@@ -1,14 +1,15 @@
 """What all corpus readers share: the table's columns, the names of emotions, finding files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic import Field, field_validator
 
 from emotone.errors import CorpusError
-from emotone.options import Options
+from emotone.options import Options, nearest
 
 EMOTIONS = (
     "anger",
@@ -21,6 +22,18 @@ EMOTIONS = (
     "sadness",
     "surprise",
 )
+
+ALIASES = {
+    "angry": "anger",
+    "bored": "boredom",
+    "boredem": "boredom",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happy": "happiness",
+    "joy": "happiness",
+    "sad": "sadness",
+    "surprised": "surprise",
+}
 
 COLUMNS = (
     "utterance",
@@ -41,9 +54,32 @@ AUDIO_SUFFIXES = frozenset(
 
 
 class CorpusOptions(Options):
-    """Which corpus, and where it lies. Every reader extends it with its own name and options."""
+    """Which corpus, and where it lies. Every reader extends it with its own name and options.
+
+    Attributes:
+        root: where it lies.
+        map: names of emotions to use instead, such as ``{calm: neutral}``; null leaves one out.
+        keep: the emotions to keep, after ``map``; empty for all.
+    """
 
     root: Path | None = None
+    map: dict[str, str | None] = Field(default_factory=dict)
+    keep: tuple[str, ...] = ()
+
+    @field_validator("map")
+    @classmethod
+    def _map_to_known(cls, mapping: dict[str, str | None]) -> dict[str, str | None]:
+        for emotion in mapping.values():
+            if emotion is not None:
+                _check_known(emotion)
+        return mapping
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_known(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
+        for emotion in emotions:
+            _check_known(emotion)
+        return emotions
 
 
 @dataclass(frozen=True)
@@ -96,6 +132,37 @@ def corpus_from_rows(
     return Corpus(name, table, tuple(problems))
 
 
+def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
+    """Apply ``map`` and ``keep``; what is left out is counted among the problems.
+
+    Raises:
+        CorpusError: if ``map`` names an emotion that the corpus does not have, or nothing is left.
+    """
+    if not options.map and not options.keep:
+        return corpus
+    table = corpus.table
+    present = sorted(table["emotion"].unique())
+    for emotion in options.map:
+        if emotion not in present:
+            raise CorpusError(
+                f"{corpus.name}: corpus.map names '{emotion}', which it does not have"
+                f"{nearest(emotion, present)}; it has {', '.join(present)}"
+            )
+    new = table["emotion"].map(lambda emotion: options.map.get(emotion, emotion))
+    kept = new.notna() & (new.isin(options.keep) if options.keep else True)
+    if not kept.any():
+        raise CorpusError(
+            f"{corpus.name}: corpus.map and corpus.keep leave no utterance; it has "
+            f"{', '.join(present)}"
+        )
+    problems = [
+        f"{count} utterances of {emotion} are left out, as corpus.map or corpus.keep ask"
+        for emotion, count in table.loc[~kept, "emotion"].value_counts().sort_index().items()
+    ]
+    table = table.assign(emotion=new)[kept].reset_index(drop=True)
+    return Corpus(corpus.name, table, (*corpus.problems, *problems))
+
+
 def existing_root(options: CorpusOptions, corpus: str, layout: str) -> Path:
     """Return the corpus's folder.
 
@@ -112,30 +179,93 @@ def existing_root(options: CorpusOptions, corpus: str, layout: str) -> Path:
     return options.root
 
 
-def audio_files(root: Path) -> dict[str, Path]:
-    """Find audio files below ``root`` by stem, whatever their extension.
+def sound_files(root: Path) -> list[Path]:
+    """Audio files below ``root``, in order; AppleDouble files (``._name``) are left out."""
+    return [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._")
+    ]
 
-    AppleDouble files (``._name``) are left out. Of several files with one stem the first in
-    alphabetical order counts.
-    """
+
+def audio_files(root: Path) -> dict[str, Path]:
+    """Audio files below ``root`` by stem, whatever their extension; the first of each stem."""
     found: dict[str, Path] = {}
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._"):
-            found.setdefault(path.stem, path)
+    for path in sound_files(root):
+        found.setdefault(path.stem, path)
     return found
 
 
-def no_such_corpus(corpus: str, root: Path, layout: str, found: int) -> CorpusError:
+def corpus_from_names(
+    options: CorpusOptions,
+    name: str,
+    *,
+    layout: str,
+    parse: Callable[[str], dict[str, str] | None],
+    language: str,
+    published: int,
+) -> Corpus:
+    """Read a corpus whose file names say everything.
+
+    Args:
+        options: with the root.
+        name: of the corpus.
+        layout: example of its files, for messages.
+        parse: stem of a file to ``emotion``, ``speaker``, ``sex`` and what else the name says;
+            ``None`` if it is not named as the corpus names its files, an empty mapping if it is
+            left out on purpose.
+        language: ISO 639-3 code.
+        published: number of utterances of the whole corpus.
+
+    Raises:
+        CorpusError: if the root is missing or no file is named as expected.
+    """
+    root = existing_root(options, name, layout)
+    files = audio_files(root)
+    rows, strangers = [], []
+    for stem, path in files.items():
+        row = parse(stem)
+        if row is None:
+            strangers.append(stem)
+        elif row:
+            rows.append({"utterance": stem, "file": str(path), **row})
+    if not rows:
+        raise no_such_corpus(name, root, layout, strangers)
+    problems = incomplete(name, len(rows), published)
+    if strangers:
+        shown = ", ".join(strangers[:3]) + (", …" if len(strangers) > 3 else "")
+        problems.append(
+            f"{len(strangers)} audio files are not named as {name} names them, left out: {shown}"
+        )
+    return corpus_from_rows(name, rows, language=language, problems=problems)
+
+
+def no_such_corpus(name: str, root: Path, layout: str, found: Sequence[str]) -> CorpusError:
     """Return the error for a folder in which no file has a name of the corpus."""
+    there = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
     return CorpusError(
-        f"{corpus}: no utterance of it in {root} ({found} audio files, none named as expected); "
-        f"corpus.root must be the folder that holds {layout}"
+        f"{name}: no utterance of it in {root}, which holds {there}; corpus.root must be the "
+        f"folder that holds {layout}"
     )
 
 
-def unnamed(corpus: str, names: list[str]) -> list[str]:
-    """Return the problem, if any, that some files do not follow the corpus's naming."""
-    if not names:
+def incomplete(corpus: str, found: int, published: int) -> list[str]:
+    """Return the problem, if any, that a corpus has fewer utterances than were published."""
+    if found >= published:
         return []
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return [f"{len(names)} audio files are not named as {corpus} names them, left out: {shown}"]
+    return [f"{found} of the {published} utterances of {corpus} are here; is the copy complete?"]
+
+
+def canonical(label: str) -> str | None:
+    """Return emotone's name of an emotion that another collection calls ``label``, if known."""
+    name = label.strip().lower()
+    name = ALIASES.get(name, name)
+    return name if name in EMOTIONS else None
+
+
+def _check_known(emotion: str) -> None:
+    if emotion not in EMOTIONS:
+        raise ValueError(
+            f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known are "
+            f"{', '.join(EMOTIONS)}"
+        )

@@ -7,15 +7,7 @@
 import re
 from typing import Literal
 
-from emotone.corpora.base import (
-    Corpus,
-    CorpusOptions,
-    audio_files,
-    corpus_from_rows,
-    existing_root,
-    no_such_corpus,
-    unnamed,
-)
+from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
 
 LAYOUT = "wav/03a01Fa.wav, …"
 NAME = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFTN])(?P<version>[a-z])?")
@@ -37,28 +29,25 @@ class EmodbOptions(CorpusOptions):
     name: Literal["emodb"] = "emodb"
 
 
+def parse(stem: str) -> dict[str, str] | None:
+    """Read what a file's name says, without extension."""
+    match = NAME.fullmatch(stem)
+    if match is None:
+        return None
+    return {
+        "emotion": EMOTIONS[match["emotion"]],
+        "speaker": match["speaker"],
+        "sex": "male" if match["speaker"] in MEN else "female",
+        "text": match["text"],
+    }
+
+
 def read(options: EmodbOptions) -> Corpus:
     """Read EMO-DB.
 
     Raises:
         CorpusError: if the folder is missing or holds no EMO-DB.
     """
-    root = existing_root(options, "emodb", LAYOUT)
-    files = audio_files(root)
-    matches = {stem: NAME.fullmatch(stem) for stem in files}
-    rows = [
-        {
-            "utterance": stem,
-            "file": str(files[stem]),
-            "emotion": EMOTIONS[match["emotion"]],
-            "speaker": match["speaker"],
-            "sex": "male" if match["speaker"] in MEN else "female",
-            "text": match["text"],
-        }
-        for stem, match in matches.items()
-        if match
-    ]
-    if not rows:
-        raise no_such_corpus("emodb", root, LAYOUT, len(files))
-    problems = unnamed("EMO-DB", [stem for stem, match in matches.items() if not match])
-    return corpus_from_rows("emodb", rows, language="deu", problems=problems)
+    return corpus_from_names(
+        options, "emodb", layout=LAYOUT, parse=parse, language="deu", published=535
+    )

@@ -14,6 +14,7 @@ from emotone.corpora.base import (
     audio_files,
     corpus_from_rows,
     existing_root,
+    incomplete,
     no_such_corpus,
 )
 from emotone.errors import CorpusError
@@ -27,6 +28,7 @@ EMOTIONS = {
     "sadness": "sadness",
     "surprised": "surprise",
 }
+PUBLISHED = 4481
 NEEDED = ("file_id", "emotion", "speaker_id", "gender")
 
 
@@ -74,10 +76,11 @@ def read(options: NemoOptions) -> Corpus:
                 }
             )
     if not rows:
-        raise no_such_corpus("nemo", root, LAYOUT, len(files))
+        raise no_such_corpus("nemo", root, LAYOUT, list(files))
     problems = []
     if absent:
         problems.append(f"{absent} of {len(table)} rows of data.tsv have no audio in samples")
+    problems += incomplete("nEMO", len(rows), PUBLISHED)
     if unknown:
         problems.append(f"rows with unknown emotions are left out: {', '.join(sorted(unknown))}")
     return corpus_from_rows("nemo", rows, language="pol", problems=problems)

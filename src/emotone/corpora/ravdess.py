@@ -7,15 +7,7 @@ only), channel (01 speech), emotion, intensity, statement, repetition, actor; od
 import re
 from typing import Literal
 
-from emotone.corpora.base import (
-    Corpus,
-    CorpusOptions,
-    audio_files,
-    corpus_from_rows,
-    existing_root,
-    no_such_corpus,
-    unnamed,
-)
+from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
 
 LAYOUT = "Actor_01/03-01-01-01-01-01-01.wav, …"
 NAME = re.compile(
@@ -40,29 +32,28 @@ class RavdessOptions(CorpusOptions):
     name: Literal["ravdess"] = "ravdess"
 
 
+def parse(stem: str) -> dict[str, str] | None:
+    """Read what a file's name says, without extension."""
+    match = NAME.fullmatch(stem)
+    if match is None:
+        return None
+    if match["channel"] == "02":  # a song
+        return {}
+    return {
+        "emotion": EMOTIONS[match["emotion"]],
+        "speaker": match["actor"],
+        "sex": "male" if int(match["actor"]) % 2 else "female",
+        "intensity": "normal" if match["intensity"] == "01" else "strong",
+        "text": match["statement"],
+    }
+
+
 def read(options: RavdessOptions) -> Corpus:
     """Read RAVDESS.
 
     Raises:
         CorpusError: if the folder is missing or holds no RAVDESS.
     """
-    root = existing_root(options, "ravdess", LAYOUT)
-    files = audio_files(root)
-    matches = {stem: NAME.fullmatch(stem) for stem in files}
-    rows = [
-        {
-            "utterance": stem,
-            "file": str(files[stem]),
-            "emotion": EMOTIONS[match["emotion"]],
-            "speaker": match["actor"],
-            "sex": "male" if int(match["actor"]) % 2 else "female",
-            "intensity": "normal" if match["intensity"] == "01" else "strong",
-            "text": match["statement"],
-        }
-        for stem, match in matches.items()
-        if match and match["channel"] == "01"
-    ]
-    if not rows:
-        raise no_such_corpus("ravdess", root, LAYOUT, len(files))
-    problems = unnamed("RAVDESS", [stem for stem, match in matches.items() if not match])
-    return corpus_from_rows("ravdess", rows, language="eng", problems=problems)
+    return corpus_from_names(
+        options, "ravdess", layout=LAYOUT, parse=parse, language="eng", published=1440
+    )

@@ -104,7 +104,9 @@ def read(options: SyntheticOptions) -> Corpus:
         CorpusError: if the folder holds something else.
         StorageError: if it cannot be written.
     """
-    description = options.model_dump(exclude={"root"}) | {"generation": GENERATION}
+    description = options.model_dump(include={"speakers", "utterances", "seed"}) | {
+        "generation": GENERATION
+    }
     root = options.root
     if root is None:
         key = hashlib.sha256(json.dumps(description).encode()).hexdigest()[:12]

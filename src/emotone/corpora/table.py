@@ -45,10 +45,11 @@ def read(options: TableOptions) -> Corpus:
     if table.empty:
         raise CorpusError(f"{path}: no rows; add one per utterance")
     for row, emotion in enumerate(table["emotion"]):
-        if emotion not in EMOTIONS:
+        if emotion not in EMOTIONS and emotion not in options.map:
             raise CorpusError(
                 f"{path}: row {row + 2} has the unknown emotion '{emotion}'"
-                f"{nearest(str(emotion), EMOTIONS)}; known are {', '.join(EMOTIONS)}"
+                f"{nearest(str(emotion), EMOTIONS)}; known are "
+                f"{', '.join(EMOTIONS)}; corpus.map can rename it"
             )
     for column, default in (("start", 0.0), ("end", float("nan"))):
         table[column] = _seconds(options, table, column, default)

@@ -1,0 +1,134 @@
+"""Corpora and folds as EmoBox publishes them (Ma et al., Interspeech 2024): ``.jsonl`` files.
+
+``<corpus>.jsonl`` has a line per utterance with ``key``, ``wav`` and ``emo``; ``label_map.json``
+renames emotions; ``fold_N/<corpus>_test_fold_N.jsonl`` lists what is tested. Audio comes from the
+corpus's own folder. EmoBox names no speakers; they follow from the files' names, so the corpus must
+be one whose names tell them.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from emotone.corpora import cremad, emodb, ravdess, savee, tess, urdu
+from emotone.corpora.base import (
+    Corpus,
+    CorpusOptions,
+    audio_files,
+    canonical,
+    corpus_from_rows,
+    existing_root,
+)
+from emotone.errors import CorpusError
+
+LAYOUT = "emodb.jsonl, label_map.json and fold_1, …"
+PARSERS: dict[str, Callable[[str], dict[str, str] | None]] = {
+    "cremad": cremad.parse,
+    "emodb": emodb.parse,
+    "ravdess": ravdess.parse,
+    "savee": savee.parse,
+    "tess": tess.parse,
+    "urdu": urdu.parse,
+}
+
+
+class EmoboxOptions(CorpusOptions):
+    """A corpus of EmoBox; ``root`` is EmoBox's folder of it.
+
+    Attributes:
+        audio: the folder that holds the corpus's audio.
+    """
+
+    name: Literal["emobox"] = "emobox"
+    audio: Path | None = None
+
+
+def read(options: EmoboxOptions) -> Corpus:
+    """Read a corpus by EmoBox's lists. Adds ``fold``: the fold in which an utterance is tested.
+
+    Raises:
+        CorpusError: if a folder is missing, a line cannot be understood, an emotion or corpus is
+            unknown, or a fold names an utterance that the corpus does not have.
+    """
+    root = existing_root(options, "emobox", LAYOUT)
+    lists = sorted(root.glob("*.jsonl"))
+    if len(lists) != 1:
+        raise CorpusError(
+            f"emobox: expected one .jsonl file in {root}, found {len(lists)}; corpus.root must be "
+            f"the folder that holds {LAYOUT}, EmoBox's folder of one corpus"
+        )
+    if options.audio is None or not options.audio.is_dir():
+        raise CorpusError(
+            f"emobox: no audio folder ({options.audio}); say where the corpus's audio lies with "
+            "corpus.audio=FOLDER"
+        )
+    labels = _labels(root)
+    entries = dict(_entries(lists[0]))
+    folds = _folds(root, entries)
+    files = audio_files(options.audio)
+    rows, absent = [], []
+    for key, entry in entries.items():
+        stem = Path(entry["wav"]).stem
+        if stem not in files:
+            absent.append(stem)
+            continue
+        emotion = canonical(labels.get(entry["emo"], entry["emo"]))
+        if emotion is None:
+            raise CorpusError(f"emobox: {lists[0]}: unknown emotion '{entry['emo']}' of {key}")
+        row = {"utterance": stem, "file": str(files[stem]), "fold": folds.get(key, "")}
+        rows.append({**_speaker(entry["dataset"], stem, lists[0]), **row, "emotion": emotion})
+    if not rows:
+        raise CorpusError(
+            f"emobox: none of the {len(entries)} utterances of {lists[0].name} has its audio in "
+            f"{options.audio}; the first is {absent[0]}"
+        )
+    problems = [f"{len(absent)} of {len(entries)} utterances have no audio"] if absent else []
+    return corpus_from_rows(next(iter(entries.values()))["dataset"], rows, problems=problems)
+
+
+def _labels(root: Path) -> dict[str, str]:
+    path = root / "label_map.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"emobox: {path} cannot be read ({error}); copy it again") from error
+
+
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+            yield entry["key"], {name: entry[name] for name in ("dataset", "wav", "emo")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(
+                f"emobox: {path}, line {number}: expected JSON with key, dataset, wav and emo, got "
+                f"{line[:60]!r}; copy the file again"
+            ) from error
+
+
+def _folds(root: Path, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Fold in which each utterance is tested."""
+    folds: dict[str, str] = {}
+    for path in sorted(root.glob("fold_*/*_test_fold_*.jsonl")):
+        match = re.search(r"_test_fold_(\w+)\.jsonl$", path.name)
+        assert match is not None
+        for key, _ in _entries(path):
+            if key not in entries:
+                raise CorpusError(f"emobox: {path} names {key}, which the corpus does not have")
+            if key in folds:
+                raise CorpusError(f"emobox: {key} is tested in folds {folds[key]} and {match[1]}")
+            folds[key] = match[1]
+    return folds
+
+
+def _speaker(dataset: str, stem: str, source: Path) -> dict[str, str]:
+    if dataset not in PARSERS:
+        raise CorpusError(
+            f"emobox: the speakers of '{dataset}' cannot be told; known are {', '.join(PARSERS)}"
+        )
+    row = PARSERS[dataset](stem)
+    if not row:
+        raise CorpusError(f"emobox: {source}: '{stem}' is not named as {dataset} names its files")
+    return row

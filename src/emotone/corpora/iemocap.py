@@ -1,0 +1,139 @@
+"""IEMOCAP (Busso et al., Language Resources and Evaluation 42, 2008), licensed by USC.
+
+Five sessions of a woman and a man each, improvised and scripted dialogs, English. Labels are in
+``SessionN/dialog/EmoEvaluation/<dialog>.txt``, audio in
+``SessionN/sentences/wav/<dialog>/<utterance>.wav``. The last part of an utterance's name tells who
+speaks: ``Ses01F_impro01_M003`` is the man of session 1; the letter after the session is the one who
+wore the motion-capture markers.
+
+The usual four classes are anger, happiness, neutral and sadness, where happiness includes
+excitement: 5531 utterances, of which 1708 neutral, 1636 happiness, 1103 anger, 1084 sadness. All
+other labels are left out and counted.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from emotone.corpora.base import (
+    Corpus,
+    CorpusOptions,
+    audio_files,
+    corpus_from_rows,
+    existing_root,
+)
+from emotone.errors import CorpusError
+
+LAYOUT = "Session1/dialog/EmoEvaluation and Session1/sentences/wav"
+LINE = re.compile(
+    r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<utterance>Ses0[1-5][FM]_\S+_[FM]\w+)\t"
+    r"(?P<label>\w+)\t\[(?P<valence>[\d.-]+), (?P<arousal>[\d.-]+), (?P<dominance>[\d.-]+)\]\s*"
+)
+EMOTIONS = {
+    "ang": "anger",
+    "hap": "happiness",
+    "exc": "happiness",
+    "neu": "neutral",
+    "sad": "sadness",
+}
+LABELS = {*EMOTIONS, "fru", "sur", "fea", "dis", "oth", "xxx"}
+
+
+class IemocapOptions(CorpusOptions):
+    """IEMOCAP; ``root`` is the folder that holds ``Session1`` to ``Session5``.
+
+    Attributes:
+        part: ``improvised`` or ``scripted`` dialogs, or ``all``.
+        excitement: ``merge`` it into happiness, or ``leave_out``.
+    """
+
+    name: Literal["iemocap"] = "iemocap"
+    part: Literal["all", "improvised", "scripted"] = "all"
+    excitement: Literal["merge", "leave_out"] = "merge"
+
+
+def read(options: IemocapOptions) -> Corpus:
+    """Read IEMOCAP. Adds ``part``, ``arousal``, ``valence`` and ``dominance`` (1 to 5).
+
+    Raises:
+        CorpusError: if the folder is missing or holds no IEMOCAP, or a line of an evaluation file
+            cannot be understood; names file and line.
+    """
+    root = existing_root(options, "iemocap", LAYOUT)
+    sessions = sorted(path for path in root.glob("Session[1-5]") if path.is_dir())
+    evaluations = {session: sorted(_evaluations(session)) for session in sessions}
+    if not any(evaluations.values()):
+        raise CorpusError(
+            f"iemocap: no {LAYOUT} in {root}{_nearby(root)}; corpus.root must be the folder that "
+            "holds Session1 to Session5"
+        )
+    rows, left_out, absent = [], Counter[str](), Counter[str]()
+    for session, paths in evaluations.items():
+        files = audio_files(session / "sentences" / "wav")
+        for path in paths:
+            for row in _labelled(path):
+                improvised = "_impro" in row["utterance"]
+                if options.part == ("scripted" if improvised else "improvised"):
+                    continue
+                label = row.pop("label")
+                if label not in EMOTIONS or (label == "exc" and options.excitement == "leave_out"):
+                    left_out[label] += 1
+                elif row["utterance"] not in files:
+                    absent[session.name] += 1
+                else:
+                    sex = row["utterance"].rpartition("_")[2][0]
+                    row["file"] = str(files[row["utterance"]])
+                    row["emotion"] = EMOTIONS[label]
+                    row["speaker"] = row["utterance"][:5] + sex
+                    row["sex"] = "female" if sex == "F" else "male"
+                    row["session"] = session.name[-1]
+                    row["part"] = "improvised" if improvised else "scripted"
+                    rows.append(row)
+    if not rows:
+        raise CorpusError(
+            f"iemocap: {sum(absent.values())} labelled utterances in {root}, but no audio in "
+            "SessionN/sentences/wav; copy the whole release"
+        )
+    problems = [f"{count} utterances with the label {label} are left out" for label, count in
+                sorted(left_out.items())]  # fmt: skip
+    problems += [
+        f"{count} labelled utterances of {session} have no audio; is the copy complete?"
+        for session, count in sorted(absent.items())
+    ]
+    if len(sessions) < 5:
+        names = ", ".join(session.name for session in sessions)
+        problems.append(f"only {names} of the five sessions are here")
+    return corpus_from_rows("iemocap", rows, language="eng", problems=problems)
+
+
+def _evaluations(session: Path) -> Iterator[Path]:
+    """The summaries of the dialogs; subfolders hold those of single evaluators."""
+    folder = session / "dialog" / "EmoEvaluation"
+    return (path for path in folder.glob("Ses*.txt") if path.is_file())
+
+
+def _labelled(path: Path) -> Iterator[dict[str, Any]]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.startswith("["):
+            continue
+        match = LINE.fullmatch(line)
+        if match is None or match["label"] not in LABELS:
+            raise CorpusError(
+                f"iemocap: {path}, line {number}: expected [start - end], name, label and "
+                f"[valence, arousal, dominance] between tabs, got {line!r}; copy the file again"
+            )
+        row: dict[str, Any] = {"utterance": match["utterance"], "label": match["label"]}
+        for name in ("valence", "arousal", "dominance"):
+            row[name] = float(match[name])
+        yield row
+
+
+def _nearby(root: Path) -> str:
+    """Name a parent or child folder that looks right."""
+    for folder in (root.parent, root.parent.parent, *sorted(root.glob("*"))):
+        if (folder / "Session1" / "dialog" / "EmoEvaluation").is_dir():
+            return f", but in {folder}"
+    return ""
