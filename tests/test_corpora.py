@@ -586,6 +586,13 @@ def test_audformat_missing_columns_are_named(tmp_path: Path) -> None:
             corpora.read(options.model_copy(update=changes))
 
 
+def test_audformat_pickles_are_not_opened(tmp_path: Path) -> None:
+    options = small_audformat(tmp_path)
+    (tmp_path / "db.files.pkl").write_bytes(b"anything")
+    with pytest.raises(CorpusError, match="is a pickled table, which could run code"):
+        corpora.read(options)
+
+
 def test_emotions_can_be_renamed_and_left_out(tmp_path: Path) -> None:
     options = small_emodb(tmp_path)
     changes = {"map": {"fear": None, "anger": "happiness"}, "keep": ("happiness", "neutral")}

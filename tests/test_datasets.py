@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,9 +154,9 @@ def test_batches_hold_each_example_once_and_alike_lengths_together() -> None:
 def test_crops_lie_inside_and_balanced_classes_are_equal() -> None:
     rng = np.random.default_rng(0)
     examples = [Example(number, 10, 10 + number) for number in range(1, 100)]
-    for before, after in zip(examples, datasets.cropped(examples, 30, rng), strict=True):
+    for before, after in zip(examples, datasets.cropped(examples, 0.6, rng), strict=True):
         assert before.start <= after.start < after.stop <= before.stop
-        assert after.stop - after.start == min(30, before.stop - before.start)
+        assert after.stop - after.start == math.ceil(0.6 * (before.stop - before.start))
     targets = np.array([0] * 90 + [1] * 10)
     drawn = datasets.balanced([Example(n, 0, 5) for n in range(100)], targets, rng)
     assert 30 <= sum(targets[e.utterance] for e in drawn) <= 70

@@ -65,12 +65,19 @@ def test_a_class_that_is_never_tested_has_no_recall() -> None:
 
 def test_predictions_are_the_likeliest_labels() -> None:
     rows = [
-        {"utterance": f"u{n}", "file": "x", "emotion": LABELS[n], "speaker": f"s{n}"}
+        {
+            "utterance": f"u{n}",
+            "file": f"/corpus/{n % 2}/u{n}.wav",
+            "end": 1.5,
+            "emotion": LABELS[n],
+            "speaker": f"s{n}",
+        }
         for n in range(3)
     ]
     corpus = corpus_from_rows("made", rows)
     table = evaluation.predictions_table(corpus, [2], "s2", 7, np.array([[0.2, 0.7, 0.1]]))
     assert table.iloc[0].to_dict() == {
-        "utterance": "u2", "fold": "s2", "seed": 7, "speaker": "s2", "truth": "sadness",
-        "prediction": "neutral", "p_anger": 0.2, "p_neutral": 0.7, "p_sadness": 0.1,
+        "utterance": "u2", "file": "0/u2.wav", "start": 0.0, "end": 1.5, "fold": "s2",
+        "seed": 7, "speaker": "s2", "truth": "sadness", "prediction": "neutral",
+        "p_anger": 0.2, "p_neutral": 0.7, "p_sadness": 0.1,
     }  # fmt: skip

@@ -18,7 +18,7 @@ LAYERS = [
     {"features"},
     {"model"},
     {"corpora"},
-    {"folds", "augment"},
+    {"folds", "augment", "download", "inspection"},
     {"datasets"},
     {"training"},
     {"evaluation"},

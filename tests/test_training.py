@@ -58,7 +58,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"class_balance": "sampling"},
     {"class_balance": "none", "label_smoothing": 0.1, "averaging": 0.0},
     {"segment_s": 0.2, "schedule": "constant"},
-    {"crop_s": 0.2},
+    {"crop": 0.6},
     {"precision": "32-true"},
     {
         "augment": {
@@ -217,8 +217,8 @@ def test_class_weights_balance_the_loss(data: Spectrograms) -> None:
 
 
 def test_segments_and_crops_exclude_each_other() -> None:
-    with pytest.raises(ValueError, match="segment_s and crop_s exclude each other"):
-        TrainingOptions(segment_s=3.0, crop_s=2.0)
+    with pytest.raises(ValueError, match="segment_s and crop exclude each other"):
+        TrainingOptions(segment_s=3.0, crop=0.5)
 
 
 def test_augmentation_is_off_in_validation(data: Spectrograms) -> None:

@@ -35,6 +35,21 @@ def read(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> 
         AudioError: if the file is missing, empty, not audio, truncated or holds NaN, or if the
             part asked for lies outside it.
     """
+    samples, rate = decode(path, start_s, end_s)
+    return from_array(samples, rate)
+
+
+def decode(
+    path: str | Path, start_s: float = 0.0, end_s: float | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Read an audio file as it is: all channels, at its own rate.
+
+    Returns:
+        Samples of shape ``(samples, channels)``, at least one, all finite; rate in Hz.
+
+    Raises:
+        AudioError: as of :func:`read`.
+    """
     path = Path(path)
     if not path.is_file():
         raise AudioError(f"{path}: no such file; check the path")
@@ -56,10 +71,9 @@ def read(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> 
             if start_s
             else f"{path}: the file holds no samples; record it again"
         )
-    try:
-        return from_array(samples, rate)
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from error
+    if not np.isfinite(samples).all():
+        raise AudioError(f"{path}: contains NaN or infinite samples; export the audio again")
+    return samples, rate
 
 
 def from_array(samples: NDArray[Any], rate: int) -> Waveform:

@@ -61,12 +61,58 @@ def demo(overrides: Overrides = None, *, out: Out = Path("out/demo")) -> None:
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="Results folder of a finished crossval.")],
+    *,
+    audformat: Annotated[
+        Path | None, typer.Option(help="Folder for the predictions as a database in audformat.")
+    ] = None,
 ) -> None:
     """Write report.html, report.md and report.tex of a results folder."""
-    from emotone.report import write
+    from emotone.report import export_audformat, write
 
     for path in write(folder):
         typer.echo(path)
+    if audformat is not None:
+        typer.echo(export_audformat(folder, audformat))
+
+
+@app.command()
+def corpus(
+    name: Annotated[str, typer.Argument(help="Name of the reader, such as emodb.")],
+    root: Annotated[Path | None, typer.Argument(help="Where the corpus lies.")] = None,
+    overrides: Overrides = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture: PNG, SVG or PDF.")] = None,
+) -> None:
+    """Read a corpus: what is in it, and what is wrong with it."""
+    from emotone import corpora, inspection
+    from emotone.config import corpus_options
+    from emotone.display import counting, show_inspection
+
+    read = corpora.read(corpus_options(name, root, overrides or []))
+    with counting("reading audio", read.table["file"].nunique()) as advance:
+        found = inspection.inspect(read, advance=advance)
+    show_inspection(found, as_json=json)
+    if plot is not None:
+        inspection.draw(found, plot)
+
+
+@app.command()
+def download(
+    name: Annotated[str, typer.Argument(help="Name of the corpus, such as emodb.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to put it in.")],
+    version: Annotated[str | None, typer.Option(help="Version; the latest by default.")] = None,
+    repository: Annotated[
+        Path | None, typer.Option(help="Folder into which audb published corpora.")
+    ] = None,
+) -> None:
+    """Download a corpus that audEERING publishes, in audformat."""
+    from emotone.download import download
+
+    typer.echo("asking the repository …", err=True)
+    folder = download(name, out, version=version, repository=repository)
+    typer.echo(f"{folder}: read it with corpus.name=audformat corpus.root={folder}")
 
 
 def _crossval(config: Any, out: Path) -> None:

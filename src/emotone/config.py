@@ -103,6 +103,18 @@ def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     return checked(values, str(path))
 
 
+def corpus_options(name: str, root: Path | None, overrides: Sequence[str]) -> AnyCorpusOptions:
+    """Options of one corpus, from its name, root and ``key=value``.
+
+    Raises:
+        UsageError: if the name or an option is unknown or has a bad value.
+    """
+    corpus: dict[str, Any] = {"name": name, "root": root}
+    for override in overrides:
+        _set(corpus, override)
+    return checked({"corpus": corpus}, "corpus").corpus[0]
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 

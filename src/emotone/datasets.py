@@ -166,13 +166,13 @@ def cut(data: Spectrograms, utterances: Sequence[int], segment: int) -> list[Exa
     ]
 
 
-def cropped(examples: Sequence[Example], longest: int, rng: np.random.Generator) -> list[Example]:
-    """Shorten each longer example to ``longest`` frames at a random place."""
+def cropped(examples: Sequence[Example], share: float, rng: np.random.Generator) -> list[Example]:
+    """Shorten each example to a share of its frames, at a random place."""
     result = []
     for example in examples:
-        spare = example.stop - example.start - longest
-        start = example.start + int(rng.integers(spare + 1)) if spare > 0 else example.start
-        result.append(Example(example.utterance, start, min(start + longest, example.stop)))
+        length = math.ceil(share * (example.stop - example.start))
+        start = int(rng.integers(example.start, example.stop - length + 1))
+        result.append(Example(example.utterance, start, start + length))
     return result
 
 

@@ -1,7 +1,9 @@
 """Progress and tables on the terminal; lines instead of bars where there is no terminal."""
 
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -17,10 +19,29 @@ from rich.progress import (
 from rich.table import Table
 
 from emotone.corpora import Corpus
+from emotone.evaluation import independence
 from emotone.folds import Fold
+from emotone.inspection import Inspection
 from emotone.training import History, Speed
 
 SECONDS_PER_HOUR = 3600
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on standard error; yields the function that advances it by one."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
 
 
 class TerminalObserver:
@@ -107,9 +128,48 @@ class TerminalObserver:
         return f"{utterances:.0f} utterances/s, {audio:.0f} audio hours/hour"
 
 
-def independence(results: dict[str, Any]) -> str:
-    """Say whether figures hold for new speakers."""
-    return "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
+def show_inspection(inspection: Inspection, *, as_json: bool) -> None:
+    """Print what a corpus holds and what is wrong with it to standard output."""
+    facts = inspection.as_dict()
+    if as_json:
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    console = Console(file=sys.stdout)
+    hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
+    sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
+    console.print(
+        f"{facts['corpus']}: {facts['utterances']} utterances, {facts['speakers']} speakers "
+        f"({sexes}), {hours:.2f} hours",
+        highlight=False,
+    )
+    table = Table()
+    table.add_column("speaker")
+    labels = list(facts["emotions"])
+    for label in [*labels, "all"]:
+        table.add_column(label, justify="right")
+    for speaker, counts in facts["emotions_of_speakers"].items():
+        cells = [str(counts.get(label, "–")) for label in labels]
+        table.add_row(speaker, *cells, str(sum(counts.values())))
+    total = [str(count) for count in facts["emotions"].values()]
+    table.add_section()
+    table.add_row("all", *total, str(facts["utterances"]), style="bold")
+    console.print(table)
+    for name, unit, key in (("duration", "s", "seconds"), ("level", "dBFS", "level_dbfs")):
+        spread = facts[key]
+        if spread["median"] is not None:
+            console.print(
+                f"{name}: {spread['least']:.1f} … {spread['median']:.1f} (median) … "
+                f"{spread['greatest']:.1f} {unit}",
+                highlight=False,
+            )
+    for name, key in (("sessions", "sessions"), ("rates in Hz", "rates_hz")):
+        if list(facts[key]) != ["not known"]:
+            listed = ", ".join(f"{value} ({count})" for value, count in facts[key].items())
+            console.print(f"{name}: {listed}", highlight=False)
+    if not facts["problems"]:
+        console.print("no problems found")
+    for problem in facts["problems"]:
+        console.print(f"problem: {problem}", highlight=False, markup=False)
 
 
 def show_results(results: dict[str, Any]) -> None:

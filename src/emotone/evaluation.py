@@ -1,6 +1,8 @@
 """What predictions are worth: rates with intervals, per class, per speaker, per fold."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ def predictions_table(
 ) -> pd.DataFrame:
     """Build the rows of ``predictions.csv`` of one run.
 
+    Files are given from the folder that all files of their corpus share.
+
     Args:
         corpus: the utterances are of.
         utterances: their numbers in the corpus.
@@ -32,6 +36,9 @@ def predictions_table(
     table = pd.DataFrame(
         {
             "utterance": rows["utterance"].to_numpy(),
+            "file": _relative(corpus.table).iloc[list(utterances)].to_numpy(),
+            "start": rows["start"].to_numpy(),
+            "end": rows["end"].to_numpy(),
             "fold": fold,
             "seed": seed,
             "speaker": rows["speaker"].to_numpy(),
@@ -42,6 +49,11 @@ def predictions_table(
     for column, label in enumerate(corpus.labels):
         table[PROBABILITY + label] = probabilities[:, column].round(6)
     return table
+
+
+def independence(results: dict[str, Any]) -> str:
+    """Say whether the figures of ``results.json`` hold for new speakers."""
+    return "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
 
 
 def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
@@ -87,6 +99,15 @@ def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any
         for speaker, counts in by_speaker.items()
     }
     return summary
+
+
+def _relative(table: pd.DataFrame) -> "pd.Series[str]":
+    parts = []
+    for _, files in table.groupby("corpus")["file"]:
+        folder = os.path.commonpath([str(Path(file).parent) for file in files])
+        parts.append(files.map(lambda file, start=folder: Path(file).relative_to(start).as_posix()))
+    relative: pd.Series[str] = pd.concat(parts).sort_index()
+    return relative
 
 
 def _counts(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:

@@ -117,13 +117,9 @@ def make_fold(
                 f"fold {name}: nobody is left for {role}; use fewer folds or validators"
             )
     for one, other in combinations(ROLES, 2):
-        shared = sorted(set(speakers[one]) & set(speakers[other]))
+        shared = set(speakers[one]) & set(speakers[other])
         if shared and not speaker_dependent:
-            raise FoldError(
-                f"fold {name}: {one} and {other} share the speakers {', '.join(shared)}, so its "
-                "figures would not hold for new speakers; divide by speaker, or set "
-                "protocol.speaker_dependent=true, which every result will then say"
-            )
+            raise _shared(name, one, other, shared)
         if twice := set(roles[one]) & set(roles[other]):
             utterance = corpus.table["utterance"].iloc[min(twice)]
             raise FoldError(f"fold {name}: {utterance} is in {one} and {other}")
@@ -163,7 +159,9 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         if options.name == "cross_corpus":
             rest &= ~table["corpus"].isin(options.test_corpora).to_numpy()
         shared = set(table["speaker"][rest]) & set(table["speaker"][test])
-        if shared and options.speaker_dependent:
+        if shared and not options.speaker_dependent:
+            raise _shared(name, "training", "test", shared)
+        if shared:
             numbers = rng.permutation(np.flatnonzero(rest))
             count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
             validation = np.isin(np.arange(len(table)), numbers[:count])
@@ -173,6 +171,14 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         parts = [np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)]
         folds.append(make_fold(corpus, name, *parts, speaker_dependent=options.speaker_dependent))
     return folds
+
+
+def _shared(fold: str, one: str, other: str, speakers: Iterable[str]) -> FoldError:
+    return FoldError(
+        f"fold {fold}: {one} and {other} share the speakers {', '.join(sorted(speakers))}, so its "
+        "figures would not hold for new speakers; divide by speaker, or set "
+        "protocol.speaker_dependent=true, which every result will then say"
+    )
 
 
 def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bool_]]:

@@ -8,10 +8,12 @@ from typing import Any
 import jinja2
 import matplotlib
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from emotone.errors import UsageError
-from emotone.experiment import CONFIG, RESULTS
+from emotone.errors import StorageError, UsageError
+from emotone.evaluation import PROBABILITY, independence
+from emotone.experiment import CONFIG, PREDICTIONS, RESULTS
 from emotone.files import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -28,6 +30,58 @@ def write(folder: Path) -> list[Path]:
         UsageError: if ``folder`` holds no finished experiment.
         StorageError: if they cannot be written.
     """
+    results, configuration = _finished(folder)
+    paths = [folder / name for name in REPORTS]
+    for path in paths:
+        write_text(path, render(results, configuration, path.suffix[1:]))
+    return paths
+
+
+def export_audformat(folder: Path, out: Path) -> Path:
+    """Write the predictions of a results folder as a database in audformat.
+
+    Each seed has a table with a segmented index and the columns ``truth``, ``prediction``,
+    ``speaker``, ``fold`` and a probability per emotion. Audio is not copied; files are given from
+    the folder that all files of the corpus share.
+
+    Raises:
+        UsageError: if ``folder`` holds no finished experiment, or ``out`` holds other files.
+        StorageError: if ``out`` cannot be written.
+    """
+    import audformat
+
+    results, _ = _finished(folder)
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} holds other files; choose an empty folder for --audformat")
+    text = {"fold": str, "speaker": str}
+    predictions = pd.read_csv(folder / PREDICTIONS, dtype=text)
+    database = audformat.Database(f"emotone-{results['corpus']}", source="emotone crossval")
+    database.description = f"Predictions of emotone, {independence(results)}"
+    database.schemes["emotion"] = audformat.Scheme(labels=results["labels"])
+    database.schemes["probability"] = audformat.Scheme("float", minimum=0, maximum=1)
+    database.schemes["name"] = audformat.Scheme("str")
+    columns = {"truth": "emotion", "prediction": "emotion", "speaker": "name", "fold": "name"}
+    for seed, rows in predictions.groupby("seed"):
+        ends = pd.to_timedelta(rows["end"], unit="s")
+        starts = pd.to_timedelta(rows["start"], unit="s")
+        index = audformat.segmented_index(rows["file"].tolist(), starts.tolist(), ends.tolist())
+        name = "predictions" if len(results["seeds"]) == 1 else f"predictions-seed-{seed}"
+        table = database[name] = audformat.Table(index)
+        for column, scheme in columns.items():
+            table[column] = audformat.Column(scheme_id=scheme)
+            table[column].set(rows[column].to_numpy())
+        for label in results["labels"]:
+            table[label] = audformat.Column(scheme_id="probability")
+            table[label].set(rows[PROBABILITY + label].to_numpy())
+    try:
+        database.save(str(out), storage_format="csv")
+    except OSError as error:
+        raise StorageError(f"cannot write to {out}: {error.strerror}") from error
+    return out
+
+
+def _finished(folder: Path) -> tuple[dict[str, Any], str]:
+    """Results and configuration of a finished experiment."""
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         configuration = (folder / CONFIG).read_text(encoding="utf-8")
@@ -36,10 +90,7 @@ def write(folder: Path) -> list[Path]:
             f"{folder} holds no finished experiment (no readable {RESULTS} and {CONFIG}); "
             "give the --out folder of emotone crossval after it has ended"
         ) from error
-    paths = [folder / name for name in REPORTS]
-    for path in paths:
-        write_text(path, render(results, configuration, path.suffix[1:]))
-    return paths
+    return results, configuration
 
 
 def render(results: dict[str, Any], configuration: str, kind: str) -> str:
@@ -70,9 +121,7 @@ def render(results: dict[str, Any], configuration: str, kind: str) -> str:
             ("UAR", "balanced accuracy, UA", results["UAR"]),
             ("WAR", "accuracy, WA", results["WAR"]),
         ],
-        "independence": "speaker-dependent"
-        if results["speaker_dependent"]
-        else "speaker-independent",
+        "independence": independence(results),
         "protocol": protocol_name(results["protocol"]),
         "epochs": sorted(run["epochs"] for run in results["runs"]),
         "minutes": sum(run["seconds"] for run in results["runs"]) / 60,

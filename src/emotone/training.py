@@ -57,7 +57,8 @@ class TrainingOptions(Options):
             Juditsky 1992); 0 for none.
         segment_s: cut utterances into segments of this length, zero-padded, whose posteriors are
             averaged; ``None`` for whole utterances, padded and masked.
-        crop_s: longest stretch of an utterance used per epoch in training, at a random place.
+        crop: share of each utterance that is used per epoch in training, at a random place; 1 for
+            all of it.
         precision: of training; evaluation is always in float32.
         augment: random changes of training utterances.
     """
@@ -74,14 +75,14 @@ class TrainingOptions(Options):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     averaging: float = Field(0.99, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
-    crop_s: float | None = Field(None, gt=0.1)
+    crop: float = Field(1.0, gt=0, le=1)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
 
     @model_validator(mode="after")
     def _one_way_to_cut(self) -> "TrainingOptions":
-        if self.segment_s is not None and self.crop_s is not None:
-            raise ValueError("segment_s and crop_s exclude each other; give one of them")
+        if self.segment_s is not None and self.crop < 1:
+            raise ValueError("segment_s and crop exclude each other; give one of them")
         return self
 
 
@@ -289,7 +290,6 @@ class Learner:
         hop_s = features.hop_ms / MILLISECONDS
         self.hop_s = hop_s
         self.segment = 0 if options.segment_s is None else round(options.segment_s / hop_s)
-        self.crop = 0 if options.crop_s is None else round(options.crop_s / hop_s)
         self.examples = (
             datasets.cut(data, utterances, self.segment)
             if self.segment
@@ -315,8 +315,8 @@ class Learner:
         examples = self.examples
         if self.options.class_balance == "sampling":
             examples = datasets.balanced(examples, self.data.targets, rng)
-        if self.crop:
-            examples = datasets.cropped(examples, self.crop, rng)
+        if self.options.crop < 1:
+            examples = datasets.cropped(examples, self.options.crop, rng)
         loss_sum, frame_sum = 0.0, 0
         drawn = datasets.batches(examples, self.options.batch, rng)
         for number, batch in enumerate(drawn):

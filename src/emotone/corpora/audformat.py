@@ -51,6 +51,11 @@ def read(options: AudformatOptions) -> Corpus:
     root = existing_root(options, "audformat", LAYOUT)
     if not (root / "db.yaml").is_file():
         raise CorpusError(f"audformat: no db.yaml in {root}; corpus.root must be the folder of it")
+    if pickled := sorted(root.glob("db.*.pkl")):
+        raise CorpusError(
+            f"audformat: {pickled[0]} is a pickled table, which could run code when it is read; "
+            "save the database as CSV or Parquet and remove it"
+        )
     database = audformat.Database.load(str(root))
     name = _table_with(database, options.emotion, options.table)
     table = database[name].get()
