@@ -72,10 +72,10 @@ class TrainingOptions(Options):
     warmup: float = Field(0.1, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)
     class_balance: ClassBalance = "weights"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
     averaging: float = Field(0.99, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
-    crop: float = Field(1.0, gt=0, le=1)
+    crop: float = Field(0.75, gt=0, le=1)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
 
