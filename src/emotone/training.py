@@ -82,7 +82,7 @@ class TrainingOptions(Options):
     @model_validator(mode="after")
     def _one_way_to_cut(self) -> "TrainingOptions":
         if self.segment_s is not None and self.crop < 1:
-            raise ValueError("segment_s and crop exclude each other; give one of them")
+            raise ValueError("segment_s cuts utterances already; set training.crop=1 with it")
         return self
 
 
