@@ -1,6 +1,7 @@
-"""What the README says of the shipped results is what they are, and they are of the shipped experiment."""
+"""What the README says of the shipped results is what they are."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -38,8 +39,6 @@ def test_the_figures_follow_from_the_predictions() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    import re
-
     for name in ("README.md", "CONTRIBUTING.md"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text("utf-8")):
             assert (ROOT / link).exists(), link
