@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+
+torch.set_num_threads(1)  # small networks are slower with more, much slower on a busy machine
 
 # a network and a training so small that a run takes a second
 TINY: dict[str, Any] = {

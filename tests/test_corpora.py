@@ -459,9 +459,9 @@ IEMOCAP_COUNTS = {
 }
 
 
-def full_iemocap(root: Path) -> None:
+def full_iemocap(root: Path, *, smaller: int = 1) -> None:
     """A tree of the size of IEMOCAP in the layout of its release, with generated audio."""
-    labels = [label for label, count in IEMOCAP_COUNTS.items() for _ in range(count)]
+    labels = [label for label, count in IEMOCAP_COUNTS.items() for _ in range(count // smaller)]
     np.random.default_rng(0).shuffle(labels)
     (root / "one.wav").parent.mkdir(parents=True, exist_ok=True)
     write(root / "one.wav")

@@ -14,8 +14,9 @@ import pytest
 import soundfile
 import yaml
 from conftest import TINY, voice
+from test_corpora import full_iemocap
 
-from emotone.config import ExperimentConfig
+from emotone.config import SHIPPED, ExperimentConfig, load
 from emotone.errors import CorpusError, FoldError, UsageError
 from emotone.experiment import crossval
 
@@ -304,3 +305,32 @@ def test_a_full_disk_ends_in_one_line_and_can_be_continued(
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error")]
     assert "No space left on device; free some space" in line
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "folds"),
+    [("iemocap-session", 5), ("iemocap-speaker", 10), ("iemocap-improvised", 10)],
+)
+def test_the_iemocap_experiments_run_from_end_to_end(tmp_path: Path, name: str, folds: int) -> None:
+    full_iemocap(tmp_path / "iemocap", smaller=20)
+    tiny = [f"{section}.{key}={json.dumps(value)}" for section, options in TINY.items()
+            for key, value in options.items()]  # fmt: skip
+    asked = load(
+        SHIPPED / f"{name}.yaml", [*tiny, "training.epochs=1", f"corpus.root={tmp_path}/iemocap"]
+    )
+    results = crossval(asked, tmp_path / "out", Recorder())
+    assert len(results["runs"]) == folds
+    assert results["labels"] == ["anger", "happiness", "neutral", "sadness"]
+    assert results["speakers"] == 10
+    record = json.loads((tmp_path / "out" / "folds.json").read_text())
+    for fold in record["folds"]:
+        sessions = {
+            role: {speaker[:5] for speaker in fold[role]["speakers"]}
+            for role in ("training", "validation", "test")
+        }
+        if name == "iemocap-session":
+            assert [len(sessions[role]) for role in sessions] == [3, 1, 1]
+            assert not sessions["validation"] & sessions["test"]
+        else:
+            assert sessions["validation"] == sessions["test"]
+            assert len(fold["training"]["speakers"]) == 8
