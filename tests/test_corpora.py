@@ -214,6 +214,15 @@ def test_a_root_without_the_corpus_is_an_error(name: str, tmp_path: Path) -> Non
         reader(options_class(root=tmp_path))
 
 
+def test_a_folder_that_looks_right_is_named(tmp_path: Path) -> None:
+    small_emodb(tmp_path / "emodb")
+    (tmp_path / "emodb" / "docs").mkdir()
+    with pytest.raises(CorpusError, match=r"holds no audio files, but in .*wav; corpus\.root must"):
+        corpora.read(EmodbOptions(root=tmp_path / "emodb" / "docs"))
+    with pytest.raises(CorpusError, match=r"emobd does not exist; did you mean 'emodb'\?"):
+        corpora.read(EmodbOptions(root=tmp_path / "emobd"))
+
+
 def rows(corpus: Corpus, *columns: str) -> dict[str, tuple[Any, ...]]:
     table = corpus.table.set_index("utterance")
     return {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,9 @@ class CorpusOptions(Options):
         for emotion in emotions:
             _check_known(emotion)
         return emotions
+
+
+LOOKED_AT = 200  # files or folders, at most, in search of a corpus that lies elsewhere
 
 
 @dataclass(frozen=True)
@@ -172,9 +176,11 @@ def existing_root(options: CorpusOptions, corpus: str, layout: str) -> Path:
     if options.root is None:
         raise CorpusError(f"{corpus}: no root given; say where it lies with corpus.root=FOLDER")
     if not options.root.is_dir():
+        siblings = [path.name for path in _folders(options.root.parent)]
         raise CorpusError(
-            f"{corpus}: the folder {options.root} does not exist; corpus.root must be the folder "
-            f"that holds {layout}"
+            f"{corpus}: the folder {options.root} does not exist"
+            f"{nearest(options.root.name, siblings)}; corpus.root must be the folder that holds "
+            f"{layout}"
         )
     return options.root
 
@@ -230,7 +236,7 @@ def corpus_from_names(
         elif row:
             rows.append({"utterance": stem, "file": str(path), **row})
     if not rows:
-        raise no_such_corpus(name, root, layout, strangers)
+        raise no_such_corpus(name, root, layout, strangers, parse)
     problems = incomplete(name, len(rows), published)
     if strangers:
         shown = ", ".join(strangers[:3]) + (", …" if len(strangers) > 3 else "")
@@ -240,13 +246,37 @@ def corpus_from_names(
     return corpus_from_rows(name, rows, language=language, problems=problems)
 
 
-def no_such_corpus(name: str, root: Path, layout: str, found: Sequence[str]) -> CorpusError:
-    """Return the error for a folder in which no file has a name of the corpus."""
+def no_such_corpus(
+    name: str,
+    root: Path,
+    layout: str,
+    found: Sequence[str],
+    parse: Callable[[str], dict[str, str] | None] = lambda stem: None,
+) -> CorpusError:
+    """Return the error for a folder in which no file has a name of the corpus.
+
+    Names a folder beside or above it that holds such files, if there is one.
+    """
     there = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
+    near = ""
+    for folder in (root.resolve().parent, *_folders(root.resolve().parent)):
+        names = islice((path.stem for path in folder.glob("*") if path.is_file()), LOOKED_AT)
+        if any(parse(stem) for stem in names):
+            near = f", but in {folder}"
+            break
     return CorpusError(
-        f"{name}: no utterance of it in {root}, which holds {there}; corpus.root must be the "
-        f"folder that holds {layout}"
+        f"{name}: no utterance of it in {root}, which holds {there}{near}; corpus.root must be "
+        f"the folder that holds {layout}"
     )
+
+
+def _folders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    try:
+        return sorted(path for path in islice(parent.iterdir(), LOOKED_AT) if path.is_dir())
+    except OSError:
+        return []
 
 
 def incomplete(corpus: str, found: int, published: int) -> list[str]:
