@@ -219,6 +219,10 @@ def test_a_folder_that_looks_right_is_named(tmp_path: Path) -> None:
     (tmp_path / "emodb" / "docs").mkdir()
     with pytest.raises(CorpusError, match=r"holds no audio files, but in .*wav; corpus\.root must"):
         corpora.read(EmodbOptions(root=tmp_path / "emodb" / "docs"))
+    with pytest.raises(
+        CorpusError, match=r"03a01Fa\.flac is a file; corpus\.root must be the folder"
+    ):
+        corpora.read(EmodbOptions(root=tmp_path / "emodb" / "wav" / "03a01Fa.flac"))
     with pytest.raises(CorpusError, match=r"emobd does not exist; did you mean 'emodb'\?"):
         corpora.read(EmodbOptions(root=tmp_path / "emobd"))
 
