@@ -177,7 +177,8 @@ def existing_root(options: CorpusOptions, corpus: str, layout: str) -> Path:
         raise CorpusError(f"{corpus}: no root given; say where it lies with corpus.root=FOLDER")
     if options.root.is_file():
         raise CorpusError(
-            f"{corpus}: {options.root} is a file; corpus.root must be the folder that holds {layout}"
+            f"{corpus}: {options.root} is a file; corpus.root must be the folder that holds "
+            f"{layout}"
         )
     if not options.root.is_dir():
         siblings = [path.name for path in _folders(options.root.parent)]
