@@ -22,6 +22,7 @@ def results(seeds: int = 1) -> dict[str, Any]:
         "corpus": "made <up>",
         "synthetic": False,
         "speaker_dependent": False,
+        "transductive": False,
         "labels": LABELS,
         "utterances": 120,
         "speakers": 6,
@@ -97,6 +98,13 @@ def test_speaker_dependent_figures_are_called_so_everywhere() -> None:
         text = report.render(data, CONFIGURATION, kind)
         assert "speaker-dependent" in text
         assert "speaker-independent" not in text.replace("with speaker-independent ones", "")
+
+
+def test_transductive_figures_are_called_so_everywhere() -> None:
+    for kind in ("html", "md", "tex"):
+        assert "transductive" not in report.render(results(), CONFIGURATION, kind).lower()
+        text = report.render(results() | {"transductive": True}, CONFIGURATION, kind)
+        assert "speaker-independent, transductive" in text
 
 
 def test_markdown_and_latex_carry_the_same_figures() -> None:

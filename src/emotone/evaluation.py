@@ -52,8 +52,9 @@ def predictions_table(
 
 
 def independence(results: dict[str, Any]) -> str:
-    """Say whether the figures of ``results.json`` hold for new speakers."""
-    return "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
+    """Say whether the figures of ``results.json`` hold for new speakers, and at what price."""
+    text = "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
+    return f"{text}, transductive" if results["transductive"] else text
 
 
 def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:

@@ -401,6 +401,7 @@ def _merge(
         "labels": corpus.labels,
         "utterances": len(corpus.table),
         "speakers": len(corpus.speakers),
+        "transductive": config.features.norm == "speaker",
         "protocol": config.protocol.model_dump(mode="json"),
         "seeds": list(config.seeds),
         "parameters": details[0]["parameters"],
