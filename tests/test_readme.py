@@ -38,6 +38,15 @@ def test_the_figures_follow_from_the_predictions() -> None:
     assert again["confusion"] == results["confusion"]
 
 
+def test_the_figure_of_emoboxs_ravdess_is_that_of_its_results() -> None:
+    folder = ROOT / "results" / "emobox-ravdess"
+    results = json.loads((folder / "results.json").read_text())
+    made = ExperimentConfig.model_validate(yaml.safe_load((folder / "config.yaml").read_text()))
+    assert made.identity() == load(SHIPPED / "emobox-ravdess.yaml").identity()
+    figure = f"give {100 * results['UAR']['pooled']:.1f} % UAR with seed 0"
+    assert figure in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_links_lead_somewhere() -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text("utf-8")):
