@@ -37,6 +37,7 @@ CHANGES: list[dict[str, Any]] = [
     {"warp": 0.2},
     {"level_db": 6},
     {"equaliser_db": 6},
+    {"pitch": 0.2},
     {"noise": 1},
     {"time_mask": 1},
     {"mel_mask": 1},
@@ -132,3 +133,20 @@ def test_mixup_mixes_features_labels_and_takes_the_longer_length() -> None:
     shares = mixup_shares([4, 5, 6], seed=0, epoch=1, alpha=0.3)
     assert ((shares >= 0.5) & (shares <= 1)).all()
     assert torch.equal(shares[1:], mixup_shares([5, 6], seed=0, epoch=1, alpha=0.3))
+
+
+def test_pitch_moves_harmonics_and_leaves_the_envelope() -> None:
+    mels = torch.arange(64)
+    envelope = 2 * torch.cos(torch.pi * 2 * (mels + 0.5) / 64)
+    harmonics = torch.cos(2 * torch.pi * mels / 4) * (mels < 20)
+    log_mel = (envelope + harmonics).expand(1, 30, 64).clone()
+    frames = torch.tensor([30])
+    out, lengths = changed(log_mel, frames, pitch=0.3)
+    assert torch.equal(lengths, frames)
+    moved, _ = changed(log_mel, frames, warp=0.0, speed=0.0)
+    assert torch.equal(moved, log_mel)
+    difference = out - log_mel
+    assert difference[0, :, :20].abs().max() > 0.3
+    assert difference[0, :, 30:].abs().max() < 0.3
+    smooth, _ = changed(envelope.expand(1, 30, 64).clone(), frames, pitch=0.3)
+    torch.testing.assert_close(smooth[0], envelope.expand(30, 64), atol=0.02, rtol=0)

@@ -7,6 +7,11 @@ from emotone import config
 from emotone.config import SHIPPED, ExperimentConfig
 from emotone.corpora.emodb import EmodbOptions
 from emotone.errors import UsageError
+from emotone.model import ModelOptions
+
+EXPERIMENTS = sorted(
+    file.name for file in SHIPPED.glob("*.yaml") if not file.name.startswith("ablation")
+)
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
     assert loaded.corpus == (EmodbOptions(root=Path("some/folder")),)
     assert loaded.training.epochs == 7
     assert loaded.training.augment.warp == 0.2
-    assert loaded.model.kernel_widths == (3, 5)
+    assert loaded.model == ModelOptions(kernel_widths=(3, 5))
     assert loaded.seeds == (0, 1, 2)
     assert loaded.features.dynamic_range_db is None
 
@@ -46,6 +51,11 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("training.epochs.x=3", "'training.epochs.x=3': epochs has no options of its own"),
         ("seeds=[1,1]", "give at least one seed, each once"),
         ("seeds=[", "the value is not valid YAML"),
+        ("pretraining={corpus: {name: emodb, rot: x}}", "unknown option 'pretraining.corpus.rot'"),
+        ("pretraining={corpus: {name: nemo}, epoch: 1}", "unknown option 'pretraining.epoch'; "),
+        ("pretraining={corpus: {name: emod}}", "must be one of audformat, cremad"),
+        ("model.kind=acrn", "model.kind must be one of crnn, acrnn-3d, opensmile-svm, got 'acrn'"),
+        ("model={kind: acrnn-3d, lsmt: 3}", "unknown option 'model.lsmt'; did you mean 'lstm'?"),
         ("model.mel_pools=[4,4,4,4]", "leave no mel band: 64 bands, pooled 256 times"),
         ("model.kernel_widths=[4]", "model: kernel_widths must be odd and at least one, got [4]"),
     ],
@@ -58,7 +68,7 @@ def test_bad_options_are_refused_with_a_hint(path: Path, override: str, message:
 
 
 def test_bad_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one of experiments/: demo\.yaml, .*emodb\.yaml"):
+    with pytest.raises(UsageError, match=r"one of experiments/: .*demo\.yaml, .*emodb\.yaml"):
         config.load(tmp_path / "gone.yaml")
     (tmp_path / "bad.yaml").write_text("corpus: [")
     with pytest.raises(UsageError, match="not valid YAML"):
@@ -66,12 +76,14 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(UsageError, match="expected sections such as 'corpus:', got list"):
         config.load(tmp_path / "list.yaml")
+    with pytest.raises(UsageError, match="this is an ablation; give it to emotone ablate"):
+        config.load(SHIPPED / "ablation-emodb.yaml")
     (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
     with pytest.raises(UsageError, match="corpus: field required"):
         config.load(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("name", sorted(file.name for file in SHIPPED.glob("*.yaml")))
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_shipped_experiments_load_and_survive_writing(name: str) -> None:
     loaded = config.load(SHIPPED / name)
     again = ExperimentConfig.model_validate(yaml.safe_load(loaded.as_yaml()))

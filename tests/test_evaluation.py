@@ -17,7 +17,11 @@ def predictions(seeds: int = 1) -> pd.DataFrame:
                 truth = rng.choice(LABELS, p=[0.5, 0.3, 0.2])
                 guess = truth if rng.random() < 0.5 + 0.05 * speaker else rng.choice(LABELS)
                 rows.append((f"f{speaker // 2}", seed, f"s{speaker}", truth, guess))
-    return pd.DataFrame(rows, columns=["fold", "seed", "speaker", "truth", "prediction"])
+    table = pd.DataFrame(rows, columns=["fold", "seed", "speaker", "truth", "prediction"])
+    table["utterance"] = table.groupby("seed").cumcount().map("u{}".format)
+    for label in LABELS:
+        table[f"p_{label}"] = (table["prediction"] == label).astype(float)
+    return table
 
 
 def test_figures_are_those_of_the_metrics() -> None:

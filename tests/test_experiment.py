@@ -16,9 +16,10 @@ import yaml
 from conftest import TINY, voice
 from test_corpora import full_iemocap
 
+from emotone import evaluation, report
 from emotone.config import SHIPPED, ExperimentConfig, load
 from emotone.errors import CorpusError, FoldError, UsageError
-from emotone.experiment import crossval
+from emotone.experiment import Run, crossval
 
 PATIENCE_S = 300  # how long a test waits for another process before it gives up
 
@@ -35,15 +36,15 @@ class Recorder:
 
     def reading(self, done: int, total: int) -> None: ...
 
-    def start(self, runs: int, finished: int, epochs: int) -> None:
-        self.left = runs - finished
+    def start(self, missing: Any, finished: int, jobs: int) -> None:
+        self.left = len(missing)
 
-    def epoch(self, run: str, history: Any, speed: Any) -> None:
+    def epoch(self, run: Run, history: Any, speed: Any) -> None:
         assert speed.utterances > 0
-        self.epochs.append(run)
+        self.epochs.append(run.name)
 
-    def finished(self, run: str, result: dict[str, Any]) -> None:
-        self.runs.append(run)
+    def finished(self, run: Run, result: dict[str, Any]) -> None:
+        self.runs.append(run.name)
 
 
 def values(table: Path, **changes: Any) -> dict[str, Any]:
@@ -95,6 +96,18 @@ def test_a_results_folder_holds_what_the_design_says(
     assert crossval(config(table, seeds=[0, 1]), out, again) == results
     assert (again.left, again.runs) == (0, [])
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")} == stamps
+
+
+def test_nobody_has_to_validate(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    protocol = {"name": "kfold", "folds": 2, "validation_speakers": 0}
+    results = crossval(config(make_table(), protocol=protocol), tmp_path / "out", Recorder())
+    assert results["validation_UAR"] is None
+    assert [run["kept_epoch"] for run in results["runs"]] == [3, 3]
+    for fold in json.loads((tmp_path / "out" / "folds.json").read_text())["folds"]:
+        assert fold["validation"] == {"speakers": [], "utterances": 0}
+        assert len(fold["training"]["speakers"]) == 2
+    page, *_ = report.write(tmp_path / "out")
+    assert "Nobody validated" in page.read_text()
 
 
 def test_results_do_not_depend_on_the_number_of_jobs(
@@ -265,7 +278,7 @@ def test_two_at_once_are_refused(make_table: Callable[..., Path], tmp_path: Path
     table, out = make_table(), tmp_path / "out"
 
     class Second(Recorder):
-        def start(self, runs: int, finished: int, epochs: int) -> None:
+        def start(self, missing: Any, finished: int, jobs: int) -> None:
             with pytest.raises(UsageError, match="another emotone is writing to"):
                 crossval(config(table), out, Recorder())
 
@@ -281,6 +294,71 @@ def test_unusable_corpora_end_before_training(
     soundfile.write(table.parent / "s0_anger_0.wav", 0 * voice(0), 16_000)
     with pytest.raises(CorpusError, match="holds only zeros"):
         crossval(config(table), tmp_path / "2", Recorder())
+
+
+def test_enrolment_is_measured_beside_the_headline(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    features = TINY["features"] | {"norm": "enrol"}
+    asked = config(make_table(takes=3), features=features, seeds=[0, 1])
+    results = crossval(asked, tmp_path / "out", Recorder())
+    scored = pd.read_csv(tmp_path / "out" / "enrolment.csv", dtype={"fold": str})
+    assert [point["enrolled"] for point in results["enrolment"]] == [0, 3, 10, 25]
+    assert results["enrolment"][0]["difference"] == 0
+    assert not results["transductive"]
+    rows = scored.groupby(["seed", "draw", "enrolled"])["utterance"]
+    assert rows.nunique().unique().tolist() == [12]  # half of each speaker's six
+    sets = rows.agg(frozenset).unstack("enrolled")
+    assert (sets.nunique(axis=1) == 1).all()  # the same utterances whatever the number
+
+
+def test_the_ensemble_of_seeds_is_reported_beside(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    results = crossval(config(make_table(), seeds=[0, 1]), tmp_path / "out", Recorder())
+    table = predictions(tmp_path / "out")
+    mean = table.groupby(["utterance", "truth"])[["p_anger", "p_neutral"]].mean()
+    guess = mean.to_numpy().argmax(axis=1)
+    truth = (mean.index.get_level_values("truth") == "neutral").astype(int)
+    recalls = [(guess[truth == label] == label).mean() for label in (0, 1)]
+    assert results["ensemble"]["UAR"]["pooled"] == pytest.approx(sum(recalls) / 2)
+
+
+def pretrained(table: Path, other: Path, **changes: Any) -> ExperimentConfig:
+    corpus = {"name": "table", "root": str(other)}
+    before = {"corpus": corpus, "validation_speakers": 1, "training": TINY["training"]}
+    return config(table, pretraining=before, seeds=[0, 1], **changes)
+
+
+def test_pretraining_comes_first_and_is_said(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, other = make_table(), make_table(folder="other", emotions=("calm", "fear", "sadness"))
+    other = other.rename(other.with_name("other.csv"))
+    recorder = Recorder()
+    results = crossval(pretrained(table, other), tmp_path / "out", recorder)
+    for seed in "01":
+        before = recorder.runs.index(f"pre-training, all-{seed}")
+        assert before < min(recorder.runs.index(f"{fold}-{seed}") for fold in "12")
+    assert results["pretrained_on"] == "other"
+    assert evaluation.independence(results) == "speaker-independent, pre-trained on other"
+    plain = crossval(config(table, seeds=[0, 1]), tmp_path / "plain", Recorder())
+    assert plain["pretrained_on"] is None
+    changed = predictions(tmp_path / "out"), predictions(tmp_path / "plain")
+    assert not changed[0]["p_anger"].equals(changed[1]["p_anger"])
+    again = Recorder()
+    assert crossval(pretrained(table, other), tmp_path / "out", again) == results
+    assert again.left == 0
+
+
+def test_pretraining_on_what_is_tested_is_refused(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table()
+    copy = table.rename(table.with_name("copy.csv"))
+    table.write_text(copy.read_text())
+    with pytest.raises(UsageError, match="whose speakers are tested"):
+        crossval(pretrained(table, copy), tmp_path / "out", Recorder())
 
 
 def can_mount() -> bool:

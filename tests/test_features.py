@@ -95,7 +95,7 @@ def test_padding_changes_nothing(norm: str, dynamic_range_db: float | None) -> N
     features = Features(options)
     statistics = torch.rand(1, 2, 3, 64) + 0.5 if norm == "speaker" else None
     clips = [voice(n, seconds) for n, seconds in enumerate([0.05, 0.31, 0.7])]
-    features.fit([log_mel_of(clip, options) for clip in clips])
+    features.fit(features.moments(log_mel_of(clip, options) for clip in clips))
     lengths = torch.tensor([len(clip) for clip in clips])
     batch = torch.full((3, int(lengths.max())), 9.0)  # rubbish where there is padding
     for row, clip in enumerate(clips):
@@ -111,7 +111,7 @@ def test_padding_changes_nothing(norm: str, dynamic_range_db: float | None) -> N
 def test_fitted_statistics_normalise_the_clips_they_are_of() -> None:
     features = Features(FeatureOptions())
     clips = [log_mel_of(voice(n, 0.5), FeatureOptions()) for n in range(4)]
-    features.fit(clips)
+    features.fit(features.moments(clips))
     out = torch.cat([features.stack(clip[None], torch.tensor([len(clip)]))[0] for clip in clips], 1)
     torch.testing.assert_close(out.mean(dim=1), torch.zeros(3, 64), atol=1e-3, rtol=0)
     torch.testing.assert_close(out.std(dim=1), torch.ones(3, 64), atol=0.02, rtol=0)
@@ -136,6 +136,34 @@ def test_speaker_norm_uses_the_statistics_given() -> None:
     torch.testing.assert_close(out[1, :, :5], expected[1, :, :5])
     with pytest.raises(ValueError, match="needs the statistics of each utterance's speaker"):
         features.stack(log_mel, frames)
+
+
+def test_enrolment_goes_from_training_to_the_speaker() -> None:
+    features = Features(FeatureOptions(norm="enrol", enrol_prior=2.0))
+    training = features.moments([torch.randn(50, 64) for _ in range(4)])
+    features.fit(training)
+    speaker = features.moments([3 + 2 * torch.randn(50, 64) for _ in range(100)])
+    nobody = features.enrolled(speaker[[]])
+    torch.testing.assert_close(nobody, training.statistics())
+    means = [float(features.enrolled(speaker[range(k)])[0, 0].mean()) for k in (0, 2, 10, 100)]
+    assert means == sorted(means)
+    assert means[1] == pytest.approx((means[0] + 3) / 2, abs=0.1)  # the prior counts for two
+    assert means[3] == pytest.approx(3, abs=0.1)
+    log_mel, frames = torch.randn(1, 9, 64), torch.tensor([9])
+    train = Features(FeatureOptions())
+    train.fit(training)
+    torch.testing.assert_close(features.stack(log_mel, frames), train.stack(log_mel, frames))
+    ours = features.stack(log_mel, frames, features.enrolled(speaker)[None])
+    assert not torch.allclose(ours, features.stack(log_mel, frames))
+
+
+def test_moments_of_clips_add_up() -> None:
+    features = Features(FeatureOptions(deltas=0))
+    clips = [torch.randn(n, 64) + n for n in (3, 10, 40)]
+    together = torch.cat(clips)
+    mean, std = features.moments(clips).statistics()
+    torch.testing.assert_close(mean[0], together.mean(dim=0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(std[0], together.std(dim=0, correction=0), atol=1e-4, rtol=1e-4)
 
 
 def test_dynamic_range_is_relative_to_the_peak() -> None:

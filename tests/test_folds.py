@@ -58,7 +58,7 @@ def check(corpus: Corpus, folds: list[Fold]) -> None:
 @given(
     speakers=st.integers(6, 20),
     folds=st.integers(2, 4),
-    count=st.integers(1, 2),
+    count=st.integers(0, 2),
     seed=st.integers(0, 5),
     name=st.sampled_from(["leave_one_speaker_out", "leave_one_session_out", "kfold"]),
     validation=st.sampled_from(["speakers", "session", "session_speakers", "partner"]),
@@ -78,6 +78,9 @@ def test_no_speaker_has_two_roles_and_each_is_tested_once(
     for fold in made:
         assert len({n for role in ROLES for n in getattr(fold, role)}) == len(corpus.table)
         sessions = {int(speaker[1:]) // 2 for speaker in fold.speakers["validation"]}
+        if count == 0 and validation in ("speakers", "session_speakers"):
+            assert not fold.validation
+            continue
         if validation == "session":
             assert len(sessions) == 1
         if validation == "partner":
@@ -95,6 +98,7 @@ def test_no_speaker_has_two_roles_and_each_is_tested_once(
         (["s00", "s01"], ["s02"], ["s00", "s01"], "training and test share the speakers s00, s01"),
         (["s00"], ["s01", "s02"], ["s02"], "validation and test share the speakers s02"),
         ([], ["s01"], ["s02"], "nobody is left for training"),
+        (["s00"], [], ["s02"], "nobody is left for validation"),
     ],
 )
 def test_overlap_is_an_error_that_names_the_speakers(

@@ -15,20 +15,25 @@ LAYERS = [
     {"errors", "options"},
     {"files"},
     {"audio", "metrics"},
-    {"features"},
+    {"bundle"},
+    {"recognizer"},
+    {"listing"},
+    {"features", "acrnn"},
     {"model"},
+    {"export"},
     {"corpora"},
     {"folds", "augment", "download", "inspection"},
     {"datasets"},
-    {"training"},
+    {"training", "functionals"},
     {"evaluation"},
     {"config"},
     {"experiment"},
+    {"ablation", "trainer"},
     {"report", "display"},
     {"cli"},
     {"__main__"},
 ]
-WITHOUT_TORCH = ["errors", "options", "files", "audio", "cli"]
+WITHOUT_TORCH = ["errors", "options", "files", "audio", "bundle", "recognizer", "listing", "cli"]
 
 
 def layer_of(module: str) -> int:
@@ -61,7 +66,7 @@ def imports(path: Path) -> set[str]:
 def test_imports_run_downward(path: Path) -> None:
     module = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if module == "__init__":
-        assert imports(path) == set()
+        assert imports(path) <= {"recognizer"}
         return
     for other in imports(path):
         if other != module:

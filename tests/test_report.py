@@ -23,6 +23,7 @@ def results(seeds: int = 1) -> dict[str, Any]:
         "synthetic": False,
         "speaker_dependent": False,
         "transductive": False,
+        "pretrained_on": None,
         "labels": LABELS,
         "utterances": 120,
         "speakers": 6,
@@ -30,6 +31,7 @@ def results(seeds: int = 1) -> dict[str, Any]:
         "seeds": list(range(seeds)),
         "parameters": 12345,
         "validation_UAR": 0.6,
+        "enrolment": [],
         **evaluation.summarise(predictions(seeds), LABELS),
         "runs": [run | {"history": history}, run | {"history": history[:3], "epochs": 3}],
         "versions": {"emotone": "1"},
@@ -133,3 +135,17 @@ def test_reports_are_written_and_the_same_each_time(tmp_path: Path) -> None:
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no finished experiment"):
         report.write(tmp_path)
+
+
+def test_what_stands_beside_the_headline_is_said() -> None:
+    two = results(seeds=2)
+    two["enrolment"] = [
+        {"enrolled": 0, "UAR": 0.5, "difference": 0.0, "interval_95": [0.0, 0.0], "p": 1.0},
+        {"enrolled": 25, "UAR": 0.553, "difference": 0.053, "interval_95": [0.01, 0.1], "p": 0.02},
+    ]
+    page = report.render(two, CONFIGURATION, "html")
+    assert "Mean posteriors of the 2 seeds together" in page
+    assert "utterances of the speaker known" in page
+    markdown = report.render(two, CONFIGURATION, "md")
+    assert "| 25 | 55.3 | +5.3 [+1.0, +10.0] | 0.020 |" in markdown
+    assert "Mean posteriors" not in report.render(results(), CONFIGURATION, "md")

@@ -57,7 +57,8 @@ def test_same_seed_same_network(data: Spectrograms) -> None:
 VARIANTS: list[dict[str, Any]] = [
     {"class_balance": "sampling"},
     {"class_balance": "none", "label_smoothing": 0.0, "averaging": 0.0},
-    {"segment_s": 0.2, "crop": 1.0, "schedule": "constant"},
+    {"segment_s": 0.2, "crop": 1.0, "schedule": "cosine"},
+    {"schedule": "cosine"},
     {"crop": 0.6},
     {"precision": "32-true"},
     {
@@ -66,6 +67,7 @@ VARIANTS: list[dict[str, Any]] = [
             "mel_mask": 0.5, "mixup": 0.0,
         }
     },
+    {"augment": {"pitch": 0.1}},
 ]  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def test_each_way_of_training_changes_the_network_and_is_repeatable(
     assert torch.equal(weights(changed), weights(again))
 
 
-@pytest.mark.parametrize("norm", ["utterance", "speaker"])
+@pytest.mark.parametrize("norm", ["utterance", "enrol", "speaker"])
 def test_each_norm_trains(data: Spectrograms, norm: str) -> None:
     features = FeatureOptions.model_validate(TINY["features"] | {"norm": norm})
     network, _ = train(data, features=features)
@@ -109,8 +111,9 @@ def test_it_learns_what_can_be_learnt(data: Spectrograms) -> None:
     assert history.epochs[-1].training_loss < 0.2
 
 
+@pytest.mark.parametrize("norm", ["train", "enrol"])
 def test_a_killed_training_continues_to_the_same_weights(
-    data: Spectrograms, tmp_path: Path
+    data: Spectrograms, tmp_path: Path, norm: str
 ) -> None:
     class KilledError(Exception):
         pass
@@ -119,15 +122,17 @@ def test_a_killed_training_continues_to_the_same_weights(
         if len(history.epochs) == 2:
             raise KilledError
 
-    asked = options(epochs=4)
-    expected, history = train(data, options=asked)
+    asked = options(epochs=4, augment={"pitch": 0.1})
+    features = FeatureOptions.model_validate(TINY["features"] | {"norm": norm})
+    expected, history = train(data, options=asked, features=features)
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(KilledError):
-        train(data, options=asked, checkpoint=path, on_epoch=die_after_two)
+        train(data, options=asked, features=features, checkpoint=path, on_epoch=die_after_two)
     lived: list[int] = []
     network, continued = train(
-        data, options=asked, checkpoint=path, on_epoch=lambda h, s: lived.append(len(h.epochs))
-    )
+        data, options=asked, features=features, checkpoint=path,
+        on_epoch=lambda h, s: lived.append(len(h.epochs)),
+    )  # fmt: skip
     assert lived == [3, 4]
     assert torch.equal(weights(network), weights(expected))
     assert continued == history
@@ -161,7 +166,21 @@ def test_the_weights_kept_are_those_of_the_kept_epoch(data: Spectrograms) -> Non
     )
     for _ in range(history.kept_epoch(0) + 1):
         learner.train_epoch()
-        learner.judge(0.0, data.of_speakers(["s2"]))
+        learner.judge(0.0, data.of_speakers(["s2"]), since=0.0)
+    assert torch.equal(weights(network), weights(learner.average))
+
+
+def test_without_validation_the_last_epoch_is_kept(data: Spectrograms, tmp_path: Path) -> None:
+    asked = options(epochs=3, patience=1)
+    everyone = data.of_speakers(["s0", "s1", "s2"])
+    keywords: dict[str, Any] = {"features": FEATURES, "model": MODEL, "options": asked, "seed": 0}
+    network, history = training.fit(data, everyone, [], **keywords)
+    assert [epoch.validation_uar for epoch in history.epochs] == [None] * 3
+    assert history.kept_epoch(asked.tolerance) == 2
+    learner = Learner(data, everyone, **keywords, device="cpu")
+    for _ in range(3):
+        learner.train_epoch()
+        learner.judge(0.0, [], since=0.0)
     assert torch.equal(weights(network), weights(learner.average))
 
 
@@ -203,6 +222,22 @@ def test_posteriors_of_segments_are_their_mean(data: Spectrograms) -> None:
         with torch.no_grad():
             parts.append(network.crnn(stacked, torch.tensor([10])).softmax(dim=1)[0].numpy())
     np.testing.assert_allclose(whole, np.mean(parts, axis=0), atol=1e-5)
+
+
+def test_the_average_is_that_of_the_steps(data: Spectrograms) -> None:
+    """With a long window all steps count nearly alike, and never the initial weights."""
+    learner = Learner(
+        data, data.of_speakers(["s0"]), features=FEATURES, model=MODEL,
+        options=options(averaging=0.999, epochs=1000), seed=0, device="cpu",
+    )  # fmt: skip
+    seen = []
+    for step in range(4):
+        for parameter in learner.network.crnn.parameters():
+            torch.nn.init.normal_(parameter)
+        seen.append(torch.cat([p.detach().flatten() for p in learner.network.crnn.parameters()]))
+        learner._average(step)
+    average = torch.cat([p.flatten() for p in learner.average.crnn.parameters()])
+    torch.testing.assert_close(average, torch.stack(seen).mean(dim=0), atol=0.01, rtol=0)
 
 
 def test_class_weights_balance_the_loss(data: Spectrograms) -> None:

@@ -1,5 +1,19 @@
 """Speech emotion recognition that can be trusted: a small CNN + BLSTM on log-mel spectrograms."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emotone.recognizer import Prediction, Recognizer, load
 
 __version__ = version("emotone")
+__all__ = ["Prediction", "Recognizer", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the recogniser when it is asked for, so that ``import emotone`` is quick."""
+    if name in __all__:
+        from emotone import recognizer
+
+        return getattr(recognizer, name)
+    raise AttributeError(f"module 'emotone' has no attribute '{name}'")

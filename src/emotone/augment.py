@@ -20,6 +20,7 @@ from torch.nn import functional
 from emotone.features import FeatureOptions, frame_mask, hz_of_mel, mel_centres, mel_of_hz
 from emotone.options import Options
 
+ENVELOPE_COSINES = 12  # of the mel axis; finer structure is harmonics
 EQUALISER_CURVES = 5  # cosines over the mel axis, the first of half a period
 TIME_MASK_FRAMES = 0.3  # longest mask as a share of the utterance
 MEL_MASK_BANDS = 0.2  # widest mask as a share of the bands
@@ -32,6 +33,8 @@ class AugmentOptions(Options):
         speed: largest relative change of speed, as by playing faster: tempo and pitch together
             (Ko et al., Interspeech 2015).
         tempo: largest relative change of tempo alone.
+        pitch: largest relative change of pitch alone: the fine structure of the spectrum moves,
+            its envelope stays.
         warp: largest relative shift of all frequencies, vocal tract length perturbation
             (Jaitly & Hinton, ICML workshop 2013).
         level_db: standard deviation of the level.
@@ -44,6 +47,7 @@ class AugmentOptions(Options):
 
     speed: float = Field(0.0, ge=0, lt=0.5)
     tempo: float = Field(0.0, ge=0, lt=0.5)
+    pitch: float = Field(0.0, ge=0, lt=0.5)
     warp: float = Field(0.1, ge=0, lt=0.5)
     level_db: float = Field(3.0, ge=0)
     equaliser_db: float = Field(3.0, ge=0)
@@ -92,7 +96,13 @@ def augment(
     speed = 1 + options.speed * (2 * uniform[:, 0] - 1)
     tempo = speed * (1 + options.tempo * (2 * uniform[:, 1] - 1))
     shift = speed * (1 + options.warp * (2 * uniform[:, 2] - 1))
-    if options.speed or options.tempo or options.warp:
+    if options.pitch:
+        pitch = shift * (1 + options.pitch * (2 * uniform[:, 15] - 1))
+        envelope = _envelope(log_mel)
+        moved, _ = _resample(log_mel - envelope, frames, tempo, pitch, features)
+        log_mel, frames = _resample(envelope, frames, tempo, shift, features)
+        log_mel = log_mel + moved
+    elif options.speed or options.tempo or options.warp:
         log_mel, frames = _resample(log_mel, frames, tempo, shift, features)
     nats_per_db = math.log(10) / 10
     gain = options.level_db * normal[:, :1] + options.equaliser_db * _equaliser(
@@ -129,6 +139,17 @@ def mixup(
     mixed = mixed + (1 - share)[:, None, None, None] * features.roll(1, dims=0)
     targets = share[:, None] * targets + (1 - share)[:, None] * targets.roll(1, dims=0)
     return mixed, torch.maximum(frames, frames.roll(1, dims=0)), targets
+
+
+def _envelope(log_mel: Tensor) -> Tensor:
+    """Smooth spectra by their first cosines along the mel axis; shape as given."""
+    mels = log_mel.shape[2]
+    position = (torch.arange(mels, device=log_mel.device) + 0.5) / mels
+    orders = torch.arange(min(ENVELOPE_COSINES, mels), device=log_mel.device)
+    cosines = torch.cos(math.pi * orders[:, None] * position[None])
+    cosines = cosines / cosines.norm(dim=1, keepdim=True)
+    smooth: Tensor = (log_mel @ cosines.T) @ cosines
+    return smooth
 
 
 def _resample(

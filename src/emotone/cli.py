@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from emotone.errors import EmotoneError
+from emotone.errors import EmotoneError, UsageError
 
 app = typer.Typer(
     add_completion=False,
@@ -51,6 +51,68 @@ def crossval(
 
 
 @app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    *,
+    model: Annotated[Path, typer.Option(help="Model folder, as emotone train writes it.")],
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+) -> None:
+    """Recognise emotion in audio files; those that cannot be used are named, the rest goes on."""
+    from emotone.listing import files_in, show
+    from emotone.recognizer import load
+
+    if json and csv:
+        raise UsageError("--json and --csv exclude each other; give one of them")
+    files = files_in(paths)
+    answers = zip(files, load(model).predict_many(files), strict=True)
+    if show(answers, len(files), "json" if json else "csv" if csv else "table"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="Configuration, such as experiments/emodb.yaml.")],
+    overrides: Overrides = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Model folder; one begun with the same continues.")],
+) -> None:
+    """Train one network on all speakers and write a model folder that emotone.load reads."""
+    from emotone.config import load
+    from emotone.display import TerminalObserver
+    from emotone.trainer import train
+
+    with TerminalObserver() as observer:
+        folder = train(load(config, overrides or []), out, observer)
+    typer.echo(f"model: {folder}")
+
+
+@app.command()
+def ablate(
+    config: Annotated[
+        Path, typer.Argument(help="Ablation, such as experiments/ablation-emodb.yaml.")
+    ],
+    overrides: Overrides = None,
+    *,
+    out: Out,
+    hours: Annotated[
+        float | None, typer.Option(min=0, help="Stop after so long, with a partial table.")
+    ] = None,
+) -> None:
+    """Compare variants over the same folds and seeds: paired, resumable; writes the table."""
+    from emotone import ablation
+    from emotone.display import TerminalObserver, show_ablation
+    from emotone.report import write
+
+    loaded = ablation.load(config, overrides or [])
+    with TerminalObserver() as observer:
+        results = ablation.ablate(loaded, out, observer, hours)
+    show_ablation(results)
+    html, *_ = write(out)
+    typer.echo(f"report: {html}")
+
+
+@app.command()
 def demo(overrides: Overrides = None, *, out: Out = Path("out/demo")) -> None:
     """Cross-validate on synthetic speech that emotone makes itself; no data needed."""
     from emotone.config import SHIPPED, load
@@ -60,7 +122,7 @@ def demo(overrides: Overrides = None, *, out: Out = Path("out/demo")) -> None:
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="Results folder of a finished crossval.")],
+    folder: Annotated[Path, typer.Argument(help="Results folder of crossval or ablate.")],
     *,
     audformat: Annotated[
         Path | None, typer.Option(help="Folder for the predictions as a database in audformat.")

@@ -10,16 +10,20 @@ import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from emotone.acrnn import Acrnn3dOptions
 from emotone.corpora import READERS, AnyCorpusOptions
 from emotone.errors import UsageError
 from emotone.features import FeatureOptions
 from emotone.folds import ProtocolOptions
+from emotone.functionals import OpensmileSvmOptions
 from emotone.model import ModelOptions
 from emotone.options import Options, nearest
 from emotone.training import TrainingOptions
@@ -30,6 +34,26 @@ SHIPPED = Path(__file__).parent / "experiments"
 def _listed(value: Any) -> Any:
     """One corpus or a list of them."""
     return [value] if isinstance(value, dict | Options) else value
+
+
+MODEL_KINDS: dict[str, type[Options]] = {
+    "crnn": ModelOptions,
+    "acrnn-3d": Acrnn3dOptions,
+    "opensmile-svm": OpensmileSvmOptions,
+}
+
+
+def _kind(value: Any) -> Any:
+    """Kind of a model's options; the CRNN unless it says otherwise."""
+    return value.get("kind", "crnn") if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+AnyModelOptions = Annotated[
+    Annotated[ModelOptions, Tag("crnn")]
+    | Annotated[Acrnn3dOptions, Tag("acrnn-3d")]
+    | Annotated[OpensmileSvmOptions, Tag("opensmile-svm")],
+    Discriminator(_kind),
+]
 
 
 class RuntimeOptions(Options):
@@ -46,14 +70,32 @@ class RuntimeOptions(Options):
     threads: int = Field(1, ge=1)
 
 
+SomeCorpora = Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class PretrainingOptions(Options):
+    """What a network learns before it is trained on the training speakers of a fold.
+
+    Attributes:
+        corpus: other corpora, all of whose speakers are learnt but those that validate.
+        validation_speakers: how many of their speakers choose the epoch; 0 to keep the last one.
+        training: how.
+    """
+
+    corpus: SomeCorpora
+    validation_speakers: int = Field(0, ge=0)
+    training: TrainingOptions = TrainingOptions()
+
+
 class ExperimentConfig(Options):
     """All that defines an experiment, and how to run it."""
 
-    corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), Field(min_length=1)]
+    corpus: SomeCorpora
     protocol: ProtocolOptions = ProtocolOptions()
     features: FeatureOptions = FeatureOptions()
-    model: ModelOptions = ModelOptions()
+    model: AnyModelOptions = ModelOptions()
     training: TrainingOptions = TrainingOptions()
+    pretraining: PretrainingOptions | None = None
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
     runtime: RuntimeOptions = RuntimeOptions()
 
@@ -65,7 +107,15 @@ class ExperimentConfig(Options):
         return seeds
 
     @model_validator(mode="after")
+    def _only_networks_are_pretrained(self) -> "ExperimentConfig":
+        if self.pretraining is not None and isinstance(self.model, OpensmileSvmOptions):
+            raise ValueError("pretraining: model.kind=opensmile-svm cannot be pre-trained")
+        return self
+
+    @model_validator(mode="after")
     def _mels_last(self) -> "ExperimentConfig":
+        if not isinstance(self.model, ModelOptions):
+            return self
         pooled = math.prod(self.model.mel_pools)
         if pooled > self.features.mels:
             raise ValueError(
@@ -83,7 +133,8 @@ class ExperimentConfig(Options):
         return yaml.safe_dump(self._portable(), sort_keys=False, default_flow_style=None)
 
     def _portable(self) -> dict[str, Any]:
-        values = self.model_dump(mode="json", exclude={"corpus": {"__all__": {"root", "audio"}}})
+        where = {"corpus": {"__all__": {"root", "audio"}}}
+        values = self.model_dump(mode="json", exclude=where | {"pretraining": where})
         if len(self.corpus) == 1:
             (values["corpus"],) = values["corpus"]
         return values
@@ -98,8 +149,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
         UsageError: if the file is missing or not YAML, or an option is unknown or has a bad value.
     """
     values = read_yaml(path)
+    if values.keys() & {"base", "variants", "extends"}:
+        raise UsageError(f"{path}: this is an ablation; give it to emotone ablate")
     for override in overrides:
-        _set(values, override)
+        set_option(values, override)
     return checked(values, str(path))
 
 
@@ -111,7 +164,7 @@ def corpus_options(name: str, root: Path | None, overrides: Sequence[str]) -> An
     """
     corpus: dict[str, Any] = {"name": name, "root": root}
     for override in overrides:
-        _set(corpus, override)
+        set_option(corpus, override)
     return checked({"corpus": corpus}, "corpus").corpus[0]
 
 
@@ -151,7 +204,12 @@ def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
         raise UsageError(f"{source}: {_explain(error)}") from error
 
 
-def _set(values: dict[str, Any], override: str) -> None:
+def set_option(values: dict[str, Any], override: str) -> None:
+    """Apply ``key=value`` to the values of a configuration.
+
+    Raises:
+        UsageError: if it is not of that form, or leads into something that has no options.
+    """
     key, equals, text = override.partition("=")
     if not equals or not key or any(not part for part in key.split(".")):
         raise UsageError(f"'{override}' is not of the form key=value, such as training.epochs=20")
@@ -159,25 +217,34 @@ def _set(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"'{override}': the value is not valid YAML") from error
+    set_value(values, key, value, f"'{override}'")
+
+
+def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None:
+    """Set the option ``key``, such as ``training.epochs``, in the values of a configuration.
+
+    Raises:
+        UsageError: begins with ``source``; if the key leads into something that has no options.
+    """
     *sections, last = key.split(".")
     place: Any = values
     for section in sections:
         if isinstance(place, list):
-            place = place[_number(section, place, override)]
+            place = place[_number(section, place, source)]
         elif isinstance(place, dict):
             place = place.setdefault(section, {})
         if not isinstance(place, dict | list):
-            raise UsageError(f"'{override}': {section} has no options of its own")
+            raise UsageError(f"{source}: {section} has no options of its own")
     if isinstance(place, list):
-        place[_number(last, place, override)] = value
+        place[_number(last, place, source)] = value
     else:
         place[last] = value
 
 
-def _number(section: str, place: list[Any], override: str) -> int:
+def _number(section: str, place: list[Any], source: str) -> int:
     if not section.isdigit() or int(section) >= len(place):
         raise UsageError(
-            f"'{override}': there are {len(place)} corpora; say which, such as corpus.0.root=…"
+            f"{source}: there are {len(place)} corpora; say which, such as corpus.0.root=…"
         )
     return int(section)
 
@@ -186,19 +253,27 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     corpus_class: type[BaseModel] = Options
-    if location[:1] == ["corpus"] and len(location) > 1:
-        number = location.pop(1)
-        if len(location) > 1 and location[1] in READERS:
-            corpus_class = READERS[location.pop(1)][0]
-        name = ".".join(["corpus", *([number] if number != "0" else []), *location[1:]])
-    else:
-        name = ".".join(location)
+    model_class: type[BaseModel] = ModelOptions
+    if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
+        model_class = MODEL_KINDS[location.pop(1)]
+    name = ".".join(location)
+    if "corpus" in location[:2] and location[-1] != "corpus":
+        place = location.index("corpus") + 1
+        number = location.pop(place)
+        if len(location) > place and location[place] in READERS:
+            corpus_class = READERS[location.pop(place)][0]
+        which = [number] if number != "0" else []
+        name = ".".join([*location[:place], *which, *location[place:]])
     if first["type"] == "extra_forbidden":
-        names = _names(location[:-1], corpus_class)
+        names = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
         hint = nearest(location[-1], names) or f"; known are {', '.join(names)}"
         return f"unknown option '{name}'{hint}"
     if first["type"].startswith("union_tag"):
         given = first.get("input")
+        if location == ["model"]:
+            asked = given.get("kind") if isinstance(given, dict) else given
+            hint = nearest(str(asked), MODEL_KINDS)
+            return f"model.kind must be one of {', '.join(MODEL_KINDS)}, got {asked!r}{hint}"
         asked = given.get("name") if isinstance(given, dict) else given
         hint = nearest(str(asked), READERS) if asked else ""
         return f"corpus.name must be one of {', '.join(READERS)}, got {asked!r}{hint}"
@@ -208,12 +283,12 @@ def _explain(error: ValidationError) -> str:
     return f"{name or 'configuration'}: {message}{given}"
 
 
-def _names(sections: Iterable[str], corpus_class: type[BaseModel]) -> list[str]:
-    """Names of the options in a section."""
+def _names(sections: Iterable[str], classes: dict[str, type[BaseModel]]) -> list[str]:
+    """Names of the options in a section; ``classes`` says which one a union stands for."""
     model: type[BaseModel] = ExperimentConfig
     for section in sections:
-        if section == "corpus":
-            model = corpus_class
+        if section in classes:
+            model = classes[section]
         elif section in model.model_fields:
             model = _model_in(model.model_fields[section].annotation) or model
     return list(model.model_fields)

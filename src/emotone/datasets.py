@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -40,16 +40,29 @@ class Spectrograms:
     """Log-mel spectrograms of a whole corpus, in one file that all processes map into memory.
 
     Attributes:
+        hop_s: step from frame to frame in seconds.
         bounds: utterance ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``.
         targets: number of each utterance's emotion in ``labels``.
     """
 
-    def __init__(self, path: Path, bounds: Sequence[int], corpus: Corpus) -> None:
+    def __init__(
+        self, path: Path, bounds: Sequence[int], corpus: Corpus, options: FeatureOptions
+    ) -> None:
+        self.hop_s = options.hop_ms / 1000
+        self.path = path
         self.values = np.load(path, mmap_mode="r")
         self.bounds = np.asarray(bounds)
         self.labels = corpus.labels
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
         self.speakers = corpus.table["speaker"].to_numpy()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Other processes map the file themselves."""
+        return {key: value for key, value in self.__dict__.items() if key != "values"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self.values = np.load(self.path, mmap_mode="r")
 
     def __getitem__(self, utterance: int) -> Tensor:
         """Log-mel of shape ``(frames, mels)``."""
@@ -60,6 +73,13 @@ class Spectrograms:
     def frames(self) -> NDArray[np.int64]:
         """Number of frames of each utterance."""
         return np.diff(self.bounds)
+
+    def seconds(self, segment_s: float | None = None) -> float:
+        """Seconds that a pass over the corpus takes in; in zero-padded segments if asked for."""
+        seconds = self.frames * self.hop_s
+        if segment_s is not None:
+            seconds = np.ceil(seconds / segment_s) * segment_s
+        return float(seconds.sum())
 
     def of_speakers(self, speakers: Sequence[str]) -> list[int]:
         """Numbers of the utterances of some speakers."""
@@ -106,28 +126,56 @@ def spectrograms(
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
         StorageError: if the folder cannot be written.
     """
-    key = _fingerprint(corpus, options)
+    shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db"}
+    key = fingerprint(corpus, options.model_dump_json(include=shaping))
     path, index = folder / f"{key}.npy", folder / f"{key}.json"
     if path.is_file() and index.is_file():
-        return Spectrograms(path, json.loads(index.read_text()), corpus)
+        return Spectrograms(path, json.loads(index.read_text()), corpus, options)
     features = Features(options)
 
-    def compute(row: tuple[str, float, float]) -> NDArray[np.float32] | str:
-        try:
-            waveform = _usable(row)
-        except AudioError as error:
-            return str(error)
-        finally:
-            advance()
+    @torch.no_grad()
+    def compute(waveform: audio.Waveform) -> NDArray[np.float32]:
         log_mel, _ = features.log_mel(
             torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
         )
         return log_mel[0].numpy()
 
+    with ThreadPoolExecutor(threads) as pool:
+        arrays = of_each_utterance(corpus, compute, pool, advance)
+    bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, np.concatenate(arrays))
+    with replacing(index) as temporary:
+        temporary.write_text(json.dumps(bounds), encoding="utf-8")
+    return Spectrograms(path, bounds, corpus, options)
+
+
+Computed = TypeVar("Computed")
+
+
+def of_each_utterance(
+    corpus: Corpus,
+    compute: Callable[[audio.Waveform], Computed],
+    pool: ThreadPoolExecutor,
+    advance: Callable[[], None],
+) -> list[Computed]:
+    """Read each utterance of a corpus and compute something from it, several at once.
+
+    Raises:
+        CorpusError: if audio is missing, damaged, silent or too short; names the files.
+    """
+
+    def read_and_compute(row: tuple[str, float, float]) -> Computed | AudioError:
+        try:
+            return compute(_usable(row))
+        except AudioError as error:
+            return error
+        finally:
+            advance()
+
     rows = list(corpus.table[["file", "start", "end"]].itertuples(index=False, name=None))
-    with torch.no_grad(), ThreadPoolExecutor(threads) as pool:
-        computed = list(pool.map(torch.no_grad()(compute), rows))
-    failures = [result for result in computed if isinstance(result, str)]
+    results = list(pool.map(read_and_compute, rows))
+    failures = [str(result) for result in results if isinstance(result, AudioError)]
     if failures:
         shown = "; ".join(failures[:SHOWN_FAILURES])
         more = "; …" if len(failures) > SHOWN_FAILURES else ""
@@ -135,13 +183,7 @@ def spectrograms(
             f"{len(failures)} of {len(rows)} utterances of {corpus.name} cannot be used: "
             f"{shown}{more}. Mend or remove them"
         )
-    arrays = [result for result in computed if not isinstance(result, str)]
-    bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(arrays))
-    with replacing(index) as temporary:
-        temporary.write_text(json.dumps(bounds), encoding="utf-8")
-    return Spectrograms(path, bounds, corpus)
+    return [result for result in results if not isinstance(result, AudioError)]
 
 
 def forget(folder: Path) -> None:
@@ -213,10 +255,9 @@ def _usable(row: tuple[str, float, float]) -> audio.Waveform:
     return waveform
 
 
-def _fingerprint(corpus: Corpus, options: FeatureOptions) -> str:
-    """Name a corpus's spectrograms by all that they depend on."""
-    shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db"}
-    digest = hashlib.sha256(options.model_dump_json(include=shaping).encode())
+def fingerprint(corpus: Corpus, options: str) -> str:
+    """Name what is computed from a corpus by all that it depends on."""
+    digest = hashlib.sha256(options.encode())
     for file, start, end in corpus.table[["file", "start", "end"]].itertuples(
         index=False, name=None
     ):

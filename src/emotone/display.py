@@ -1,6 +1,7 @@
 """Progress and tables on the terminal; lines instead of bars where there is no terminal."""
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +21,13 @@ from rich.table import Table
 
 from emotone.corpora import Corpus
 from emotone.evaluation import independence
+from emotone.experiment import Run
 from emotone.folds import Fold
 from emotone.inspection import Inspection
 from emotone.training import History, Speed
 
 SECONDS_PER_HOUR = 3600
+SECONDS_PER_MINUTE = 60
 
 
 @contextmanager
@@ -44,6 +47,56 @@ def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
+class Estimate:
+    """How long runs will still take, from the epochs that were timed.
+
+    An epoch of an experiment none of whose epochs was timed yet is taken to last as long as those
+    of others, in proportion to the multiply-adds. Epochs that early stopping may save are counted.
+    """
+
+    def __init__(self, missing: Sequence[Run], jobs: int) -> None:
+        self.jobs = jobs
+        self.experiment = {run.name: run.experiment.name for run in missing}
+        self.left = {run.name: run.experiment.epochs for run in missing}
+        self.cost = {run.experiment.name: run.experiment.epoch_cost for run in missing}
+        self.timed: dict[str, list[float]] = {}
+
+    def epoch(self, run: Run, epochs: int, seconds: float) -> None:
+        """Take note of an epoch, the run's ``epochs``-th."""
+        self.left[run.name] = run.experiment.epochs - epochs
+        self.timed.setdefault(run.experiment.name, []).append(seconds)
+
+    def finished(self, run: Run) -> None:
+        """Take note that a run is over."""
+        self.left[run.name] = 0
+
+    def seconds(self) -> float | None:
+        """Seconds left, or ``None`` while nothing was timed."""
+        if not self.timed:
+            return None
+        measured = {name: sum(values) / len(values) for name, values in self.timed.items()}
+        costs = [self.cost[name] for name in measured]
+        per_cost = sum(measured.values()) / sum(costs) if sum(costs) else 0.0
+        single = {
+            run: epochs * measured.get(name := self.experiment[run], self.cost[name] * per_cost)
+            for run, epochs in self.left.items()
+        }
+        return max(sum(single.values()) / self.jobs, max(single.values(), default=0))
+
+
+def in_words(seconds: float) -> str:
+    """Round a duration to what one wants to know.
+
+    >>> in_words(7500), in_words(150), in_words(20)
+    ('2 h 05 min', '3 min', '20 s')
+    """
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = math.ceil(seconds / SECONDS_PER_MINUTE)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest:02d} min" if hours else f"{minutes} min"
+
+
 class TerminalObserver:
     """Shows an experiment's progress on standard error; use it as a context manager."""
 
@@ -54,15 +107,12 @@ class TerminalObserver:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
             disable=not self.console.is_terminal,
         )
         self.task: TaskID | None = None
-        self.epochs = 0
-        self.epochs_done: dict[str, int] = {}
+        self.estimate = Estimate([], 1)
         self.speeds: dict[str, Speed] = {}
 
     def __enter__(self) -> "TerminalObserver":
@@ -76,8 +126,7 @@ class TerminalObserver:
         """Say what was read."""
         self.console.print(
             f"{corpus.name}: {len(corpus.table)} utterances, {len(corpus.speakers)} speakers, "
-            f"{len(corpus.labels)} emotions; {len(folds)} folds, "
-            f"speaker-{'dependent' if folds[0].speaker_dependent else 'independent'}",
+            f"{len(corpus.labels)} emotions; {_divided(folds)}",
             highlight=False,
         )
         for problem in corpus.problems:
@@ -87,38 +136,56 @@ class TerminalObserver:
         """Advance the bar of the audio files."""
         if self.task is None:
             self.task = self.progress.add_task("reading audio", total=total, note="")
-        self.progress.update(self.task, completed=done)
+        self.progress.update(self.task, completed=done, total=total)
 
-    def start(self, runs: int, finished: int, epochs: int) -> None:
+    def start(self, missing: Sequence[Run], finished: int, jobs: int) -> None:
         """Begin the bar of the epochs of all runs."""
         if self.task is not None:
             self.progress.remove_task(self.task)
         if finished:
-            self.console.print(f"{finished} of {runs} runs were finished before", highlight=False)
-        self.epochs = epochs
+            self.console.print(
+                f"{finished} of {finished + len(missing)} runs were finished before",
+                highlight=False,
+            )
+        self.estimate = Estimate(missing, jobs)
         self.task = self.progress.add_task(
-            "training epochs", total=(runs - finished) * epochs, note=""
+            "training epochs", total=sum(self.estimate.left.values()), note=""
         )
 
-    def epoch(self, run: str, history: History, speed: Speed) -> None:
+    def epoch(self, run: Run, history: History, speed: Speed) -> None:
         """Advance the bar and show the speed of all runs together."""
-        assert self.task is not None
-        self.epochs_done.setdefault(run, len(history.epochs) - 1)
-        self.speeds[run] = speed
-        self.progress.update(self.task, advance=1, note=self._speed())
+        self.estimate.epoch(run, len(history.epochs), speed.seconds)
+        self.speeds[run.name] = speed
+        self._advance()
 
-    def finished(self, run: str, result: dict[str, Any]) -> None:
+    def finished(self, run: Run, result: dict[str, Any]) -> None:
         """Print a line about a run."""
+        self.estimate.finished(run)
+        speed = "" if self.console.is_terminal else f"; {self._note()}"
+        epochs = (
+            f"{result['epochs']} epochs, kept epoch {result['kept_epoch']}, "
+            if "epochs" in result
+            else ""
+        )
+        uar = result["validation_UAR"]
+        validation = "" if uar is None else f"validation UAR {100 * uar:.1f} %, "
         self.console.print(
-            f"run {run}: {result['epochs']} epochs, kept epoch {result['kept_epoch']}, "
-            f"validation UAR {100 * result['validation_UAR']:.1f} %, {result['seconds']:.0f} s"
-            + ("" if self.console.is_terminal else f"; {self._speed()}"),
+            f"run {run.name}: {epochs}{validation}{result['seconds']:.0f} s{speed}",
             highlight=False,
         )
-        if self.task is not None:
-            left_out = self.epochs - result["epochs"]
-            self.progress.update(self.task, advance=left_out)
-        self.speeds.pop(run, None)
+        self.speeds.pop(run.name, None)
+        self._advance()
+
+    def _advance(self) -> None:
+        assert self.task is not None
+        total = self.progress.tasks[-1].total or 0
+        done = total - sum(self.estimate.left.values())
+        self.progress.update(self.task, completed=done, note=self._note())
+
+    def _note(self) -> str:
+        left = self.estimate.seconds()
+        parts = [self._speed(), "" if left is None else f"about {in_words(left)} left"]
+        return ", ".join(part for part in parts if part)
 
     def _speed(self) -> str:
         if not self.speeds:
@@ -126,6 +193,14 @@ class TerminalObserver:
         utterances = sum(speed.utterances / speed.seconds for speed in self.speeds.values())
         audio = sum(speed.audio_s / speed.seconds for speed in self.speeds.values())
         return f"{utterances:.0f} utterances/s, {audio:.0f} audio hours/hour"
+
+
+def _divided(folds: Sequence[Fold]) -> str:
+    if not folds[0].test:
+        learnt, judging = (len(folds[0].speakers[role]) for role in ("training", "validation"))
+        return f"{learnt} speakers are learnt, {judging} validate"
+    kind = "dependent" if folds[0].speaker_dependent else "independent"
+    return f"{len(folds)} folds, speaker-{kind}"
 
 
 def show_inspection(inspection: Inspection, *, as_json: bool) -> None:
@@ -170,6 +245,39 @@ def show_inspection(inspection: Inspection, *, as_json: bool) -> None:
         console.print("no problems found")
     for problem in facts["problems"]:
         console.print(f"problem: {problem}", highlight=False, markup=False)
+
+
+def show_ablation(results: dict[str, Any]) -> None:
+    """Print an ablation's table to standard output."""
+    console = Console(file=sys.stdout)
+    table = Table(title=f"{results['corpus']}, UAR in %", title_justify="left", title_style="bold")
+    table.add_column("variant")
+    table.add_column("mean ± std over seeds", justify="right")
+    for reference in results["references"]:
+        table.add_column(f"minus {reference} [95 %], p", justify="right")
+    table.add_column("runs", justify="right")
+    for row in results["rows"]:
+        rate = row["UAR"]
+        std = "" if not rate or rate["std"] is None else f" ± {100 * rate['std']:.1f}"
+        cells = [row["variant"], f"{100 * rate['mean']:.1f}{std}" if rate else "–"]
+        for reference in results["references"]:
+            found = row["differences"].get(reference)
+            if not found:
+                cells.append("–")
+                continue
+            low, high = found["interval_95"]
+            cells.append(
+                f"{100 * found['UAR']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}], "
+                f"{found['p_holm']:.3f}"
+            )
+        table.add_row(*cells, f"{row['finished']}/{row['runs']}")
+    console.print(table)
+    if results["missing"]:
+        console.print(
+            f"Unfinished: {results['missing']} runs are missing; a seed counts once all its folds "
+            "are finished. The same command continues.",
+            highlight=False,
+        )
 
 
 def show_results(results: dict[str, Any]) -> None:

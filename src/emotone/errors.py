@@ -25,5 +25,9 @@ class FoldError(EmotoneError):
     """The speakers or classes of a corpus do not allow the protocol asked for."""
 
 
+class ModelError(EmotoneError):
+    """A model folder is not one, is damaged or of a newer format, or cannot be exported."""
+
+
 class StorageError(EmotoneError):
     """A result could not be written or read back."""

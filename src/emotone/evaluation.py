@@ -54,7 +54,11 @@ def predictions_table(
 def independence(results: dict[str, Any]) -> str:
     """Say whether the figures of ``results.json`` hold for new speakers, and at what price."""
     text = "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
-    return f"{text}, transductive" if results["transductive"] else text
+    if results["transductive"]:
+        text += ", transductive"
+    if results["pretrained_on"]:
+        text += f", pre-trained on {results['pretrained_on']}"
+    return text
 
 
 def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
@@ -70,7 +74,8 @@ def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any
         labels: order of the classes.
     """
     by_speaker = {
-        str(speaker): _counts(group, labels) for speaker, group in predictions.groupby("speaker")
+        str(speaker): confusion_of(group, labels)
+        for speaker, group in predictions.groupby("speaker")
     }
     total = np.sum(list(by_speaker.values()), axis=0)
     summary: dict[str, Any] = {}
@@ -85,6 +90,7 @@ def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any
             "fold_std": float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0,
             "seed_std": float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
         }
+    summary["ensemble"] = ensemble(predictions, labels)
     totals = total.sum(axis=1)
     summary["recall"] = {
         label: float(total[row, row] / totals[row]) if totals[row] else None
@@ -102,6 +108,59 @@ def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any
     return summary
 
 
+def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any] | None:
+    """Rates of the mean posteriors of all seeds, or ``None`` if there is only one."""
+    if predictions["seed"].nunique() < 2:
+        return None
+    columns = [PROBABILITY + label for label in labels]
+    keys = ["fold", "utterance", "speaker", "truth"]
+    mean = predictions.groupby(keys, as_index=False)[columns].mean()
+    mean["prediction"] = np.array(labels)[mean[columns].to_numpy().argmax(axis=1)]
+    by_speaker = np.stack([confusion_of(group, labels) for _, group in mean.groupby("speaker")])
+    return {
+        name: {
+            "pooled": float(rate_of(by_speaker.sum(axis=0))),
+            "interval_95": list(metrics.speaker_interval(by_speaker, rate_of)),
+        }
+        for name, rate_of in RATES.items()
+    }
+
+
+def enrolment(scored: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:
+    """UAR over the number of utterances that speakers enrolled with.
+
+    Args:
+        scored: predictions with the columns ``enrolled`` (that number) and ``draw``.
+        labels: order of the classes.
+
+    Returns:
+        For each number, from 0: the pooled UAR over all draws and seeds, and its paired difference
+        to that of 0 with interval and p-value, see :func:`emotone.metrics.compare`.
+    """
+    counts: dict[int, NDArray[np.int64]] = {}
+    for number in sorted(set(scored["enrolled"])):
+        rows = scored[scored["enrolled"] == number]
+        counts[int(number)] = np.stack(
+            [
+                [confusion_of(group, labels) for _, group in of_seed.groupby("speaker")]
+                for _, of_seed in rows.groupby("seed")
+            ]
+        )
+    curve = []
+    for number, of_seeds in counts.items():
+        comparison = metrics.compare(of_seeds, counts[0])
+        curve.append(
+            {
+                "enrolled": number,
+                "UAR": float(metrics.uar_of(of_seeds.sum(axis=(0, 1)))),
+                "difference": comparison.difference,
+                "interval_95": [comparison.low, comparison.high],
+                "p": comparison.p,
+            }
+        )
+    return curve
+
+
 def _relative(table: pd.DataFrame) -> "pd.Series[str]":
     parts = []
     for _, files in table.groupby("corpus")["file"]:
@@ -111,7 +170,8 @@ def _relative(table: pd.DataFrame) -> "pd.Series[str]":
     return relative
 
 
-def _counts(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:
+def confusion_of(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Confusion counts of predictions, see :func:`emotone.metrics.confusion`."""
     return metrics.confusion(
         predictions["truth"].tolist(), predictions["prediction"].tolist(), labels
     )
@@ -120,4 +180,4 @@ def _counts(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int6
 def _rates(
     predictions: pd.DataFrame, keys: list[str], labels: Sequence[str], rate_of: Any
 ) -> list[float]:
-    return [float(rate_of(_counts(group, labels))) for _, group in predictions.groupby(keys)]
+    return [float(rate_of(confusion_of(group, labels))) for _, group in predictions.groupby(keys)]

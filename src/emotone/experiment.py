@@ -2,34 +2,45 @@
 
 import ctypes
 import json
+import math
 import multiprocessing
 import os
 import platform
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pandas as pd
 import torch
 import yaml
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from safetensors.torch import save
 
-from emotone import corpora, datasets, evaluation, files, training
+from emotone import corpora, datasets, evaluation, files, functionals, training
 from emotone.config import ExperimentConfig
 from emotone.corpora import Corpus
 from emotone.datasets import Spectrograms
 from emotone.errors import EmotoneError, StorageError, UsageError
 from emotone.files import replacing, suppress_os_errors, write_text
-from emotone.folds import Fold, make_folds
+from emotone.folds import Fold, make_folds, training_fold
+from emotone.functionals import Functionals, OpensmileSvmOptions
+from emotone.model import Network, multiply_adds
 from emotone.training import History, Speed
 
 CONFIG, FOLDS, RESULTS, PREDICTIONS = "config.yaml", "folds.json", "results.json", "predictions.csv"
+ENROLMENT = "enrolment.csv"
+ENROLMENT_COUNTS = (0, 3, 10, 25)  # utterances of the test speaker that are known
+ENROLMENT_DRAWS = 5
+PRETRAINING, WEIGHTS = "pretraining", "weights.safetensors"
 RUN, CHECKPOINT = "run.json", "checkpoint.safetensors"
 SPECTROGRAMS = ".spectrograms"  # folder, while an experiment runs
 VERSIONS = ("emotone", "torch", "lightning-fabric", "numpy", "soundfile", "soxr", "audmetric")
@@ -44,27 +55,98 @@ class Observer(Protocol):
     def reading(self, done: int, total: int) -> None:
         """Called while audio is read."""
 
-    def start(self, runs: int, finished: int, epochs: int) -> None:
-        """Called before training: number of runs, how many are finished, epochs of each."""
+    def start(self, missing: Sequence["Run"], finished: int, jobs: int) -> None:
+        """Called before training: runs to do, how many were finished before, runs at once."""
 
-    def epoch(self, run: str, history: History, speed: Speed) -> None:
+    def epoch(self, run: "Run", history: History, speed: Speed) -> None:
         """Called after each epoch of each run."""
 
-    def finished(self, run: str, result: dict[str, Any]) -> None:
+    def finished(self, run: "Run", result: dict[str, Any]) -> None:
         """Called after each run with what went into its ``run.json``."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment that is ready to run: its corpus read and divided, its folder claimed.
+
+    Attributes:
+        config: what is run.
+        corpus: on what.
+        folds: the divisions of the corpus.
+        data: what the model sees of the corpus.
+        out: results folder.
+        name: of a variant among others; empty if the experiment stands alone.
+        pretraining: the experiment whose networks the runs begin with, seed by seed.
+    """
+
+    config: ExperimentConfig
+    corpus: Corpus
+    folds: Sequence[Fold]
+    data: Spectrograms | Functionals
+    out: Path
+    name: str = ""
+    pretraining: "Experiment | None" = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of each run, at most; one where nothing is learnt in epochs."""
+        return self.config.training.epochs if isinstance(self.data, Spectrograms) else 1
+
+    @cached_property
+    def epoch_cost(self) -> float:
+        """Multiply-adds for all audio of the corpus, to compare experiments by."""
+        if isinstance(self.config.model, OpensmileSvmOptions):
+            return 0.0
+        assert isinstance(self.data, Spectrograms)
+        network = Network(self.config.features, self.config.model, self.corpus.labels)
+        return multiply_adds(network) * self.data.seconds(self.config.training.segment_s)
+
+    def runs(self) -> list["Run"]:
+        """All folds with all seeds, the first seed first."""
+        return [Run(self, fold, seed) for seed in self.config.seeds for fold in self.folds]
+
+    def steps(self, seed: int) -> list["Run"]:
+        """All that is to be done for a seed: the pre-training, if any, and the folds."""
+        before = self.pretraining.steps(seed) if self.pretraining else []
+        return before + [Run(self, fold, seed) for fold in self.folds]
 
 
 @dataclass(frozen=True)
 class Run:
     """One training and test: a fold with a seed."""
 
+    experiment: Experiment
     fold: Fold
     seed: int
 
     @property
     def name(self) -> str:
-        """Name of the run's folder."""
-        return f"{self.fold.name}-{self.seed}"
+        """Name of the run, unique among those that run together."""
+        name = f"{self.fold.name}-{self.seed}"
+        return f"{self.experiment.name}, {name}" if self.experiment.name else name
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its state and result."""
+        return self.experiment.out / "runs" / f"{self.fold.name}-{self.seed}"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a result."""
+        return (self.folder / RUN).is_file()
+
+    @property
+    def initial(self) -> Path | None:
+        """Weights to begin with."""
+        if self.experiment.pretraining is None:
+            return None
+        (before,) = self.experiment.pretraining.steps(self.seed)
+        return before.folder / WEIGHTS
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all is there that the run begins with."""
+        return self.initial is None or self.initial.is_file()
 
 
 class InterruptedRunError(EmotoneError):
@@ -90,26 +172,79 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> dict[st
         StorageError: if results cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
-    with _locked(out):
-        _refuse_other_experiment(config, out)
+    with locked(out):
+        refuse_other_experiment(config, out)
         corpus = corpora.read_all(config.corpus)
         folds = make_folds(corpus, config.protocol)
         observer.corpus(corpus, folds)
-        _claim(config, corpus, folds, out)
-        for left in out.rglob(f".*{files.TEMPORARY}"):  # by a process that was killed
-            left.unlink()
-        data = _spectrograms(config, corpus, out, observer)
-        runs = [Run(fold, seed) for seed in config.seeds for fold in folds]
-        missing = [run for run in runs if not (_folder(out, run) / RUN).is_file()]
-        observer.start(len(runs), len(runs) - len(missing), config.training.epochs)
-        _run_all(missing, config, corpus, data, out, observer)
-        results = _merge(runs, config, corpus, out)
+        experiment = prepare(config, corpus, folds, out, out / SPECTROGRAMS, observer)
+        runs = [run for seed in config.seeds for run in experiment.steps(seed)]
+        run_all(runs, jobs_of(config), observer)
+        results = merge(experiment, experiment.runs())
         datasets.forget(out / SPECTROGRAMS)
         return results
 
 
+def prepare(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    folds: Sequence[Fold],
+    out: Path,
+    cache: Path,
+    observer: Observer,
+    name: str = "",
+) -> Experiment:
+    """Claim a results folder and read the audio.
+
+    Args:
+        config: the experiment.
+        corpus: its corpus.
+        folds: its folds.
+        out: results folder, which the caller has locked.
+        cache: folder of spectrograms, which several experiments may share.
+        observer: is told of progress.
+        name: see :class:`Experiment`.
+
+    Raises:
+        UsageError: if ``out`` was begun with another experiment or corpus; nothing is changed then.
+        CorpusError: if audio cannot be used.
+        StorageError: if the folder cannot be written.
+    """
+    refuse_other_experiment(config, out)
+    _claim(config, corpus, folds, out)
+    for left in out.rglob(f".*{files.TEMPORARY}"):  # by a process that was killed
+        left.unlink()
+    before = None
+    if config.pretraining is not None:
+        before = _pretraining(config, corpus, out / PRETRAINING, cache, observer, name)
+    data = _data(config, corpus, cache, observer)
+    return Experiment(config, corpus, folds, data, out, name, before)
+
+
+def _pretraining(
+    config: ExperimentConfig, corpus: Corpus, out: Path, cache: Path, observer: Observer, name: str
+) -> Experiment:
+    asked = config.pretraining
+    assert asked is not None
+    learnt = corpora.read_all(asked.corpus)
+    shared = set(learnt.table["file"]) & set(corpus.table["file"])
+    if shared or set(learnt.table["corpus"]) & set(corpus.table["corpus"]):
+        raise UsageError(
+            f"pretraining.corpus: {learnt.name} has files of {corpus.name}, whose speakers are "
+            "tested; pre-train on other corpora"
+        )
+    alone = ExperimentConfig(
+        corpus=asked.corpus, features=config.features, model=config.model,
+        training=asked.training, seeds=config.seeds, runtime=config.runtime,
+    )  # fmt: skip
+    fold = training_fold(learnt, "all", asked.validation_speakers)
+    name = f"{name}, pre-training" if name else "pre-training"
+    return prepare(alone, learnt, [fold], out, cache, observer, name)
+
+
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def locked(out: Path) -> Iterator[None]:
+    """Keep a results folder for this process; one that is in use is refused."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = FileLock(out / ".lock", timeout=0)
@@ -128,11 +263,13 @@ def _locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_other_experiment(config: ExperimentConfig, out: Path) -> None:
+def refuse_other_experiment(config: ExperimentConfig, out: Path) -> None:
+    """Raise a :class:`UsageError` if a folder holds anything but this experiment."""
     path = out / CONFIG
     if not path.is_file():
         ours = (".lock", files.TEMPORARY)
-        strangers = [item.name for item in out.iterdir() if not item.name.endswith(ours)]
+        there = sorted(out.iterdir()) if out.is_dir() else []
+        strangers = [item.name for item in there if not item.name.endswith(ours)]
         if strangers:
             raise UsageError(
                 f"{out} holds other files ({strangers[0]}, …) and no {CONFIG}; "
@@ -145,7 +282,7 @@ def _refuse_other_experiment(config: ExperimentConfig, out: Path) -> None:
         raise UsageError(
             f"{path} is not a configuration of this version of emotone; choose another --out"
         ) from error
-    differing = _differences(found, config.identity())
+    differing = differences(found, config.identity())
     if differing:
         raise UsageError(
             f"{out} holds another experiment ({', '.join(differing)}); nothing was changed. "
@@ -153,12 +290,13 @@ def _refuse_other_experiment(config: ExperimentConfig, out: Path) -> None:
         )
 
 
-def _differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
+def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
+    """Say where two identities differ, option by option."""
     result = []
     for key in sorted(found.keys() | asked.keys()):
         there, here = found.get(key), asked.get(key)
         if isinstance(there, dict) and isinstance(here, dict):
-            result += _differences(there, here, f"{prefix}{key}.")
+            result += differences(there, here, f"{prefix}{key}.")
         elif there != here:
             result.append(f"{prefix}{key}: {there} there, {here} asked")
     return result
@@ -186,9 +324,9 @@ def _claim(config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], out:
     write_text(path, text)
 
 
-def _spectrograms(
-    config: ExperimentConfig, corpus: Corpus, out: Path, observer: Observer
-) -> Spectrograms:
+def _data(
+    config: ExperimentConfig, corpus: Corpus, cache: Path, observer: Observer
+) -> Spectrograms | Functionals:
     total, done = len(corpus.table), 0
 
     def advance() -> None:
@@ -196,41 +334,44 @@ def _spectrograms(
         done += 1
         observer.reading(done, total)
 
-    return datasets.spectrograms(
-        corpus, config.features, out / SPECTROGRAMS, threads=_jobs(config), advance=advance
-    )
+    jobs = jobs_of(config)
+    if isinstance(config.model, OpensmileSvmOptions):
+        return functionals.functionals(corpus, config.model, cache, threads=jobs, advance=advance)
+    return datasets.spectrograms(corpus, config.features, cache, threads=jobs, advance=advance)
 
 
-def _jobs(config: ExperimentConfig) -> int:
+def jobs_of(config: ExperimentConfig) -> int:
+    """How many runs to do at once."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return config.runtime.jobs or max((cores or 1) // config.runtime.threads, 1)
 
 
-def _folder(out: Path, run: Run) -> Path:
-    return out / "runs" / run.name
+def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float = math.inf) -> None:
+    """Do the runs that are not finished, each in a process; stop them all if one fails.
 
+    Args:
+        runs: what to do, in this order.
+        jobs: how many at once.
+        observer: is told of progress.
+        deadline: when to stop, by :func:`time.monotonic`; runs that are under way then keep their
+            checkpoints.
 
-def _run_all(
-    runs: Sequence[Run],
-    config: ExperimentConfig,
-    corpus: Corpus,
-    data: Spectrograms,
-    out: Path,
-    observer: Observer,
-) -> None:
-    """Run in processes, as many at once as there are jobs; stop them all if one fails."""
+    Raises:
+        InterruptedRunError: after Ctrl-C.
+    """
+    missing = [run for run in runs if not run.is_finished]
+    observer.start(missing, len(runs) - len(missing), jobs)
     context = _processes()
-    waiting = list(reversed(runs))
+    waiting = list(missing)
     active: dict[Connection, tuple[Run, Any]] = {}
     with _noticing_interrupts() as interrupted:
         try:
-            while waiting or active:
-                while waiting and len(active) < _jobs(config):
-                    run = waiting.pop()
+            while (waiting or active) and time.monotonic() < deadline:
+                while len(active) < jobs and any(run.is_ready for run in waiting):
+                    run = next(run for run in waiting if run.is_ready)
+                    waiting.remove(run)
                     ours, theirs = context.Pipe(duplex=False)
-                    process = context.Process(
-                        target=_work, args=(theirs, run, config, corpus, data, out)
-                    )
+                    process = context.Process(target=_work, args=(theirs, run))
                     process.start()
                     theirs.close()
                     active[ours] = (run, process)
@@ -243,7 +384,7 @@ def _run_all(
                         del active[connection]
                 if interrupted():
                     raise InterruptedRunError(
-                        f"stopped; give the same command again to continue in {out}"
+                        "stopped; give the same command again to continue where it was"
                     )
         finally:
             for connection, (_, process) in active.items():
@@ -262,11 +403,11 @@ def _listen(connection: Connection, run: Run, observer: Observer) -> bool:
             "again to continue, with fewer runtime.jobs if it happens again"
         ) from error
     if kind == "epoch":
-        observer.epoch(run.name, *message)
+        observer.epoch(run, *message)
         return False
     if kind == "error":
         raise message
-    observer.finished(run.name, message)
+    observer.finished(run, message)
     return True
 
 
@@ -293,21 +434,14 @@ def _noticing_interrupts() -> Iterator[Any]:
         signal.signal(signal.SIGINT, before)
 
 
-def _work(
-    connection: Connection,
-    run: Run,
-    config: ExperimentConfig,
-    corpus: Corpus,
-    data: Spectrograms,
-    out: Path,
-) -> None:
+def _work(connection: Connection, run: Run) -> None:
     """Do one run; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     _die_with_parent()
-    torch.set_num_threads(config.runtime.threads)
+    torch.set_num_threads(run.experiment.config.runtime.threads)
     training.keep_memory()
     try:
-        result = _run(run, config, corpus, data, out, connection)
+        result = _run(run, connection)
         connection.send(("finished", result))
     except EmotoneError as error:
         connection.send(("error", error))
@@ -315,18 +449,52 @@ def _work(
         connection.close()
 
 
-def _run(
-    run: Run,
-    config: ExperimentConfig,
-    corpus: Corpus,
-    data: Spectrograms,
-    out: Path,
-    connection: Connection,
-) -> dict[str, Any]:
-    folder = _folder(out, run)
+def _run(run: Run, connection: Connection) -> dict[str, Any]:
+    config, data, folder = run.experiment.config, run.experiment.data, run.folder
     start = time.perf_counter()
+    if isinstance(data, Functionals):
+        assert isinstance(config.model, OpensmileSvmOptions)
+        fold = run.fold
+        probabilities, record = functionals.train_and_test(
+            data, fold.training, fold.validation, fold.test, config.model
+        )
+        _write_predictions(run, probabilities)
+    else:
+        network, record = _train(run, connection)
+        if run.fold.test:
+            segment_s = config.training.segment_s
+            _write_predictions(run, training.posteriors(network, data, run.fold.test, segment_s))
+        else:
+            with replacing(run.folder / WEIGHTS) as temporary:
+                temporary.write_bytes(save(network.state_dict()))
+        if run.fold.test and config.features.norm == "enrol":
+            with replacing(run.folder / ENROLMENT) as temporary:
+                _enrolment(run, network).to_csv(temporary, index=False)
+    seconds = time.perf_counter() - start
+    result = {"fold": run.fold.name, "seed": run.seed, "seconds": seconds} | record
+    write_text(folder / RUN, json.dumps(result, indent=1))
+    with suppress_os_errors():
+        (folder / CHECKPOINT).unlink()
+    return result
+
+
+def _write_predictions(run: Run, probabilities: NDArray[np.float32]) -> None:
+    table = evaluation.predictions_table(
+        run.experiment.corpus, run.fold.test, run.fold.name, run.seed, probabilities
+    )
+    if run.fold.speaker_dependent:
+        table["protocol"] = "speaker-dependent"
+    with replacing(run.folder / PREDICTIONS) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def _train(run: Run, connection: Connection) -> tuple[Network, dict[str, Any]]:
+    """Train a network; return it and how it went."""
+    experiment, config = run.experiment, run.experiment.config
+    assert isinstance(experiment.data, Spectrograms)
+    assert not isinstance(config.model, OpensmileSvmOptions)
     network, history = training.fit(
-        data,
+        experiment.data,
         run.fold.training,
         run.fold.validation,
         features=config.features,
@@ -334,31 +502,53 @@ def _run(
         options=config.training,
         seed=run.seed,
         device=config.runtime.device,
-        checkpoint=folder / CHECKPOINT,
+        initial=run.initial,
+        checkpoint=run.folder / CHECKPOINT,
         on_epoch=lambda history, speed: connection.send(("epoch", (history, speed))),
     )
-    test = run.fold.test
-    probabilities = training.posteriors(network, data, test, config.training.segment_s)
-    table = evaluation.predictions_table(corpus, test, run.fold.name, run.seed, probabilities)
-    if run.fold.speaker_dependent:
-        table["protocol"] = "speaker-dependent"
-    with replacing(folder / PREDICTIONS) as temporary:
-        table.to_csv(temporary, index=False)
     kept = history.kept_epoch(config.training.tolerance)
-    result = {
-        "fold": run.fold.name,
-        "seed": run.seed,
+    return network, {
+        "validation_UAR": history.epochs[kept].validation_uar,
         "epochs": len(history.epochs),
         "kept_epoch": kept + 1,
-        "validation_UAR": history.epochs[kept].validation_uar,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "seconds": time.perf_counter() - start,
+        "multiply_adds_per_s": multiply_adds(network),
+        "seconds": sum(epoch.seconds for epoch in history.epochs),
         "history": [asdict(epoch) for epoch in history.epochs],
     }
-    write_text(folder / RUN, json.dumps(result, indent=1))
-    with suppress_os_errors():
-        (folder / CHECKPOINT).unlink()
-    return result
+
+
+def _enrolment(run: Run, network: Network) -> pd.DataFrame:
+    """Recognise test utterances knowing some others of their speaker, for ``norm: enrol``.
+
+    Of each speaker, utterances to enrol with are drawn at random, at most half of all; the rest
+    are scored, the same for every number enrolled with. Smaller numbers are part of larger ones.
+    """
+    data, corpus = run.experiment.data, run.experiment.corpus
+    assert isinstance(data, Spectrograms)
+    tables = []
+    for draw in range(ENROLMENT_DRAWS):
+        rng = np.random.default_rng([run.seed, draw])
+        enrolled: dict[str, list[int]] = {}
+        scored: list[int] = []
+        for speaker in run.fold.speakers["test"]:
+            theirs = rng.permutation([n for n in run.fold.test if data.speakers[n] == speaker])
+            most = min(max(ENROLMENT_COUNTS), len(theirs) // 2)
+            enrolled[speaker] = theirs[:most].tolist()
+            scored += sorted(theirs[most:].tolist())
+        for count in ENROLMENT_COUNTS:
+            statistics = training.enrolment_statistics(
+                network, data, {speaker: known[:count] for speaker, known in enrolled.items()}
+            )
+            probabilities = training.posteriors(
+                network, data, scored, run.experiment.config.training.segment_s, statistics
+            )
+            table = evaluation.predictions_table(
+                corpus, scored, run.fold.name, run.seed, probabilities
+            )
+            columns = ["utterance", "fold", "seed", "speaker", "truth", "prediction"]
+            tables.append(table[columns].assign(draw=draw, enrolled=count))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _processes() -> Any:
@@ -379,11 +569,10 @@ def _die_with_parent() -> None:
         return
 
 
-def _merge(
-    runs: Sequence[Run], config: ExperimentConfig, corpus: Corpus, out: Path
-) -> dict[str, Any]:
-    """Put all runs together in ``predictions.csv`` and ``results.json``."""
-    folders = [_folder(out, run) for run in runs]
+def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
+    """Put finished runs together in ``predictions.csv`` and ``results.json``."""
+    config, corpus, out = experiment.config, experiment.corpus, experiment.out
+    folders = [run.folder for run in runs]
     for folder in folders:
         with suppress_os_errors():  # left by a kill between the last two steps of a run
             (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -393,6 +582,11 @@ def _merge(
     )
     with replacing(out / PREDICTIONS) as temporary:
         predictions.to_csv(temporary, index=False)
+    curves = [folder / ENROLMENT for folder in folders if (folder / ENROLMENT).is_file()]
+    if curves:
+        enrolment = pd.concat([pd.read_csv(path, dtype=text) for path in curves])
+        with replacing(out / ENROLMENT) as temporary:
+            enrolment.to_csv(temporary, index=False)
     details = [json.loads((folder / RUN).read_text(encoding="utf-8")) for folder in folders]
     results = {
         "corpus": corpus.name,
@@ -402,14 +596,26 @@ def _merge(
         "utterances": len(corpus.table),
         "speakers": len(corpus.speakers),
         "transductive": config.features.norm == "speaker",
+        "pretrained_on": experiment.pretraining.corpus.name if experiment.pretraining else None,
         "protocol": config.protocol.model_dump(mode="json"),
-        "seeds": list(config.seeds),
+        "seeds": sorted({run.seed for run in runs}),
         "parameters": details[0]["parameters"],
-        "validation_UAR": sum(run["validation_UAR"] for run in details) / len(details),
+        "multiply_adds_per_s": details[0]["multiply_adds_per_s"],
+        "validation_UAR": _mean(run["validation_UAR"] for run in details),
         **evaluation.summarise(predictions, corpus.labels),
+        "enrolment": evaluation.enrolment(enrolment, corpus.labels) if curves else [],
         "runs": details,
-        "versions": {"python": platform.python_version()}
-        | {package: version(package) for package in VERSIONS},
+        "versions": versions(),
     }
     write_text(out / RESULTS, json.dumps(results, indent=1))
     return results
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def versions() -> dict[str, str]:
+    """Versions of all that figures depend on."""
+    return {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}

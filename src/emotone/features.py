@@ -6,7 +6,8 @@ are the regression over two frames to each side of the HTK Book (S. Young et al.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -32,8 +33,10 @@ class FeatureOptions(Options):
         mels: number of mel bands up to 8 kHz.
         deltas: 0 for static log-mel, 1 to add deltas, 2 to add deltas of deltas.
         norm: where mean and standard deviation of each channel and band come from: the training
-            set, the utterance itself, or all utterances of its speaker. The last is transductive:
-            it needs all of the speaker's test data in advance.
+            set; the utterance itself; ``enrol``: a few other utterances of its speaker, if there
+            are any, shrunk towards the training set; or ``speaker``: all utterances of its
+            speaker. The last is transductive: it needs all of the speaker's test data in advance.
+        enrol_prior: number of utterances that the training set counts as in ``norm: enrol``.
         dynamic_range_db: bands further below the utterance's peak are raised to this distance, so
             that the noise floor of a recording matters little; ``None`` to leave them.
     """
@@ -42,7 +45,8 @@ class FeatureOptions(Options):
     window_ms: float = Field(25.0, gt=0, le=32)
     mels: int = Field(64, ge=8, le=128)
     deltas: int = Field(2, ge=0, le=2)
-    norm: Literal["train", "utterance", "speaker"] = "train"
+    norm: Literal["train", "utterance", "enrol", "speaker"] = "train"
+    enrol_prior: float = Field(5.0, gt=0)
     dynamic_range_db: float | None = Field(70.0, gt=0)
 
     @field_validator("hop_ms", "window_ms")
@@ -127,15 +131,16 @@ class Features(nn.Module):
         Args:
             log_mel: shape ``(batch, frames, mels)``.
             frames: shape ``(batch,)``.
-            statistics: for ``norm: speaker``, mean and std of each utterance's speaker, from
-                :func:`channel_statistics`; shape ``(batch, 2, channels, mels)``.
+            statistics: for ``norm: speaker`` and ``norm: enrol``, mean and std of each utterance's
+                speaker, see :meth:`Moments.statistics` and :meth:`enrolled`; shape
+                ``(batch, 2, channels, mels)``. Without them ``enrol`` takes those of training.
 
         Returns:
             Features of shape ``(batch, channels, frames, mels)``, zero in padding frames.
         """
         channels = self.channels(log_mel, frames)
         valid = frame_mask(frames, log_mel.shape[1])[:, None, :, None]
-        if self.options.norm == "train":
+        if self.options.norm == "train" or (self.options.norm == "enrol" and statistics is None):
             mean, std = self.mean[None, :, None], self.std[None, :, None]
         elif self.options.norm == "utterance":
             count = frames[:, None, None, None]
@@ -159,28 +164,68 @@ class Features(nn.Module):
             channels.append(deltas(channels[-1], frames))
         return torch.stack(channels, dim=1)
 
-    def fit(self, log_mels: Iterable[Tensor]) -> None:
-        """Set the statistics of ``norm: train`` from clips of shape ``(frames, mels)`` each."""
-        mean, std = self.channel_statistics(log_mels)
+    def fit(self, moments: "Moments") -> None:
+        """Set the statistics of training from the moments of the training utterances."""
+        mean, std = moments.statistics()
         self.mean.copy_(mean)
         self.std.copy_(std)
 
-    def channel_statistics(self, log_mels: Iterable[Tensor]) -> Tensor:
-        """Mean and std of each channel and band over clips of shape ``(frames, mels)`` each.
+    def enrolled(self, moments: "Moments") -> Tensor:
+        """Statistics of a speaker from a few utterances, shrunk towards those of training.
+
+        Mean and variance are weighted means of the speaker's and of training's; the speaker's
+        weight is ``k / (k + enrol_prior)`` for ``k`` utterances.
 
         Returns:
             Shape ``(2, channels, mels)``.
         """
-        count = 0
-        total = torch.zeros(self.options.channels, self.options.mels, dtype=torch.float64)
-        squares = torch.zeros_like(total)
+        count = len(moments.frames)
+        training = torch.stack([self.mean, self.std])
+        if count == 0:
+            return training
+        weight = count / (count + self.options.enrol_prior)
+        mean, std = moments.statistics().to(training)
+        return torch.stack(
+            [
+                weight * mean + (1 - weight) * self.mean,
+                (weight * std.square() + (1 - weight) * self.std.square()).sqrt(),
+            ]
+        )
+
+    @torch.no_grad()
+    def moments(self, log_mels: Iterable[Tensor]) -> "Moments":
+        """Moments of each of some clips of shape ``(frames, mels)`` each."""
+        frames, values = [], []
         for log_mel in log_mels:
             channels = self.channels(log_mel[None], torch.tensor([len(log_mel)]))[0].double()
-            count += channels.shape[1]
-            total += channels.sum(dim=1)
-            squares += channels.square().sum(dim=1)
-        mean = total / count
-        std = (squares / count - mean.square()).clamp_min(0).sqrt().clamp_min(SMALLEST_STD)
+            frames.append(len(log_mel))
+            values.append(torch.stack([channels.mean(dim=1), channels.square().mean(dim=1)]))
+        shape = (0, 2, self.options.channels, self.options.mels)
+        stacked = torch.stack(values) if values else torch.zeros(shape, dtype=torch.float64)
+        return Moments(torch.tensor(frames, dtype=torch.float64), stacked)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and mean square over time of some clips.
+
+    Attributes:
+        frames: of each clip, shape ``(clips,)``.
+        values: mean and mean square, shape ``(clips, 2, channels, mels)``.
+    """
+
+    frames: Tensor
+    values: Tensor
+
+    def __getitem__(self, clips: Sequence[int]) -> "Moments":
+        """Choose clips."""
+        return Moments(self.frames[list(clips)], self.values[list(clips)])
+
+    def statistics(self) -> Tensor:
+        """Mean and standard deviation over all frames, shape ``(2, channels, mels)``."""
+        shares = (self.frames / self.frames.sum())[:, None, None, None]
+        mean, square = (shares * self.values).sum(dim=0)
+        std = (square - mean.square()).clamp_min(0).sqrt().clamp_min(SMALLEST_STD)
         return torch.stack([mean, std]).float()
 
 

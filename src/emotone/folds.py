@@ -40,7 +40,7 @@ class ProtocolOptions(Options):
             speaker's session, with ``leave_one_speaker_out``; the 8/1/1 division of ten speakers
             that the 3-D ACRNN and many papers on IEMOCAP use.
         validation_speakers: how many validate; of both sexes if two or more and the sexes are
-            known.
+            known. With 0, all that are not tested are learnt, and the last epoch is kept.
         speaker_dependent: allow a predefined ``fold_column`` that shares speakers between
             training and test; everything written then says so. A tenth of the training utterances
             validates.
@@ -54,9 +54,14 @@ class ProtocolOptions(Options):
     column: str = "fold"
     test_corpora: tuple[str, ...] = ()
     validation: Literal["speakers", "session", "session_speakers", "partner"] = "speakers"
-    validation_speakers: int = Field(1, ge=1)
+    validation_speakers: int = Field(1, ge=0)
     speaker_dependent: bool = False
     seed: int = Field(0, ge=0)
+
+    @property
+    def needs_validation(self) -> bool:
+        """Whether anybody validates."""
+        return self.validation_speakers > 0 or self.validation in ("session", "partner")
 
 
 @dataclass(frozen=True)
@@ -96,23 +101,32 @@ class Fold:
 def make_fold(
     corpus: Corpus,
     name: str,
-    training: Iterable[int],
-    validation: Iterable[int],
-    test: Iterable[int],
+    training: Sequence[int],
+    validation: Sequence[int] | None,
+    test: Sequence[int] | None,
     *,
     speaker_dependent: bool = False,
 ) -> Fold:
     """Make a fold and check it; the only way a fold comes about.
 
+    Args:
+        corpus: that is divided.
+        name: of the fold.
+        training: numbers of the utterances that are learnt.
+        validation: numbers of those that choose the epoch; ``None`` if the last one is kept.
+        test: numbers of those that are scored; ``None`` if nothing is.
+        speaker_dependent: whether roles may share speakers.
+
     Raises:
         FoldError: if a role is empty, roles share a speaker (or an utterance, where speakers may
             be shared), or a class that occurs has no utterance in training.
     """
-    roles = dict(zip(ROLES, map(tuple, (training, validation, test)), strict=True))
+    given = dict(zip(ROLES, (training, validation, test), strict=True))
+    roles = {role: tuple(numbers or ()) for role, numbers in given.items()}
     column = corpus.table["speaker"].to_numpy()
     speakers = {role: _unique(column[list(numbers)]) for role, numbers in roles.items()}
     for role, numbers in roles.items():
-        if not numbers:
+        if not numbers and given[role] is not None:
             raise FoldError(
                 f"fold {name}: nobody is left for {role}; use fewer folds or validators"
             )
@@ -132,6 +146,20 @@ def make_fold(
     return Fold(name, **roles, speakers=speakers, speaker_dependent=speaker_dependent)
 
 
+def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int = 0) -> Fold:
+    """Make a fold without test: all speakers are learnt but those that validate.
+
+    Raises:
+        FoldError: if nobody is left to learn from, or a class has no utterance in training.
+    """
+    table = corpus.table
+    options = ProtocolOptions(validation_speakers=validation_speakers)
+    chosen = _validators(table, table[:0], options, np.random.default_rng(seed))
+    validates = table["speaker"].isin(chosen).to_numpy()
+    training, validation = (np.flatnonzero(part).tolist() for part in (~validates, validates))
+    return make_fold(corpus, name, training, validation if validation_speakers else None, None)
+
+
 def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
     """Divide a corpus.
 
@@ -146,10 +174,12 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         )
     table = corpus.table
     speakers = corpus.speakers
-    if len(speakers) < 3 and not options.speaker_dependent:
+    needed = 2 + options.needs_validation
+    if len(speakers) < needed and not options.speaker_dependent:
         raise FoldError(
             f"{corpus.name} has {len(speakers)} speaker{'s' * (len(speakers) != 1)} "
-            f"({', '.join(speakers)}); at least 3 are needed: to train, to validate, to test"
+            f"({', '.join(speakers)}); at least {needed} are needed: to train, "
+            f"{'to validate, ' * options.needs_validation}to test"
         )
     tests = _tests(corpus, options)
     folds = []
@@ -164,12 +194,24 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         if shared:
             numbers = rng.permutation(np.flatnonzero(rest))
             count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
+            count *= options.needs_validation
             validation = np.isin(np.arange(len(table)), numbers[:count])
         else:
             chosen = _validators(table[rest], table[test], options, rng)
             validation = rest & table["speaker"].isin(chosen).to_numpy()
-        parts = [np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)]
-        folds.append(make_fold(corpus, name, *parts, speaker_dependent=options.speaker_dependent))
+        learnt, judging, tested = (
+            np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)
+        )
+        folds.append(
+            make_fold(
+                corpus,
+                name,
+                learnt,
+                judging if options.needs_validation else None,
+                tested,
+                speaker_dependent=options.speaker_dependent,
+            )
+        )
     return folds
 
 

@@ -5,12 +5,14 @@ average recall, which is the accuracy, also called WA. Point values come from au
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import audmetric
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAP_SAMPLES = 2000
+MOST_SWAPS = 2**13  # more speakers than 13 are swapped at random
 
 
 def uar(truth: Sequence[str], prediction: Sequence[str]) -> float:
@@ -97,3 +99,80 @@ def speaker_interval(
     tail = (1 - level) / 2
     low, high = np.quantile(rates, [tail, 1 - tail])
     return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Difference of two systems' rates, its interval, and the probability of one as large."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def compare(
+    ours: ArrayLike,
+    theirs: ArrayLike,
+    rate_of: Callable[[ArrayLike], NDArray[np.float64]] = uar_of,
+    *,
+    level: float = 0.95,
+    samples: int = BOOTSTRAP_SAMPLES,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two systems that were tested on the same utterances with the same seeds.
+
+    The interval is a percentile bootstrap that draws speakers and seeds, the same for both systems
+    (Efron & Tibshirani 1993, chapters 8 and 13). The p-value is two-sided, of a randomisation test
+    that swaps the systems' answers to all utterances of a speaker (E. W. Noreen,
+    "Computer-Intensive Methods for Testing Hypotheses", 1989; A. Yeh, "More accurate tests for the
+    statistical significance of result differences", COLING 2000): all swaps up to 13 speakers,
+    else a random part of them. Speakers are swapped as a whole, because neither the utterances of
+    a speaker nor seeds are independent.
+
+    Args:
+        ours: confusion counts of shape ``(seeds, speakers, labels, labels)``.
+        theirs: the same, of the reference.
+        rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
+        level: coverage of the interval.
+        samples: number of bootstrap samples.
+        seed: of the random draws.
+    """
+    one, other = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
+    seeds, speakers = one.shape[:2]
+    rng = np.random.default_rng(seed)
+    by_speaker = rng.multinomial(speakers, np.full(speakers, 1 / speakers), size=samples)
+    by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=samples)
+
+    def drawn(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rate_of(np.einsum("ns,np,sp...->n...", by_seed, by_speaker, counts, optimize=True))
+
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn(one) - drawn(other), [tail, 1 - tail])
+    one, other = one.sum(axis=0), other.sum(axis=0)
+    difference = float(rate_of(one.sum(axis=0)) - rate_of(other.sum(axis=0)))
+    exhaustive = 2**speakers <= MOST_SWAPS
+    if exhaustive:
+        swaps = np.arange(2**speakers)[:, None] >> np.arange(speakers) & 1
+    else:
+        swaps = rng.integers(0, 2, (MOST_SWAPS, speakers))
+    change = np.tensordot(swaps, other - one, axes=1)
+    swapped = rate_of(one.sum(axis=0) + change) - rate_of(other.sum(axis=0) - change)
+    as_large = int((np.abs(swapped) >= abs(difference) - 1e-12).sum())
+    p = as_large / len(swaps) if exhaustive else (as_large + 1) / (len(swaps) + 1)
+    return Comparison(difference, float(low), float(high), p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for several comparisons (S. Holm, Scandinavian Journal of Statistics, 1979).
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values)
+    corrected = np.empty(len(p_values))
+    highest = 0.0
+    for rank, number in enumerate(order):
+        highest = max(highest, min((len(p_values) - rank) * p_values[number], 1.0))
+        corrected[number] = highest
+    return corrected.tolist()

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emotone.acrnn import ACRNN3D, Acrnn3dOptions
 from emotone.features import FeatureOptions, Features, frame_mask
 from emotone.options import Options
 
@@ -26,6 +27,7 @@ class ModelOptions(Options):
     """Sizes of the network.
 
     Attributes:
+        kind: says that the network is this one.
         channels: output channels of each block, over all its kernel widths together.
         kernel_widths: widths along time, in frames of the block's input, that run in parallel in
             every block; odd numbers. One number is the single-width baseline.
@@ -37,6 +39,7 @@ class ModelOptions(Options):
         dropout: probability at the input of each fully connected layer and of the BLSTM.
     """
 
+    kind: Literal["crnn"] = "crnn"
     channels: tuple[Positive, ...] = (32, 48, 64, 64)
     kernel_widths: tuple[Width, ...] = (3,)
     time_strides: tuple[Positive, ...] = (2, 2, 1, 2)
@@ -412,22 +415,28 @@ def _max(x: Tensor, lengths: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """Front end and CRNN together: all that turns speech into logits.
+    """Front end and network together: all that turns speech into logits.
 
     Args:
         features: options of the front end.
-        model: sizes of the network.
+        model: kind and sizes of the network.
         labels: the emotions in the order of the outputs.
     """
 
     def __init__(
-        self, features: FeatureOptions, model: ModelOptions, labels: Sequence[str]
+        self,
+        features: FeatureOptions,
+        model: ModelOptions | Acrnn3dOptions,
+        labels: Sequence[str],
     ) -> None:
         super().__init__()
         self.labels = list(labels)
         self.features = Features(features)
-        self.crnn = CRNN(
-            model, channels=features.channels, mels=features.mels, classes=len(self.labels)
+        sizes = {
+            "channels": features.channels, "mels": features.mels, "classes": len(self.labels)
+        }  # fmt: skip
+        self.crnn = (
+            CRNN(model, **sizes) if isinstance(model, ModelOptions) else ACRNN3D(model, **sizes)
         )
 
     def forward(
@@ -442,3 +451,40 @@ class Network(nn.Module):
         """
         features, frames = self.features(waveform, lengths, statistics)
         return cast(Tensor, self.crnn(features, frames))
+
+
+MEASURED_S = 10  # long enough that a frame more or less does not matter
+
+
+def multiply_adds(network: Network) -> int:
+    """Count the multiplications with weights per second of audio, front end left out."""
+    counts = []
+
+    def convolution(module: nn.Conv2d, _inputs: Any, output: Tensor) -> None:
+        counts.append(output[0].numel() * module.weight[0].numel())
+
+    def linear(module: nn.Linear, _inputs: Any, output: Tensor) -> None:
+        counts.append(output[0].numel() * module.in_features)
+
+    def lstm(module: nn.LSTM, inputs: tuple[Tensor, ...], _output: Any) -> None:
+        weights = [weight for name, weight in module.named_parameters() if "weight" in name]
+        counts.append(inputs[0].shape[1] * sum(weight.numel() for weight in weights))
+
+    hooks: dict[type[nn.Module], Any] = {nn.Conv2d: convolution, nn.Linear: linear, nn.LSTM: lstm}
+    handles = [
+        module.register_forward_hook(hooks[type(module)])
+        for module in network.crnn.modules()
+        if type(module) in hooks
+    ]
+    options = network.features.options
+    frames = round(MEASURED_S * 1000 / options.hop_ms)
+    was_training = network.training
+    network.eval()
+    with torch.no_grad():
+        weight = next(network.parameters())
+        features = weight.new_zeros(1, options.channels, frames, options.mels)
+        network.crnn(features, torch.tensor([frames], device=weight.device))
+    network.train(was_training)
+    for handle in handles:
+        handle.remove()
+    return round(sum(counts) / MEASURED_S)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,52 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from emotone.ablation import ABLATION
 from emotone.errors import StorageError, UsageError
 from emotone.evaluation import PROBABILITY, independence
 from emotone.experiment import CONFIG, PREDICTIONS, RESULTS
 from emotone.files import write_text
 
+TEX = {
+    "−": "$-$", "+": "$+$", "–": "--", "<": "$<$",
+    "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#",
+}  # fmt: skip
 TEMPLATES = Path(__file__).parent / "templates"
 REPORTS = ("report.html", "report.md", "report.tex")
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "emotone",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a94a3",
+    "text.color": "#26303d",
+    "axes.labelcolor": "#26303d",
+    "xtick.color": "#4d5866",
+    "ytick.color": "#4d5866",
+}
+TABLE = "table.csv"  # of an ablation
 
 
 def write(folder: Path) -> list[Path]:
-    """Write the reports of a finished experiment into its folder.
+    """Write the reports of a finished experiment, or of an ablation, into its folder.
 
     Returns:
         Their paths, the HTML page first.
 
     Raises:
-        UsageError: if ``folder`` holds no finished experiment.
+        UsageError: if ``folder`` holds no results.
         StorageError: if they cannot be written.
     """
-    results, configuration = _finished(folder)
     paths = [folder / name for name in REPORTS]
+    if (folder / ABLATION).is_file() and (folder / RESULTS).is_file():
+        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        for path in paths:
+            write_text(path, render_ablation(results, path.suffix[1:]))
+        write_text(folder / TABLE, ablation_table(results).to_csv(index=False))
+        return [*paths, folder / TABLE]
+    results, configuration = _finished(folder)
     for path in paths:
         write_text(path, render(results, configuration, path.suffix[1:]))
     return paths
@@ -88,7 +114,7 @@ def _finished(folder: Path) -> tuple[dict[str, Any], str]:
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{folder} holds no finished experiment (no readable {RESULTS} and {CONFIG}); "
-            "give the --out folder of emotone crossval after it has ended"
+            "give the --out folder of emotone crossval or ablate after it has ended"
         ) from error
     return results, configuration
 
@@ -101,14 +127,6 @@ def render(results: dict[str, Any], configuration: str, kind: str) -> str:
         configuration: contents of ``config.yaml``.
         kind: ``html``, ``md`` or ``tex``.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=kind == "html",
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda share: "–" if share is None else f"{100 * share:.1f}"
     confusion = np.array(results["confusion"], dtype=float)
     totals = confusion.sum(axis=1, keepdims=True)
     shares = np.divide(confusion, totals, out=np.zeros_like(confusion), where=totals > 0)
@@ -123,12 +141,80 @@ def render(results: dict[str, Any], configuration: str, kind: str) -> str:
         ],
         "independence": independence(results),
         "protocol": protocol_name(results["protocol"]),
-        "epochs": sorted(run["epochs"] for run in results["runs"]),
+        "epochs": sorted(run["epochs"] for run in results["runs"] if "epochs" in run),
         "minutes": sum(run["seconds"] for run in results["runs"]) / 60,
     }
     if kind == "html":
-        context["curves"] = learning_curves(results["runs"])
-    return environment.get_template(f"report.{kind}.j2").render(context)
+        learnt = [run for run in results["runs"] if "history" in run]
+        context["curves"] = learning_curves(learnt) if learnt else []
+        context["enrolment"] = enrolment_curve(results["enrolment"])
+    return _template(f"report.{kind}.j2").render(context)
+
+
+def render_ablation(results: dict[str, Any], kind: str) -> str:
+    """Render the results of an ablation.
+
+    Args:
+        results: contents of ``results.json``, see :func:`emotone.ablation.table`.
+        kind: ``html``, ``md`` or ``tex``.
+    """
+    context = {
+        "results": results,
+        "title": "synthetic speech" if results["synthetic"] else results["corpus"],
+        "independence": (
+            "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
+        ),
+        "protocol": protocol_name(results["protocol"]),
+        "unfinished": [row for row in results["rows"] if row["finished"] < row["runs"]],
+    }
+    if kind == "html":
+        context["picture"] = ablation_picture(results)
+    return _template(f"ablation.{kind}.j2").render(context)
+
+
+def ablation_table(results: dict[str, Any]) -> pd.DataFrame:
+    """Return the rows of an ablation as a table; rates in 0 … 1."""
+    table = []
+    for row in results["rows"]:
+        cells = {"variant": row["variant"], "seeds": " ".join(map(str, row["seeds"]))}
+        for name in ("UAR", "WAR"):
+            rate = row[name] or {}
+            cells |= {f"{name}_mean": rate.get("mean"), f"{name}_std": rate.get("std")}
+            low, high = rate.get("interval_95", (None, None))
+            cells |= {f"{name}_low": low, f"{name}_high": high}
+        for reference in results["references"]:
+            difference = row["differences"].get(reference, {})
+            low, high = difference.get("interval_95", (None, None))
+            cells |= {
+                f"UAR minus {reference}": difference.get("UAR"),
+                f"UAR minus {reference}, low": low,
+                f"UAR minus {reference}, high": high,
+                f"p against {reference}": difference.get("p"),
+                f"p against {reference}, Holm": difference.get("p_holm"),
+            }
+        names = ("parameters", "multiply_adds_per_s", "training_s", "finished", "runs")
+        table.append(cells | {name: row[name] for name in names})
+    return pd.DataFrame(table)
+
+
+def _template(name: str) -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=".html." in name,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "percent": lambda share: "–" if share is None else f"{100 * share:.1f}",
+        "points": lambda share: f"{100 * share:+.1f}".replace("-", "−"),
+        "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "count": lambda count: "–" if count is None else f"{count:,}",
+        "millions": lambda count: "–" if count is None else f"{count / 1e6:.1f}",
+        "minutes": lambda seconds: "–" if seconds is None else f"{seconds / 60:.1f}",
+        "tex": lambda text: "".join(TEX.get(letter, letter) for letter in str(text)),
+    }
+    return environment.get_template(name)
 
 
 def protocol_name(protocol: dict[str, Any]) -> str:
@@ -141,31 +227,20 @@ def protocol_name(protocol: dict[str, Any]) -> str:
 
 
 def learning_curves(runs: list[dict[str, Any]]) -> list[str]:
-    """Draw losses and validation UAR of all runs over epochs, as two inline SVG pictures.
+    """Draw losses and validation UAR of all runs over epochs, as inline SVG pictures.
 
+    Without validation it is one picture, of the training loss.
     Thin lines are runs, dots the epochs that were kept, thick lines the mean over the runs that
     reached an epoch.
     """
-    style: dict[Any, Any] = {
-        "font.size": 9,
-        "font.family": "sans-serif",
-        "svg.fonttype": "none",
-        "svg.hashsalt": "emotone",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": "#8a94a3",
-        "text.color": "#26303d",
-        "axes.labelcolor": "#26303d",
-        "xtick.color": "#4d5866",
-        "ytick.color": "#4d5866",
-    }
-    with matplotlib.rc_context(style):
+    losses = {"training_loss": "#b4541a"}
+    if any(epoch["validation_loss"] is None for run in runs for epoch in run["history"]):
+        with matplotlib.rc_context(STYLE):
+            return [_plot(runs, losses, ylabel="training loss in nats")]
+    losses["validation_loss"] = "#1f5f99"
+    with matplotlib.rc_context(STYLE):
         return [
-            _plot(
-                runs,
-                {"training_loss": "#b4541a", "validation_loss": "#1f5f99"},
-                ylabel="cross-entropy in nats",
-            ),
+            _plot(runs, losses, ylabel="cross-entropy in nats"),
             _plot(runs, {"validation_uar": "#1f5f99"}, ylabel="validation UAR in %", percent=True),
         ]
 
@@ -193,6 +268,69 @@ def _plot(
     axes.set(xlabel="epoch", ylabel=ylabel, ylim=(0, 100 if percent else None))
     if len(colours) > 1:
         axes.legend(frameon=False)
+    return _svg(figure)
+
+
+def enrolment_curve(curve: list[dict[str, Any]]) -> str:
+    """Draw the UAR over the number of enrolment utterances, as an inline SVG."""
+    if not curve:
+        return ""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.4, 2.6), layout="constrained")
+        axes = figure.subplots()
+        known = [point["enrolled"] for point in curve]
+        bounds = np.array([curve[0]["UAR"] + np.array(point["interval_95"]) for point in curve])
+        axes.fill_between(
+            known, 100 * bounds[:, 0], 100 * bounds[:, 1], color="#1f5f99", alpha=0.15
+        )
+        axes.plot(known, [100 * point["UAR"] for point in curve], "o-", color="#1f5f99")
+        axes.set(xlabel="utterances of the speaker known", ylabel="UAR in %", xticks=known)
+        return _svg(figure)
+
+
+def ablation_picture(results: dict[str, Any]) -> str:
+    """Draw the UAR of each variant, and its difference to each reference, as an inline SVG."""
+    rows = [row for row in results["rows"] if row["UAR"]]
+    if not rows:
+        return ""
+    references = [
+        name for name in results["references"] if any(name in row["differences"] for row in rows)
+    ]
+    with matplotlib.rc_context(STYLE):
+        panels = 1 + len(references)
+        figure = Figure(figsize=(4.2 + 2.6 * len(references), 1 + 0.34 * len(rows)),
+                        layout="constrained")  # fmt: skip
+        first, *others = np.atleast_1d(figure.subplots(1, panels, sharey=True))
+        heights = np.arange(len(rows))[::-1]
+        for height, row in zip(heights, rows, strict=True):
+            rate = row["UAR"]
+            colour = "#b4541a" if row["is_default"] else "#1f5f99"
+            first.plot(_percent(rate["interval_95"]), [height] * 2, color=colour, linewidth=1.5)
+            seeds = _percent(rate["of_seeds"])
+            first.plot(seeds, [height] * len(seeds), ".", color=colour, alpha=0.4)
+            first.plot(100 * rate["mean"], height, "o", color=colour, markersize=5)
+            for axes, reference in zip(others, references, strict=True):
+                difference = row["differences"].get(reference)
+                if difference:
+                    low_high = _percent(difference["interval_95"])
+                    axes.plot(low_high, [height] * 2, color=colour, linewidth=1.5)
+                    axes.plot(100 * difference["UAR"], height, "o", color=colour, markersize=5)
+        first.set_yticks(heights, [row["variant"] for row in rows])
+        first.set(xlabel="UAR in %", ylim=(-0.6, len(rows) - 0.4))
+        for axes, reference in zip(others, references, strict=True):
+            axes.axvline(0, color="#8a94a3", linewidth=0.8)
+            axes.set(xlabel=f"UAR minus {reference}")
+        for axes in (first, *others):
+            axes.grid(axis="y", color="#dde2e9", linewidth=0.6)
+            axes.tick_params(axis="y", length=0)
+        return _svg(figure)
+
+
+def _percent(shares: Sequence[float]) -> list[float]:
+    return [100 * share for share in shares]
+
+
+def _svg(figure: Figure) -> str:
     image = io.StringIO()
     figure.savefig(image, format="svg", metadata={"Date": None})
     svg = image.getvalue()

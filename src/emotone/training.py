@@ -17,13 +17,15 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
 from emotone import datasets, metrics
+from emotone.acrnn import Acrnn3dOptions
 from emotone.augment import AugmentOptions, Draws, augment, mixup, mixup_shares
 from emotone.datasets import ClassBalance, Example, Spectrograms
+from emotone.errors import UsageError
 from emotone.features import FeatureOptions
 from emotone.files import replacing
 from emotone.model import ModelOptions, Network
@@ -32,7 +34,8 @@ from emotone.options import Options
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each bfloat16 run
 
 EVALUATION_BATCH = 32
-MILLISECONDS = 1000
+MOST_ENROLLED = 50  # utterances of a speaker from which statistics are taken in training
+ENROL_STREAM = 2  # of random numbers that are independent of those of augmentation
 LENGTH_STEP = 32  # frames
 
 
@@ -41,7 +44,8 @@ class TrainingOptions(Options):
 
     Attributes:
         epochs: passes over the training set, at most.
-        patience: epochs without a better validation UAR after which training stops.
+        patience: of early stopping: epochs without a better validation UAR after which training
+            ends.
         tolerance: the last epoch is kept whose validation UAR is within this many standard errors
             of the best one; 0 keeps the best epoch. A few validation speakers measure an epoch
             so roughly that the best one is mostly the luckiest.
@@ -53,8 +57,9 @@ class TrainingOptions(Options):
         class_balance: ``weights`` in the loss or ``sampling`` by inverse class frequency, or
             ``none``.
         label_smoothing: share of each label that is spread over all classes.
-        averaging: decay per step of the average of weights that is evaluated and kept (Polyak &
-            Juditsky 1992); 0 for none.
+        averaging: share of all steps over which weights are averaged, with exponential decay and
+            corrected for its beginning (Polyak & Juditsky 1992; Kingma & Ba, ICLR 2015, section
+            7.2); the average is what is evaluated and kept; 0 for none.
         segment_s: cut utterances into segments of this length, zero-padded, whose posteriors are
             averaged; ``None`` for whole utterances, padded and masked.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
@@ -64,16 +69,16 @@ class TrainingOptions(Options):
     """
 
     epochs: int = Field(60, ge=1)
-    patience: int = Field(40, ge=1)
+    patience: int = Field(60, ge=1)
     tolerance: float = Field(2.0, ge=0)
     batch: int = Field(16, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant"] = "constant"
     warmup: float = Field(0.1, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)
     class_balance: ClassBalance = "weights"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    averaging: float = Field(0.99, ge=0, lt=1)
+    averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
     crop: float = Field(0.75, gt=0, le=1)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
@@ -88,12 +93,16 @@ class TrainingOptions(Options):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch gave: losses in nats, UAR in 0 … 1 with its standard error."""
+    """What one epoch gave: losses in nats, UAR in 0 … 1 with its standard error; what it took.
+
+    Without validation utterances there are a training loss and a time only.
+    """
 
     training_loss: float
-    validation_loss: float
-    validation_uar: float
-    standard_error: float
+    validation_loss: float | None = None
+    validation_uar: float | None = None
+    standard_error: float | None = None
+    seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass
@@ -104,22 +113,30 @@ class History:
 
     def best_epoch(self) -> int:
         """Number of the first epoch with the highest validation UAR, from 0."""
-        return int(np.argmax([epoch.validation_uar for epoch in self.epochs]))
+        return int(np.argmax([epoch.validation_uar or 0.0 for epoch in self.epochs]))
 
     def kept_epoch(self, tolerance: float) -> int:
-        """Number of the last epoch within ``tolerance`` standard errors of the best, from 0."""
+        """Number of the last epoch within ``tolerance`` standard errors of the best, from 0.
+
+        Without validation it is the last one.
+        """
         best = self.epochs[self.best_epoch()]
+        if best.validation_uar is None or best.standard_error is None:
+            return len(self.epochs) - 1
         least = best.validation_uar - tolerance * best.standard_error
         return max(
-            number for number, epoch in enumerate(self.epochs) if epoch.validation_uar >= least
+            number
+            for number, epoch in enumerate(self.epochs)
+            if epoch.validation_uar is not None and epoch.validation_uar >= least
         )
 
     def is_over(self, options: TrainingOptions) -> bool:
         """Whether training has come to its end, by number of epochs or by patience."""
         done = len(self.epochs)
-        return done >= options.epochs or (
-            done > 0 and done - 1 - self.best_epoch() >= options.patience
-        )
+        if done == 0 or done >= options.epochs:
+            return done > 0
+        watched = self.epochs[-1].validation_uar is not None
+        return watched and done - 1 - self.best_epoch() >= options.patience
 
 
 @dataclass(frozen=True)
@@ -131,6 +148,7 @@ class Speed:
     seconds: float
 
 
+Statistics = dict[str, Tensor]  # of each speaker: mean and std, (2, channels, mels)
 Progress = Callable[[History, Speed], None]
 
 
@@ -140,10 +158,11 @@ def fit(
     validation: Sequence[int],
     *,
     features: FeatureOptions,
-    model: ModelOptions,
+    model: ModelOptions | Acrnn3dOptions,
     options: TrainingOptions,
     seed: int,
     device: str = "cpu",
+    initial: Path | None = None,
     checkpoint: Path | None = None,
     on_epoch: Progress = lambda history, speed: None,
 ) -> tuple[Network, History]:
@@ -156,12 +175,13 @@ def fit(
     Args:
         data: spectrograms of the corpus.
         training: numbers of the utterances that are learnt.
-        validation: numbers of the utterances that choose the epoch.
+        validation: numbers of the utterances that choose the epoch; none to keep the last one.
         features: options of the front end.
         model: options of the network.
         options: of the training.
         seed: of weights, order and augmentation.
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
+        initial: weights to begin with, all but those of the output layer, as safetensors.
         checkpoint: file that keeps the state after each epoch.
         on_epoch: called after each epoch.
 
@@ -170,17 +190,17 @@ def fit(
     """
     learner = Learner(
         data, training, features=features, model=model, options=options, seed=seed,
-        device=device,
+        device=device, initial=initial,
     )  # fmt: skip
     if checkpoint is not None and checkpoint.is_file():
         learner.load(checkpoint)
     while not learner.history.is_over(options):
         start = time.perf_counter()
         loss, audio_s = learner.train_epoch()
-        learner.judge(loss, validation)
+        learner.judge(loss, validation, since=start)
         if checkpoint is not None:
             learner.save(checkpoint)
-        seconds = time.perf_counter() - start
+        seconds = learner.history.epochs[-1].seconds
         on_epoch(learner.history, Speed(len(learner.examples), audio_s, seconds))
     network = learner.average
     network.load_state_dict(learner.kept)
@@ -192,21 +212,30 @@ def posteriors(
     data: Spectrograms,
     utterances: Sequence[int],
     segment_s: float | None = None,
+    statistics: Statistics | None = None,
 ) -> NDArray[np.float32]:
     """Class probabilities of utterances, in float32, the mean over segments if there are any.
+
+    Args:
+        network: to ask.
+        data: spectrograms of the corpus.
+        utterances: numbers of the utterances.
+        segment_s: see :class:`TrainingOptions`.
+        statistics: of speakers, for ``norm: enrol``; those of training if there are none. For
+            ``norm: speaker`` they are computed here.
 
     Returns:
         Shape ``(utterances, labels)``, in the order of ``utterances``.
     """
     network.eval()
-    hop_s = network.features.options.hop_ms / MILLISECONDS
     if segment_s is None:
         examples, at_least = datasets.whole(data, utterances), 0
     else:
-        at_least = round(segment_s / hop_s)
+        at_least = round(segment_s / data.hop_s)
         examples = datasets.cut(data, utterances, at_least)
     examples = sorted(examples, key=lambda example: example.stop - example.start)
-    statistics = speaker_statistics(network, data, utterances)
+    if network.features.options.norm == "speaker":
+        statistics = speaker_statistics(network, data, utterances)
     sums = np.zeros((len(data.targets), len(data.labels)), np.float32)
     counts = np.zeros(len(data.targets), np.float32)
     device = next(network.parameters()).device
@@ -229,17 +258,49 @@ def posteriors(
 
 def speaker_statistics(
     network: Network, data: Spectrograms, utterances: Sequence[int]
-) -> dict[str, Tensor]:
-    """Statistics of the speakers of some utterances, if the features need them."""
-    if network.features.options.norm != "speaker":
-        return {}
-    with torch.no_grad():
-        return {
-            speaker: network.features.channel_statistics(
-                data[number] for number in data.of_speakers([speaker])
-            )
-            for speaker in sorted(set(data.speakers[list(utterances)]))
-        }
+) -> Statistics:
+    """Statistics of the speakers of some utterances over all that they say in the corpus."""
+    return {
+        speaker: network.features.moments(
+            data[number] for number in data.of_speakers([speaker])
+        ).statistics()
+        for speaker in sorted(set(data.speakers[list(utterances)]))
+    }
+
+
+def enrolment_statistics(
+    network: Network, data: Spectrograms, utterances: dict[str, Sequence[int]]
+) -> Statistics:
+    """Statistics of speakers from a few utterances of each, for ``norm: enrol``.
+
+    Args:
+        network: whose training statistics the speakers' are shrunk towards.
+        data: spectrograms of the corpus.
+        utterances: numbers of the enrolment utterances of each speaker.
+    """
+    features = network.features
+    return {
+        speaker: features.enrolled(features.moments(data[number] for number in numbers))
+        for speaker, numbers in utterances.items()
+    }
+
+
+def begin_with(network: Network, weights: Path) -> None:
+    """Take over weights of another network, all but those of the output layer.
+
+    Raises:
+        UsageError: if they are of a network of other sizes.
+    """
+    theirs = {
+        name: value
+        for name, value in load_file(weights).items()
+        if name.startswith("crnn.") and not name.startswith("crnn.output.")
+    }
+    ours = network.state_dict()
+    for name, value in theirs.items():
+        if name not in ours or ours[name].shape != value.shape:
+            raise UsageError(f"{weights}: weights of a network of other sizes ({name} differs)")
+    network.load_state_dict(ours | theirs)
 
 
 def keep_memory() -> None:
@@ -265,21 +326,28 @@ class Learner:
         utterances: Sequence[int],
         *,
         features: FeatureOptions,
-        model: ModelOptions,
+        model: ModelOptions | Acrnn3dOptions,
         options: TrainingOptions,
         seed: int,
         device: str,
+        initial: Path | None = None,
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
-        utterances = list(utterances)
+        utterances = sorted(utterances)
         self.fabric = Fabric(accelerator=device, devices=1, precision=options.precision)
         torch.manual_seed(seed)
         network = Network(features, model, data.labels)
-        with torch.no_grad():
-            network.features.fit(data[number] for number in utterances)
+        if initial is not None:
+            begin_with(network, initial)
+        self.utterances = np.array(utterances)
+        self.moments = network.features.moments(data[number] for number in utterances)
+        network.features.fit(self.moments)
+        self.statistics: Statistics | None = None
+        if features.norm == "speaker":
+            self.statistics = speaker_statistics(network, data, utterances)
+        self.enroller = copy.deepcopy(network.features)  # stays on the CPU, with the moments
         self.network = network.to(self.fabric.device)
         self.average = copy.deepcopy(self.network).eval()
-        self.statistics = speaker_statistics(network, data, utterances)
         self.crnn = self.fabric.setup_module(self.network.crnn)
         optimizer = torch.optim.AdamW(
             self.network.crnn.parameters(),
@@ -287,9 +355,7 @@ class Learner:
             weight_decay=options.weight_decay,
         )
         self.optimizer = cast(torch.optim.AdamW, self.fabric.setup_optimizers(optimizer))
-        hop_s = features.hop_ms / MILLISECONDS
-        self.hop_s = hop_s
-        self.segment = 0 if options.segment_s is None else round(options.segment_s / hop_s)
+        self.segment = 0 if options.segment_s is None else round(options.segment_s / data.hop_s)
         self.examples = (
             datasets.cut(data, utterances, self.segment)
             if self.segment
@@ -320,12 +386,13 @@ class Learner:
         loss_sum, frame_sum = 0.0, 0
         drawn = datasets.batches(examples, self.options.batch, rng)
         for number, batch in enumerate(drawn):
-            self._set_rate(epoch * self.steps_per_epoch + number)
+            step = epoch * self.steps_per_epoch + number
+            self._set_rate(step)
             loss = self._step(batch, epoch)
-            self._average()
+            self._average(step)
             loss_sum += loss * len(batch)
             frame_sum += sum(example.stop - example.start for example in batch)
-        return loss_sum / len(examples), frame_sum * self.hop_s
+        return loss_sum / len(examples), frame_sum * self.data.hop_s
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         options, device = self.options.augment, self.fabric.device
@@ -341,9 +408,12 @@ class Learner:
             log_mel, frames = augment(
                 log_mel, frames, draws, options, self.network.features.options
             )
-            x = self.network.features.stack(
-                log_mel, frames, _of_batch(self.statistics, batch, self.data, device)
+            statistics = (
+                self._enrolled(numbers, epoch).to(device)
+                if self.network.features.options.norm == "enrol"
+                else _of_batch(self.statistics, batch, self.data, device)
             )
+            x = self.network.features.stack(log_mel, frames, statistics)
             if self.segment:  # zero-padded segments are not masked
                 frames = torch.full_like(frames, x.shape[2])
             if options.mixup:
@@ -362,8 +432,44 @@ class Learner:
         self.optimizer.step()
         return float(loss.detach())
 
-    def judge(self, training_loss: float, validation: Sequence[int]) -> None:
-        """Append the epoch to the history; keep its weights if they are worth it."""
+    def _enrolled(self, numbers: Sequence[int], epoch: int) -> Tensor:
+        """Statistics from a random number of other training utterances of each speaker."""
+        rows = []
+        for number in numbers:
+            rng = np.random.default_rng([self.seed, epoch, number, ENROL_STREAM])
+            speaker = self.data.speakers[number]
+            theirs = np.flatnonzero(self.data.speakers[self.utterances] == speaker)
+            theirs = theirs[self.utterances[theirs] != number]
+            most = min(MOST_ENROLLED, len(theirs))
+            # none in a third of the cases, else a number that is uniform in its logarithm
+            count = 0 if rng.random() < 1 / 3 else int((most + 1) ** rng.random())
+            chosen = rng.choice(theirs, count, replace=False)
+            rows.append(self.enroller.enrolled(self.moments[chosen.tolist()]))
+        return torch.stack(rows)
+
+    def judge(self, training_loss: float, validation: Sequence[int], since: float) -> None:
+        """Append the epoch to the history; keep its weights if they are worth it.
+
+        Args:
+            training_loss: mean loss of the epoch.
+            validation: numbers of the utterances that judge.
+            since: when the epoch began, by :func:`time.perf_counter`.
+        """
+        seconds = time.perf_counter() - since
+        if validation:
+            loss, uar, error = self._validated(validation)
+            seconds = time.perf_counter() - since
+            self.history.epochs.append(Epoch(training_loss, loss, uar, error, seconds))
+        else:
+            self.history.epochs.append(Epoch(training_loss, seconds=seconds))
+        if self.history.kept_epoch(self.options.tolerance) == len(self.history.epochs) - 1:
+            self.kept = {
+                name: value.detach().cpu().clone()
+                for name, value in self.average.state_dict().items()
+            }
+
+    def _validated(self, validation: Sequence[int]) -> tuple[float, float, float]:
+        """Loss, UAR and its standard error of the averaged network."""
         probabilities = posteriors(self.average, self.data, validation, self.options.segment_s)
         targets = self.data.targets[list(validation)]
         likelihood = probabilities[np.arange(len(targets)), targets].clip(1e-12)
@@ -371,19 +477,8 @@ class Learner:
         counts = metrics.confusion(
             names[targets].tolist(), names[probabilities.argmax(axis=1)].tolist(), self.data.labels
         )
-        self.history.epochs.append(
-            Epoch(
-                training_loss,
-                float(-np.log(likelihood).mean()),
-                float(metrics.uar_of(counts)),
-                metrics.uar_standard_error(counts),
-            )
-        )
-        if self.history.kept_epoch(self.options.tolerance) == len(self.history.epochs) - 1:
-            self.kept = {
-                name: value.detach().cpu().clone()
-                for name, value in self.average.state_dict().items()
-            }
+        loss = float(-np.log(likelihood).mean())
+        return loss, float(metrics.uar_of(counts)), metrics.uar_standard_error(counts)
 
     def _set_rate(self, step: int) -> None:
         total = self.options.epochs * self.steps_per_epoch
@@ -395,12 +490,14 @@ class Learner:
             group["lr"] = self.options.learning_rate * share
 
     @torch.no_grad()
-    def _average(self) -> None:
-        decay = self.options.averaging
+    def _average(self, step: int) -> None:
+        window = max(self.options.averaging * self.options.epochs * self.steps_per_epoch, 1.0)
+        decay = 1 - 1 / window
+        share = (1 - decay) / (1 - decay ** (step + 1))
         theirs = self.network.crnn.state_dict()
         for name, ours in self.average.crnn.state_dict().items():
             if ours.is_floating_point():
-                ours.lerp_(theirs[name], 1 - decay)
+                ours.lerp_(theirs[name], share)
 
     def save(self, path: Path) -> None:
         """Write everything that a later :meth:`load` needs, as safetensors."""
@@ -451,7 +548,7 @@ class Learner:
 
 
 def _of_batch(
-    statistics: dict[str, Tensor], batch: Sequence[Example], data: Spectrograms, device: Any
+    statistics: Statistics | None, batch: Sequence[Example], data: Spectrograms, device: Any
 ) -> Tensor | None:
     if not statistics:
         return None

@@ -1,0 +1,87 @@
+"""The 3-D ACRNN, a baseline of the field: CNN, BLSTM and attention on log-mel with deltas.
+
+After Chen, He, Yang & Zhang, "3-D Convolutional Recurrent Neural Networks With Attention Model for
+Speech Emotion Recognition", IEEE Signal Processing Letters 25 (10), 2018. Sizes are the published
+ones. Batch normalisation uses running statistics at test time; the authors' code used those of the
+test batch.
+"""
+
+from typing import Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emotone.options import Options
+
+KERNEL = (5, 3)  # frames, mels
+FIRST_POOL = (2, 4)  # frames, mels
+LEAKY_SLOPE = 0.01
+
+
+class Acrnn3dOptions(Options):
+    """Sizes of the 3-D ACRNN; the defaults are the published ones.
+
+    Attributes:
+        kind: says that the network is this one.
+        first_channels: maps of the first convolution, which is followed by max-pooling.
+        channels: maps of each further convolution.
+        convolutions: number of convolutions, the first included.
+        linear: units of the layer between convolutions and BLSTM, applied to each frame.
+        lstm: units of each direction of the BLSTM.
+        hidden: units of the fully connected layer after the attention.
+    """
+
+    kind: Literal["acrnn-3d"] = "acrnn-3d"
+    first_channels: int = Field(128, ge=1)
+    channels: int = Field(256, ge=1)
+    convolutions: int = Field(6, ge=1)
+    linear: int = Field(768, ge=1)
+    lstm: int = Field(128, ge=1)
+    hidden: int = Field(64, ge=1)
+
+
+class ACRNN3D(nn.Module):
+    """Features of segments of equal length to one logit per emotion; nothing is masked.
+
+    Args:
+        options: sizes.
+        channels: channels of the features.
+        mels: bands of the features.
+        classes: number of emotions.
+
+    Shape:
+        in: features ``(batch, channels, frames, mels)``; lengths are taken and ignored.
+        out: logits ``(batch, classes)``.
+    """
+
+    def __init__(self, options: Acrnn3dOptions, *, channels: int, mels: int, classes: int) -> None:
+        super().__init__()
+        counts = [options.first_channels] + [options.channels] * (options.convolutions - 1)
+        convolutions = []
+        for count in counts:
+            convolutions.append(nn.Conv2d(channels, count, KERNEL, padding="same"))
+            channels = count
+        self.convolutions = nn.ModuleList(convolutions)
+        self.linear = nn.Linear(channels * (mels // FIRST_POOL[1]), options.linear)
+        self.linear_norm = nn.BatchNorm1d(options.linear)
+        self.lstm = nn.LSTM(options.linear, options.lstm, batch_first=True, bidirectional=True)
+        self.attention = nn.Linear(2 * options.lstm, 1)
+        self.hidden = nn.Linear(2 * options.lstm, options.hidden)
+        self.hidden_norm = nn.BatchNorm1d(options.hidden)
+        self.output = nn.Linear(options.hidden, classes)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002
+        """Compute logits; see the class for shapes."""
+        x = features.contiguous(memory_format=torch.channels_last)
+        for number, convolution in enumerate(self.convolutions):
+            x = functional.leaky_relu(convolution(x), LEAKY_SLOPE)
+            if number == 0:
+                x = functional.max_pool2d(x, FIRST_POOL)
+        x = self.linear(x.permute(0, 2, 1, 3).flatten(2))
+        x = self.linear_norm(x.transpose(1, 2)).transpose(1, 2)
+        x, _ = self.lstm(functional.leaky_relu(x, LEAKY_SLOPE))
+        x = (self.attention(x).softmax(dim=1) * x).sum(dim=1)
+        x = functional.leaky_relu(self.hidden_norm(self.hidden(x)), LEAKY_SLOPE)
+        return cast(Tensor, self.output(x))

@@ -1,0 +1,165 @@
+"""A trained network as ONNX, features inside the graph: waveform in, logits out."""
+
+import copy
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnxruntime
+import torch
+from onnxscript import opset20
+from torch import Tensor, nn
+from torch.export import Dim
+
+from emotone.audio import Waveform
+from emotone.errors import ModelError
+from emotone.model import BLSTM, Network
+
+op: Any = opset20  # its types are too narrow for constants
+OPSET = 20
+TOLERANCE = 1e-4  # of logits, between PyTorch and ONNX Runtime
+LONGEST = 2**24  # samples, of which the exporter wants to know
+
+
+def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
+    """Export a network and check that ONNX Runtime gives the same logits.
+
+    Args:
+        network: to export; of the features only ``norm`` ``train``, ``utterance`` and ``enrol``
+            without enrolment can be exported.
+        speech: recordings of different lengths, on which both must agree, one by one and together.
+
+    Returns:
+        The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
+        ``lengths``, shape ``(batch,)`` in samples, and the output ``logits``, ``(batch, labels)``.
+
+    Raises:
+        ModelError: if the network cannot be exported, or the logits differ by more than 1e-4.
+    """
+    if network.features.options.norm == "speaker":
+        raise ModelError(
+            "features.norm=speaker needs all of a speaker's recordings in advance and cannot be "
+            "exported; train with another norm"
+        )
+    network = network.to("cpu").eval()
+    exported = copy.deepcopy(network)
+    for module in exported.crnn.modules():
+        for name, child in module.named_children():
+            if isinstance(child, BLSTM):
+                setattr(module, name, _OnnxBLSTM(child))
+    example = torch.zeros(2, 8000), torch.tensor([8000, 6000])
+    batch, samples = Dim("batch", min=1, max=2**15), Dim("samples", min=1, max=LONGEST)
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        program = torch.onnx.export(
+            exported,
+            example,
+            dynamo=True,
+            input_names=["waveform", "lengths"],
+            output_names=["logits"],
+            dynamic_shapes=({0: batch, 1: samples}, {0: batch}),
+            opset_version=OPSET,
+            custom_translation_table={torch.ops.emotone.blstm.default: _blstm_in_onnx},
+        )
+        assert program is not None
+        path = Path(folder) / "model.onnx"
+        program.save(str(path), external_data=False)
+        model = path.read_bytes()
+    check_parity(network, model, speech)
+    return model
+
+
+def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> float:
+    """Compare the logits of PyTorch and of ONNX Runtime, one by one and in a padded batch.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        ModelError: if it is above 1e-4.
+    """
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    lengths = np.array([len(waveform) for waveform in speech], np.int64)
+    padded = np.zeros((len(speech), lengths.max()), np.float32)
+    for row, waveform in enumerate(speech):
+        padded[row, : len(waveform)] = waveform
+    (together,) = session.run(None, {"waveform": padded, "lengths": lengths})
+    largest = 0.0
+    for row, waveform in enumerate(speech):
+        inputs = waveform[None], lengths[row : row + 1]
+        with torch.no_grad():
+            expected = network(*map(torch.from_numpy, inputs)).numpy()
+        (alone,) = session.run(None, dict(zip(("waveform", "lengths"), inputs, strict=True)))
+        for found in (alone, together[row : row + 1]):
+            largest = max(largest, float(np.abs(found - expected).max()))
+    if not largest <= TOLERANCE:
+        raise ModelError(
+            f"the exported model's logits differ from PyTorch's by {largest:.1e}, more than "
+            f"{TOLERANCE:.0e}; nothing was written. This is a defect; please report it"
+        )
+    return largest
+
+
+@torch.library.custom_op("emotone::blstm", mutates_args=())
+def _blstm(x: Tensor, lengths: Tensor, w: Tensor, r: Tensor, b: Tensor) -> Tensor:
+    """Stand for ONNX's bidirectional LSTM in an exported graph; not for computing."""
+    raise NotImplementedError
+
+
+@_blstm.register_fake
+def _blstm_shape(x: Tensor, lengths: Tensor, w: Tensor, r: Tensor, b: Tensor) -> Tensor:  # noqa: ARG001
+    return x.new_empty(x.shape[0], x.shape[1], 2 * r.shape[2])
+
+
+def _blstm_in_onnx(x, lengths, w, r, b):  # type: ignore[no-untyped-def]
+    units = r.shape[2]
+    ends = op.Cast(lengths, to=6)  # int32
+    by_frame = op.Transpose(x, perm=[1, 0, 2])
+    y, _, _ = op.LSTM(by_frame, w, r, b, ends, direction="bidirectional", hidden_size=units)
+    by_batch = op.Transpose(y, perm=[2, 0, 1, 3])
+    return op.Reshape(by_batch, op.Constant(value_ints=[0, 0, -1]))
+
+
+class _OnnxBLSTM(nn.Module):
+    """A :class:`emotone.model.BLSTM` as ONNX has it.
+
+    PyTorch's exporter has ways of its own with an LSTM over sequences whose length varies, some of
+    which are right for the length of the example only.
+    """
+
+    def __init__(self, blstm: BLSTM) -> None:
+        super().__init__()
+        both = [dict(lstm.named_parameters()) for lstm in (blstm.forwards, blstm.backwards)]
+        self.register_buffer("w", torch.stack([_gates(one["weight_ih_l0"]) for one in both]))
+        self.register_buffer("r", torch.stack([_gates(one["weight_hh_l0"]) for one in both]))
+        biases = [[_gates(one["bias_ih_l0"]), _gates(one["bias_hh_l0"])] for one in both]
+        self.register_buffer("b", torch.stack([torch.cat(pair) for pair in biases]))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """See :class:`emotone.model.BLSTM` for shapes."""
+        return cast(Tensor, torch.ops.emotone.blstm(x, lengths, self.w, self.r, self.b))
+
+
+def _gates(weights: Tensor) -> Tensor:
+    """Order the gates as ONNX does: input, output, forget, cell; PyTorch has the output last."""
+    i, f, g, o = weights.detach().chunk(4)
+    return torch.cat([i, o, f, g])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what PyTorch's exporter prints about its own affairs."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,276 @@
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+from conftest import TINY, voice
+from safetensors.torch import load_file
+from test_cli import emotone, one_line
+from test_experiment import Recorder
+
+import emotone as package
+from emotone import audio, bundle
+from emotone.config import ExperimentConfig
+from emotone.errors import AudioError, ModelError, UsageError
+from emotone.export import check_parity, to_onnx
+from emotone.features import FeatureOptions
+from emotone.model import ModelOptions, Network
+from emotone.recognizer import BATCH, Recognizer
+from emotone.trainer import train
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of a small network."""
+    root = tmp_path_factory.mktemp("model")
+    rows = ["file,emotion,speaker"]
+    for number in range(8):
+        name = f"{number}.wav"
+        soundfile.write(root / name, voice(number, 0.3 + 0.1 * number), 16_000)
+        rows.append(f"{name},{('anger', 'neutral')[number % 2]},s{number // 4}")
+    (root / "table.csv").write_text("\n".join(rows))
+    asked = ExperimentConfig.model_validate(
+        {
+            "corpus": {"name": "table", "root": str(root / "table.csv")},
+            "protocol": {"validation_speakers": 0},
+            **TINY,
+        }
+    )
+    recorder = Recorder()
+    trained = train(asked, root / "out", recorder)
+    assert recorder.runs == ["all-0"]
+    return trained
+
+
+@pytest.fixture(scope="module")
+def recognizer(folder: Path) -> Recognizer:
+    return package.load(folder)
+
+
+def test_a_model_folder_holds_what_the_design_says(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()} - {".lock"}
+    assert names == {"config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"}
+    config = bundle.read(folder)
+    assert config.labels == ("anger", "neutral")
+    assert config.training["utterances"] == 8
+    assert "8 " in (folder / "MODEL_CARD.md").read_text()
+    assert str(folder.parent) not in (folder / "config.json").read_text()
+
+
+def rebuilt(folder: Path) -> Network:
+    config = bundle.read(folder)
+    network = Network(
+        FeatureOptions.model_validate(config.features),
+        ModelOptions.model_validate(config.model),
+        config.labels,
+    )
+    network.load_state_dict(load_file(folder / bundle.WEIGHTS))
+    return network.eval()
+
+
+def test_answers_are_those_of_the_network(folder: Path, recognizer: Recognizer) -> None:
+    network = rebuilt(folder)
+    for seconds in (0.03, 0.5, 2.0, 7.3):
+        waveform = voice(9, seconds)
+        with torch.no_grad():
+            logits = network(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
+        expected = logits.softmax(dim=1)[0].tolist()
+        found = recognizer.predict((waveform, 16_000))
+        assert list(found.probabilities.values()) == pytest.approx(expected, abs=1e-4)
+        assert found.label == ("anger", "neutral")[int(np.argmax(expected))]
+        assert found.confidence == max(found.probabilities.values())
+        assert found.confident == (found.confidence >= 0.5)
+
+
+def test_batch_and_order_change_nothing(recognizer: Recognizer, tmp_path: Path) -> None:
+    speech = [(voice(n, 0.2 + 0.1 * (n % 7)), 16_000) for n in range(BATCH + 3)]
+    alone = [recognizer.predict(one) for one in speech]
+    for order in (range(len(speech)), range(len(speech) - 1, -1, -1)):
+        for number, found in zip(
+            order, recognizer.predict_many([speech[n] for n in order]), strict=True
+        ):
+            assert not isinstance(found, AudioError)
+            assert found.probabilities == pytest.approx(alone[number].probabilities, abs=1e-5)
+
+
+def test_a_file_at_another_rate_is_heard_alike(recognizer: Recognizer, tmp_path: Path) -> None:
+    waveform = voice(3, 1.0, rate=48_000)
+    soundfile.write(tmp_path / "stereo.flac", np.stack([waveform, waveform], axis=1), 48_000)
+    found = recognizer.predict(tmp_path / "stereo.flac")
+    expected = recognizer.predict((waveform, 48_000))
+    assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-3)
+
+
+def test_two_threads_get_right_answers(folder: Path) -> None:
+    one, other = Recognizer(folder), Recognizer(folder, threads=2)
+    speech = [(voice(n, 0.5), 16_000) for n in range(12)]
+    expected = [one.predict(s).probabilities for s in speech]
+    wrong: list[int] = []
+
+    def work(recognizer: Recognizer) -> None:
+        for number, s in enumerate(speech):
+            if recognizer.predict(s).probabilities != pytest.approx(expected[number], abs=1e-5):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(r,)) for r in (one, other, one)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+UNUSABLE: list[tuple[Any, str]] = [
+    ((np.zeros(16_000, np.float32), 16_000), "silent throughout"),
+    ((voice(0)[:300], 16_000), r"18\.8 ms are too short .*; at least 25 ms"),
+    ((np.zeros((2, 0)), 16_000), "holds no samples|channels"),
+    ((np.full(16_000, np.nan), 16_000), "NaN"),
+    ("gone.wav", "no such file"),
+]
+
+
+@pytest.mark.parametrize(("speech", "message"), UNUSABLE)
+def test_unusable_speech_is_refused(recognizer: Recognizer, speech: Any, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        recognizer.predict(speech)
+    (found,) = recognizer.predict_many([speech])
+    assert isinstance(found, AudioError)
+
+
+def broken(folder: Path, tmp_path: Path, change: Callable[[Path], object]) -> Path:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in folder.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    change(copy)
+    return copy
+
+
+def edited(**changes: Any) -> Callable[[Path], object]:
+    def change(copy: Path) -> None:
+        path = copy / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+BROKEN: list[tuple[Callable[[Path], object], str]] = [
+    (lambda copy: (copy / "config.json").unlink(), "is not a model folder: no readable config"),
+    (lambda copy: (copy / "config.json").write_text("{"), "is not JSON"),
+    (lambda copy: (copy / "config.json").write_text("{}"), "not of a model of emotone"),
+    (edited(format=99), "a model of format 99, this emotone reads up to 1; upgrade"),
+    (edited(labels=["anger"]), "labels: .*the model folder is damaged"),
+    (lambda copy: (copy / "model.onnx").unlink(), "cannot read it"),
+    (lambda copy: (copy / "model.onnx").write_bytes(b"x"), r"SHA-256 differs"),
+    (edited(sha256={"model.onnx": "0"}), r"SHA-256 differs"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), BROKEN)
+def test_broken_folders_are_refused(
+    folder: Path, tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        Recognizer(broken(folder, tmp_path, change))
+
+
+def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(1, 1.0), 16_000)
+    code = (
+        "import sys; sys.modules['torch'] = None; import emotone\n"
+        "assert not {'numpy', 'onnxruntime'} & set(sys.modules)\n"
+        f"print(emotone.load({str(folder)!r}).predict({str(tmp_path / 'a.wav')!r}).label)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() in ("anger", "neutral"), done.stderr
+
+
+def test_an_export_that_differs_is_refused(folder: Path) -> None:
+    network = rebuilt(folder)
+    speech = [voice(n, seconds) for n, seconds in enumerate((0.03, 0.4, 1.7))]
+    model = to_onnx(network, speech)
+    assert check_parity(network, model, speech) < 1e-4
+    with torch.no_grad():
+        network.crnn.output.bias.add_(0.01)
+    with pytest.raises(ModelError, match=r"differ from PyTorch's by 1\.0e-02"):
+        check_parity(network, model, speech)
+    speaker = Network(FeatureOptions(norm="speaker"), ModelOptions(), ["anger", "neutral"])
+    with pytest.raises(ModelError, match="cannot be exported"):
+        to_onnx(speaker, speech)
+
+
+def test_the_default_network_is_exported_with_parity() -> None:
+    torch.manual_seed(0)
+    network = Network(FeatureOptions(), ModelOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
+    with torch.no_grad():
+        network.crnn.output.weight *= 30
+    to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])
+
+
+def test_training_into_a_folder_in_use_is_refused(folder: Path, tmp_path: Path) -> None:
+    asked = ExperimentConfig.model_validate({"corpus": {"name": "synthetic"}, "seeds": [0, 1]})
+    with pytest.raises(UsageError, match=r"one model has one seed, got \[0, 1\]"):
+        train(asked, tmp_path, Recorder())
+    one = asked.model_copy(update={"seeds": (0,)})
+    with pytest.raises(UsageError, match="holds a finished model"):
+        train(one, folder, Recorder())
+    (tmp_path / "thesis.txt").touch()
+    with pytest.raises(UsageError, match=r"holds other files \(thesis\.txt"):
+        train(one, tmp_path, Recorder())
+
+
+def test_the_commands(tmp_path: Path, make_table: Callable[..., Path]) -> None:
+    table = make_table()
+    path = tmp_path / "e.yaml"
+    protocol = {"protocol": {"validation_speakers": 1}}
+    corpus = {"corpus": {"name": "table", "root": str(table)}}
+    path.write_text(yaml.safe_dump(corpus | protocol | TINY))
+    model = tmp_path / "model"
+    done = emotone("train", path, "--out", model)
+    assert done.returncode == 0, done.stderr
+    assert "3 speakers are learnt, 1 validate" in done.stderr
+    assert done.stdout.strip() == f"model: {model}"
+
+    wav = table.parent / "s0_anger_0.wav"
+    (tmp_path / "bad.wav").write_bytes(b"no audio")
+    shown = emotone("predict", wav, tmp_path / "bad.wav", "--model", model)
+    assert shown.returncode == 1
+    assert shown.stdout.count("\n") == 1
+    assert str(wav) in shown.stdout
+    assert str(tmp_path / "bad.wav") in one_line(shown)
+    assert "1 of 2 files could not be used" in shown.stderr
+
+    lines = emotone("predict", table.parent, "--json", "--model", model)
+    assert lines.returncode == 0, lines.stderr
+    answers = [json.loads(line) for line in lines.stdout.splitlines()]
+    assert [Path(answer["file"]).name for answer in answers] == sorted(
+        file.name for file in table.parent.glob("*.wav")
+    )
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+    csv = emotone("predict", table.parent / "s1_*.wav", "--csv", "--model", model)
+    header, *rows = csv.stdout.splitlines()
+    assert header == "file,label,confidence,confident,p_anger,p_neutral"
+    assert len(rows) == 4
+
+    cases: list[tuple[tuple[str | Path, ...], str]] = [
+        ((tmp_path / "none",), "no such file"),
+        ((tmp_path / "model",), "no audio files in this folder"),
+        ((tmp_path / "*.xyz",), "no file has a name like this"),
+        ((wav, "--json", "--csv"), "exclude each other"),
+        ((wav, "--model", tmp_path), "is not a model folder"),
+    ]
+    for arguments, message in cases:
+        chosen = () if "--model" in arguments else ("--model", model)
+        wrong = emotone("predict", *arguments, *chosen)
+        assert wrong.returncode in (1, 2)
+        assert message in one_line(wrong)
+    assert len(audio.read(wav)) > 0
