@@ -39,6 +39,7 @@ CHANGES: list[dict[str, Any]] = [
     {"equaliser_db": 6},
     {"pitch": 0.2},
     {"noise": 1},
+    {"band": 1},
     {"time_mask": 1},
     {"mel_mask": 1},
 ]
@@ -150,3 +151,14 @@ def test_pitch_moves_harmonics_and_leaves_the_envelope() -> None:
     assert difference[0, :, 30:].abs().max() < 0.3
     smooth, _ = changed(envelope.expand(1, 30, 64).clone(), frames, pitch=0.3)
     torch.testing.assert_close(smooth[0], envelope.expand(30, 64), atol=0.02, rtol=0)
+
+
+def test_what_lies_outside_the_band_is_lost() -> None:
+    lost = {}
+    for hz in (30.0, 1000.0, 7900.0):
+        log_mel = tone(hz).expand(64, -1, -1)
+        out, _ = changed(log_mel, torch.full((64,), log_mel.shape[1]), band=1)
+        lost[hz] = (log_mel - out)[:, 10:90, band_of(hz)].mean(dim=1) / np.log(10) * 10
+    assert lost[1000.0].abs().max() < 1e-3
+    assert lost[30.0].median() > 20
+    assert lost[7900.0].median() > 20

@@ -243,8 +243,17 @@ def _refuse_other_ablation(ablation: Ablation, out: Path) -> None:
         if (out / experiment.CONFIG).is_file():
             raise UsageError(f"{out} holds the results of a crossval; choose another --out")
         return
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    differing = experiment.differences(found, json.loads(json.dumps(ablation.identity())))
+    try:
+        there = yaml.safe_load(path.read_text(encoding="utf-8"))
+        found = {
+            name: ExperimentConfig.model_validate(values).identity()
+            for name, values in there.items()
+        }
+    except (ValueError, AttributeError, yaml.YAMLError, OSError) as error:
+        raise UsageError(
+            f"{path} is not an ablation of this version of emotone; choose another --out"
+        ) from error
+    differing = experiment.differences(found, ablation.identity())
     if differing:
         shown = "; ".join(differing[:3]) + ("; …" if len(differing) > 3 else "")
         raise UsageError(

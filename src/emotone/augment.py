@@ -17,13 +17,23 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from emotone.features import FeatureOptions, frame_mask, hz_of_mel, mel_centres, mel_of_hz
+from emotone.features import (
+    POWER_FLOOR,
+    FeatureOptions,
+    frame_mask,
+    hz_of_mel,
+    mel_centres,
+    mel_of_hz,
+)
 from emotone.options import Options
 
 ENVELOPE_COSINES = 12  # of the mel axis; finer structure is harmonics
 EQUALISER_CURVES = 5  # cosines over the mel axis, the first of half a period
 TIME_MASK_FRAMES = 0.3  # longest mask as a share of the utterance
 MEL_MASK_BANDS = 0.2  # widest mask as a share of the bands
+BAND_LOW_HZ, BAND_HIGH_HZ = (50.0, 400.0), (3000.0, 8000.0)  # where the edges of bands lie
+BAND_DB_PER_OCTAVE = (24.0, 200.0)
+NATS_PER_DB = math.log(10) / 10
 
 
 class AugmentOptions(Options):
@@ -40,6 +50,7 @@ class AugmentOptions(Options):
         level_db: standard deviation of the level.
         equaliser_db: standard deviation of a random smooth frequency response.
         noise: probability of stationary noise of random colour, 10 to 40 dB below the speech.
+        band: probability of losing what lies outside a random band, as over telephones and codecs.
         time_mask: probability of masking a stretch of time (SpecAugment, Park et al., 2019).
         mel_mask: probability of masking a range of mel bands (SpecAugment).
         mixup: parameter of the Beta distribution of mixup (Zhang et al., ICLR 2018).
@@ -52,6 +63,7 @@ class AugmentOptions(Options):
     level_db: float = Field(3.0, ge=0)
     equaliser_db: float = Field(3.0, ge=0)
     noise: float = Field(0.0, ge=0, le=1)
+    band: float = Field(0.0, ge=0, le=1)
     time_mask: float = Field(0.0, ge=0, le=1)
     mel_mask: float = Field(0.0, ge=0, le=1)
     mixup: float = Field(0.3, ge=0)
@@ -64,6 +76,7 @@ class Draws:
     uniform: NDArray[np.float64]  # (batch, 16) in 0 … 1
     normal: NDArray[np.float64]  # (batch, 1 + EQUALISER_CURVES)
     noise_seeds: NDArray[np.int64]  # (batch,)
+    band: NDArray[np.float64]  # (batch, 4) in 0 … 1
 
     @classmethod
     def of(cls, utterances: Sequence[int], *, seed: int, epoch: int) -> "Draws":
@@ -73,6 +86,7 @@ class Draws:
             np.stack([generator.random(16) for generator in generators]),
             np.stack([generator.standard_normal(1 + EQUALISER_CURVES) for generator in generators]),
             np.stack([generator.integers(2**31) for generator in generators]),
+            np.stack([generator.random(4) for generator in generators]),
         )
 
 
@@ -104,13 +118,15 @@ def augment(
         log_mel = log_mel + moved
     elif options.speed or options.tempo or options.warp:
         log_mel, frames = _resample(log_mel, frames, tempo, shift, features)
-    nats_per_db = math.log(10) / 10
     gain = options.level_db * normal[:, :1] + options.equaliser_db * _equaliser(
         normal[:, 1:], features.mels
     )
-    log_mel = log_mel + nats_per_db * gain[:, None]
+    log_mel = log_mel + NATS_PER_DB * gain[:, None]
     if options.noise:
         log_mel = _add_noise(log_mel, frames, uniform[:, 3:9], draws.noise_seeds, options.noise)
+    if options.band:
+        band = torch.from_numpy(draws.band).float().to(log_mel.device)
+        log_mel = _limit_band(log_mel, frames, band, options.band, features)
     return _mask(log_mel, frames, uniform[:, 9:15], options), frames
 
 
@@ -206,6 +222,25 @@ def _add_noise(
         ]
     ).to(log_mel)
     return torch.logaddexp(log_mel, (power[:, None] * flutter).clamp_min(1e-20).log())
+
+
+def _limit_band(
+    log_mel: Tensor, frames: Tensor, uniform: Tensor, probability: float, features: FeatureOptions
+) -> Tensor:
+    """Attenuate below and above random edges, down to the floor of the front end."""
+    hz = hz_of_mel(mel_centres(features.mels)).to(log_mel)
+    low, high = BAND_LOW_HZ, BAND_HIGH_HZ
+    lower = low[0] + (low[1] - low[0]) * uniform[:, 1:2]
+    upper = high[0] + (high[1] - high[0]) * uniform[:, 2:3]
+    octaves = (lower / hz).log2().clamp_min(0) + (hz / upper).log2().clamp_min(0)
+    slope = BAND_DB_PER_OCTAVE[0] + (BAND_DB_PER_OCTAVE[1] - BAND_DB_PER_OCTAVE[0]) * uniform[:, 3:]
+    limited = log_mel - (octaves * slope * NATS_PER_DB)[:, None]
+    if features.dynamic_range_db is not None:
+        valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
+        peak = limited.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
+        limited = torch.maximum(limited, peak - features.dynamic_range_db * NATS_PER_DB)
+    limited = limited.clamp_min(math.log(POWER_FLOOR))
+    return torch.where((uniform[:, :1] < probability)[:, None], limited, log_mel)
 
 
 def _mask(log_mel: Tensor, frames: Tensor, uniform: Tensor, options: AugmentOptions) -> Tensor:

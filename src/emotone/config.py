@@ -126,7 +126,9 @@ class ExperimentConfig(Options):
 
     def identity(self) -> dict[str, Any]:
         """What makes two experiments the same: all but runtime and where files lie."""
-        return self._portable() | {"runtime": None}
+        values = self._portable()
+        del values["runtime"]
+        return values
 
     def as_yaml(self) -> str:
         """The resolved configuration; the folder of the corpus is left out, it is the machine's."""
