@@ -178,3 +178,15 @@ def test_dynamic_range_is_relative_to_the_peak() -> None:
 def test_a_hop_must_be_whole_samples() -> None:
     with pytest.raises(ValueError, match=r"whole number of samples at 16 kHz, got 0\.01 ms"):
         FeatureOptions(hop_ms=0.01)
+
+
+def test_with_level_rms_gain_does_not_matter_and_the_mean_power_is_one() -> None:
+    options = FeatureOptions(level="rms")
+    waveform = voice(0, 1.3)
+    normal = log_mel_of(waveform, options)
+    assert float(normal.exp().mean()) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(log_mel_of(waveform * np.float32(0.1), options), normal, atol=0.05)
+    features = Features(options)
+    padded = np.concatenate([waveform, np.ones(8000, np.float32)])
+    together, _ = features.log_mel(torch.from_numpy(padded)[None], torch.tensor([len(waveform)]))
+    np.testing.assert_allclose(together[0, : len(normal)], normal, atol=1e-4)

@@ -126,7 +126,7 @@ def spectrograms(
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
         StorageError: if the folder cannot be written.
     """
-    shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db"}
+    shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db", "level"}
     key = fingerprint(corpus, options.model_dump_json(include=shaping))
     path, index = folder / f"{key}.npy", folder / f"{key}.json"
     if path.is_file() and index.is_file():

@@ -39,6 +39,8 @@ class FeatureOptions(Options):
         enrol_prior: number of utterances that the training set counts as in ``norm: enrol``.
         dynamic_range_db: bands further below the utterance's peak are raised to this distance, so
             that the noise floor of a recording matters little; ``None`` to leave them.
+        level: ``absolute`` leaves the level as it was recorded; ``rms`` brings the mean power of
+            each utterance to one, so that gain does not matter.
     """
 
     hop_ms: float = Field(10.0, gt=0, le=100)
@@ -48,6 +50,7 @@ class FeatureOptions(Options):
     norm: Literal["train", "utterance", "enrol", "speaker"] = "train"
     enrol_prior: float = Field(5.0, gt=0)
     dynamic_range_db: float | None = Field(70.0, gt=0)
+    level: Literal["absolute", "rms"] = "absolute"
 
     @field_validator("hop_ms", "window_ms")
     @classmethod
@@ -118,11 +121,14 @@ class Features(nn.Module):
         power = torch.fft.rfft(cut, FFT_SIZE).abs().square()
         log_mel = (power @ self.filters).clamp_min(POWER_FLOOR).log()
         frames = 1 + lengths // hop
+        valid = frame_mask(frames, count)[:, :, None]
         if self.options.dynamic_range_db is not None:
-            valid = frame_mask(frames, count)[:, :, None]
             peak = log_mel.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
             floor = peak - self.options.dynamic_range_db * math.log(10) / 10
             log_mel = torch.maximum(log_mel, floor)
+        if self.options.level == "rms":
+            power = (log_mel.exp() * valid).sum(dim=(1, 2), keepdim=True)
+            log_mel = log_mel - (power / (frames * log_mel.shape[2])[:, None, None]).log()
         return log_mel, frames
 
     def stack(self, log_mel: Tensor, frames: Tensor, statistics: Tensor | None = None) -> Tensor:
