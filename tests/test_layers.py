@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "options"},
     {"files"},
     {"audio", "metrics"},
-    {"bundle"},
+    {"windows", "bundle"},
     {"recognizer"},
     {"listing"},
     {"features", "acrnn"},
@@ -33,7 +33,17 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-WITHOUT_TORCH = ["errors", "options", "files", "audio", "bundle", "recognizer", "listing", "cli"]
+WITHOUT_TORCH = [
+    "errors",
+    "options",
+    "files",
+    "audio",
+    "windows",
+    "bundle",
+    "recognizer",
+    "listing",
+    "cli",
+]
 
 
 def layer_of(module: str) -> int:

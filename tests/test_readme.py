@@ -51,8 +51,7 @@ def test_the_results_are_of_the_shipped_experiment(corpus: str, experiment: str)
     asked = ablation.load(SHIPPED / f"ablation-{corpus}.yaml").identity()
     written = yaml.safe_load((RESULTS / f"ablation-{corpus}" / "ablation.yaml").read_text("utf-8"))
     found = {
-        name: ExperimentConfig.model_validate(values).identity()
-        for name, values in written.items()
+        name: ExperimentConfig.model_validate(values).identity() for name, values in written.items()
     }
     assert found == asked
 

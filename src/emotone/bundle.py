@@ -6,6 +6,7 @@ holds the weights, ``MODEL_CARD.md`` says what it was made from. Nothing in it i
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from emotone.files import replacing, write_text
 from emotone.options import Options
 
 FORMAT = 1
+SMALLEST_STD = 1e-3  # of a feature, so that what hardly varies is not blown up
+MODELS = Path(__file__).parent / "models"  # that ship with emotone
+DEFAULT = "emotone-base"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 
 
@@ -45,6 +50,51 @@ class ModelConfig(Options):
     confident_from: float = Field(0.5, ge=0, le=1)
     sha256: dict[str, str]
     versions: dict[str, str]
+
+
+def locate(model: str | Path | None = None) -> Path:
+    """Find a model folder.
+
+    Args:
+        model: a folder, for which the network is never touched; the name of a model that ships
+            with emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
+            the Hugging Face Hub such as ``organisation/name``, which is downloaded once.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    if model is None:
+        return MODELS / DEFAULT
+    folder = Path(model)
+    if folder.exists() or isinstance(model, Path):
+        return folder
+    if (MODELS / model / CONFIG).is_file():
+        return MODELS / model
+    if HUB_ID.fullmatch(model):
+        return _from_hub(model)
+    raise ModelError(
+        f"{model}: no such folder, nor a model that ships with emotone "
+        f"({', '.join(sorted(path.name for path in MODELS.iterdir()))})"
+    )
+
+
+def _from_hub(model: str) -> Path:
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"{model}: no such folder here. To load models of the Hugging Face Hub: "
+            "pip install 'emotone[hub]'"
+        ) from error
+    try:
+        names = [CONFIG, ONNX, WEIGHTS, CARD]
+        return Path(huggingface_hub.snapshot_download(model, allow_patterns=names))
+    except Exception as error:  # of many kinds, from many libraries
+        reason = str(error).strip().splitlines()
+        raise ModelError(
+            f"{model}: no such folder here, and not to be had from the Hugging Face Hub "
+            f"({reason[0] if reason else type(error).__name__}); check the name and the connection"
+        ) from error
 
 
 def read(folder: Path) -> ModelConfig:

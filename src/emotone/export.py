@@ -11,20 +11,24 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from onnxscript import opset20
 from torch import Tensor, nn
 from torch.export import Dim
 
 from emotone.audio import Waveform
 from emotone.errors import ModelError
+from emotone.features import frame_mask
 from emotone.model import BLSTM, Network
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20
 TOLERANCE = 1e-4  # of logits, between PyTorch and ONNX Runtime
 LONGEST = 2**24  # samples, of which the exporter wants to know
+SPEAKER = ("speaker", "speaker_weight")  # inputs that may be left out
 
 
 def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
@@ -38,6 +42,10 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
     Returns:
         The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
         ``lengths``, shape ``(batch,)`` in samples, and the output ``logits``, ``(batch, labels)``.
+        With ``norm: enrol`` there are also the output ``moments``, mean and mean square over time
+        of what is normalised, ``(batch, 2, channels, mels)``, and the inputs ``speaker``, mean and
+        standard deviation of a speaker, ``(2, channels, mels)``, and ``speaker_weight``, ``(1,)``;
+        without them the training set's statistics serve.
 
     Raises:
         ModelError: if the network cannot be exported, or the logits differ by more than 1e-4.
@@ -53,16 +61,23 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         for name, child in module.named_children():
             if isinstance(child, BLSTM):
                 setattr(module, name, _OnnxBLSTM(child))
-    example = torch.zeros(2, 8000), torch.tensor([8000, 6000])
+    example: tuple[Tensor, ...] = torch.zeros(2, 8000), torch.tensor([8000, 6000])
     batch, samples = Dim("batch", min=1, max=2**15), Dim("samples", min=1, max=LONGEST)
+    shapes: tuple[dict[int, Any], ...] = {0: batch, 1: samples}, {0: batch}
+    inputs, outputs = ["waveform", "lengths"], ["logits"]
+    enrolling = network.features.options.norm == "enrol"
+    if enrolling:
+        nobody = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
+        example, shapes = (*example, *nobody), (*shapes, {}, {})
+        inputs, outputs = [*inputs, *SPEAKER], [*outputs, "moments"]
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         program = torch.onnx.export(
-            exported,
+            _Enrolling(exported) if enrolling else exported,
             example,
             dynamo=True,
-            input_names=["waveform", "lengths"],
-            output_names=["logits"],
-            dynamic_shapes=({0: batch, 1: samples}, {0: batch}),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             custom_translation_table={torch.ops.emotone.blstm.default: _blstm_in_onnx},
         )
@@ -70,6 +85,9 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         path = Path(folder) / "model.onnx"
         program.save(str(path), external_data=False)
         model = path.read_bytes()
+    if enrolling:
+        defaults = [value.numpy() for value in nobody]
+        model = _with_defaults(model, dict(zip(SPEAKER, defaults, strict=True)))
     check_parity(network, model, speech)
     return model
 
@@ -83,18 +101,20 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
     Raises:
         ModelError: if it is above 1e-4.
     """
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; that inputs have defaults is meant
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     lengths = np.array([len(waveform) for waveform in speech], np.int64)
     padded = np.zeros((len(speech), lengths.max()), np.float32)
     for row, waveform in enumerate(speech):
         padded[row, : len(waveform)] = waveform
-    (together,) = session.run(None, {"waveform": padded, "lengths": lengths})
+    (together,) = session.run(["logits"], {"waveform": padded, "lengths": lengths})
     largest = 0.0
     for row, waveform in enumerate(speech):
         inputs = waveform[None], lengths[row : row + 1]
         with torch.no_grad():
             expected = network(*map(torch.from_numpy, inputs)).numpy()
-        (alone,) = session.run(None, dict(zip(("waveform", "lengths"), inputs, strict=True)))
+        (alone,) = session.run(["logits"], dict(zip(("waveform", "lengths"), inputs, strict=True)))
         for found in (alone, together[row : row + 1]):
             largest = max(largest, float(np.abs(found - expected).max()))
     if not largest <= TOLERANCE:
@@ -103,6 +123,34 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
             f"{TOLERANCE:.0e}; nothing was written. This is a defect; please report it"
         )
     return largest
+
+
+class _Enrolling(nn.Module):
+    """A network that takes statistics of a speaker and gives moments to make them from."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.features, self.crnn = network.features, network.crnn
+
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, speaker: Tensor, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See :func:`to_onnx` for shapes."""
+        log_mel, frames = self.features.log_mel(waveform, lengths)
+        channels = self.features.channels(log_mel, frames)
+        valid = channels * frame_mask(frames, log_mel.shape[1])[:, None, :, None]
+        count = frames[:, None, None]
+        moments = torch.stack([valid.sum(dim=2) / count, valid.square().sum(dim=2) / count], dim=1)
+        statistics = self.features.blended(speaker, weight)
+        return self.crnn(self.features.stack(log_mel, frames, statistics[None]), frames), moments
+
+
+def _with_defaults(model: bytes, defaults: dict[str, NDArray[np.float32]]) -> bytes:
+    """Give inputs a value that they have if the caller leaves them out."""
+    program = onnx.load_from_string(model)
+    for name, value in defaults.items():
+        program.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    return bytes(program.SerializeToString())
 
 
 @torch.library.custom_op("emotone::blstm", mutates_args=())

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotone.audio import SAMPLE_RATE
+from emotone.bundle import SMALLEST_STD
 from emotone.options import Options
 
 FFT_SIZE = 512
 POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
-SMALLEST_STD = 1e-3
 DELTA_REACH = 2  # frames to each side
 
 
@@ -189,14 +189,18 @@ class Features(nn.Module):
         training = torch.stack([self.mean, self.std])
         if count == 0:
             return training
-        weight = count / (count + self.options.enrol_prior)
-        mean, std = moments.statistics().to(training)
-        return torch.stack(
-            [
-                weight * mean + (1 - weight) * self.mean,
-                (weight * std.square() + (1 - weight) * self.std.square()).sqrt(),
-            ]
-        )
+        weight = torch.tensor(count / (count + self.options.enrol_prior))
+        return self.blended(moments.statistics().to(training), weight)
+
+    def blended(self, speaker: Tensor, weight: Tensor) -> Tensor:
+        """Statistics between those of training, with weight 0, and a speaker's, with weight 1.
+
+        Shape:
+            in: ``(2, channels, mels)``, a scalar; out: ``(2, channels, mels)``.
+        """
+        mean = weight * speaker[0] + (1 - weight) * self.mean
+        variance = weight * speaker[1].square() + (1 - weight) * self.std.square()
+        return torch.stack([mean, variance.sqrt()])
 
     @torch.no_grad()
     def moments(self, log_mels: Iterable[Tensor]) -> "Moments":

@@ -1,0 +1,100 @@
+"""Long audio to overlapping windows, piece by piece, so that memory does not grow with its length.
+
+Windows begin every hop. The last one ends where the audio ends and is as long as the others, so it
+may overlap the one before it more; only audio shorter than a window gives a shorter one.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emotone.audio import SAMPLE_RATE, Waveform
+from emotone.errors import UsageError
+
+WINDOW_S, HOP_S = 3.0, 1.0
+FRAME = SAMPLE_RATE // 40  # samples of 25 ms
+SILENCE_DB = -60.0  # below full scale; actors speak a calm sentence with peaks of -55 dB
+LEAST_SOUND_S = 0.1
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of audio: where it begins, in samples from the start, and what is heard."""
+
+    start: int
+    samples: Waveform
+
+    @property
+    def stop(self) -> int:
+        """Where it ends."""
+        return self.start + len(self.samples)
+
+
+class Windows:
+    """Cuts audio that comes in pieces; see the module for how.
+
+    Args:
+        window_s: length of a window in seconds, at least 25 ms.
+        hop_s: from the start of one to the start of the next, at most a window.
+
+    Raises:
+        UsageError: if a length is out of its range.
+    """
+
+    def __init__(self, window_s: float = WINDOW_S, hop_s: float = HOP_S) -> None:
+        if not (math.isfinite(window_s) and math.isfinite(hop_s)):
+            raise UsageError(f"window and hop must be finite, got {window_s} s and {hop_s} s")
+        self.window, self.hop = round(window_s * SAMPLE_RATE), round(hop_s * SAMPLE_RATE)
+        if not self.window >= FRAME:
+            raise UsageError(f"a window must be 25 ms or longer, got {window_s:g} s")
+        if not 0 < self.hop <= self.window:
+            raise UsageError(
+                f"the hop must be above 0 s and at most the window of {window_s:g} s, so that "
+                f"nothing is left out; got {hop_s:g} s"
+            )
+        self._kept = np.zeros(0, np.float32)
+        self._first = 0  # where the kept samples begin
+        self._next = 0  # where the next window begins
+        self._covered = 0  # where the last window ends
+
+    def push(self, samples: Waveform) -> list[Window]:
+        """Take 16 kHz samples; return the windows that are whole now."""
+        self._kept = np.concatenate([self._kept, samples])
+        stop = self._first + len(self._kept)
+        whole = []
+        while self._next + self.window <= stop:
+            whole.append(self._cut(self._next))
+            self._next += self.hop
+        keep = max(min(self._next, stop - self.window), self._first)
+        self._kept, self._first = self._kept[keep - self._first :].copy(), keep
+        return whole
+
+    def close(self) -> list[Window]:
+        """Return the window that ends with the audio, unless it has been returned already."""
+        stop = self._first + len(self._kept)
+        return [] if self._covered == stop else [self._cut(max(stop - self.window, 0))]
+
+    def of(self, pieces: Iterable[Waveform]) -> Iterator[Window]:
+        """All windows of audio that comes in pieces."""
+        for piece in pieces:
+            yield from self.push(piece)
+        yield from self.close()
+
+    def _cut(self, start: int) -> Window:
+        begin = start - self._first
+        window = Window(start, self._kept[begin : begin + self.window].copy())
+        self._covered = window.stop
+        return window
+
+
+def has_sound(samples: Waveform) -> bool:
+    """Whether at least 0.1 s is louder than -60 dB below full scale, in frames of 25 ms.
+
+    This tells silence from sound, not speech from noise.
+    """
+    frames = np.pad(samples, (0, -len(samples) % FRAME)).reshape(-1, FRAME)
+    power = np.square(frames, dtype=np.float64).mean(axis=1)
+    loud = int((power > 10 ** (SILENCE_DB / 10)).sum())
+    return loud * FRAME >= LEAST_SOUND_S * SAMPLE_RATE or loud == len(frames)
