@@ -17,7 +17,7 @@ LAYERS = [
     {"audio", "metrics"},
     {"windows", "bundle"},
     {"recognizer"},
-    {"listing"},
+    {"listing", "plot"},
     {"features", "acrnn"},
     {"model"},
     {"export"},

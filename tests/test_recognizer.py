@@ -12,6 +12,7 @@ import soundfile
 import torch
 import yaml
 from conftest import TINY, voice
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from test_cli import emotone, one_line
 from test_experiment import Recorder
@@ -23,31 +24,39 @@ from emotone.errors import AudioError, ModelError, UsageError
 from emotone.export import check_parity, to_onnx
 from emotone.features import FeatureOptions
 from emotone.model import ModelOptions, Network
-from emotone.recognizer import BATCH, Recognizer
+from emotone.recognizer import BATCH, Recognizer, Speaker
 from emotone.trainer import train
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(root: Path, **changes: Any) -> Path:
     """A model folder of a small network."""
-    root = tmp_path_factory.mktemp("model")
     rows = ["file,emotion,speaker"]
     for number in range(8):
         name = f"{number}.wav"
         soundfile.write(root / name, voice(number, 0.3 + 0.1 * number), 16_000)
         rows.append(f"{name},{('anger', 'neutral')[number % 2]},s{number // 4}")
     (root / "table.csv").write_text("\n".join(rows))
-    asked = ExperimentConfig.model_validate(
-        {
-            "corpus": {"name": "table", "root": str(root / "table.csv")},
-            "protocol": {"validation_speakers": 0},
-            **TINY,
-        }
-    )
+    asked = {
+        "corpus": {"name": "table", "root": str(root / "table.csv")},
+        "protocol": {"validation_speakers": 0},
+        **TINY,
+    } | changes
     recorder = Recorder()
-    trained = train(asked, root / "out", recorder)
+    folder = train(ExperimentConfig.model_validate(asked), root / "out", recorder)
     assert recorder.runs == ["all-0"]
-    return trained
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def enrolling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes statistics of a speaker."""
+    features = TINY["features"] | {"norm": "enrol"}
+    return trained(tmp_path_factory.mktemp("enrolling"), features=features)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +135,138 @@ def test_two_threads_get_right_answers(folder: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def call(seconds: float = 9.7) -> NDArray[np.float32]:
+    """Voices that change, with a silence from 4 to 8 s."""
+    parts = [voice(n, 1.0) for n in range(int(seconds) + 1)]
+    waveform = np.concatenate(parts)[: round(seconds * 16_000)]
+    waveform[4 * 16_000 : 8 * 16_000] = 0
+    return waveform
+
+
+def test_segments_are_predictions_of_windows(recognizer: Recognizer, tmp_path: Path) -> None:
+    waveform = call()
+    soundfile.write(tmp_path / "call.wav", waveform, 16_000, subtype="FLOAT")
+    done: list[float] = []
+    found = recognizer.segments(tmp_path / "call.wav", window=2.0, hop=1.0, advance=done.append)
+    assert [segment.start for segment in found] == [0, 1, 2, 3, 4, 5, 6, 7, 7.7]
+    assert found[-1].end == sum(done) == 9.7
+    for segment in found:
+        part = waveform[round(segment.start * 16_000) : round(segment.end * 16_000)]
+        if segment.prediction is None:
+            assert not part.any()
+            continue
+        expected = recognizer.predict((part, 16_000)).probabilities
+        assert segment.prediction.probabilities == pytest.approx(expected, abs=1e-5)
+    assert [segment.prediction is None for segment in found].count(True) == 3
+    (short,) = recognizer.segments((waveform[:8000], 16_000))
+    assert (short.start, short.end) == (0, 0.5)
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000])
+def test_a_stream_gives_the_answers_of_segments(recognizer: Recognizer, rate: int) -> None:
+    rng = np.random.default_rng(rate)
+    samples = (np.stack([voice(1, 8.3, rate), voice(2, 8.3, rate)], axis=1) * 2**15).astype("int16")
+    expected = recognizer.segments((samples, rate), window=1.0, hop=0.4)
+    stream, found, position = recognizer.stream(rate, window=1.0, hop=0.4), [], 0
+    while position < len(samples):
+        size = int(rng.integers(0, rate))
+        now = stream.push(samples[position : position + size])
+        position += size
+        assert all(segment.end <= position / rate for segment in now)
+        found += now
+    found += stream.close()
+    assert [(s.start, s.end) for s in found] == [(s.start, s.end) for s in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.prediction is not None
+        assert other.prediction is not None
+        assert one.prediction.probabilities == pytest.approx(
+            other.prediction.probabilities, abs=1e-5
+        )
+
+
+def test_what_is_long_is_heard_in_windows_without_its_silence(recognizer: Recognizer) -> None:
+    waveform = np.concatenate([call(21), np.zeros(12 * 16_000, np.float32)])
+    heard = recognizer.segments((waveform, 16_000), window=3.0, hop=3.0)
+    shares = [list(s.prediction.probabilities.values()) for s in heard if s.prediction]
+    assert 0 < len(shares) < len(heard)
+    found = recognizer.predict((waveform, 16_000))
+    assert list(found.probabilities.values()) == pytest.approx(np.mean(shares, axis=0), abs=1e-5)
+    (silent,) = recognizer.predict_many([(np.zeros(40 * 16_000, np.int16), 16_000)])
+    assert "silent throughout" in str(silent)
+
+
+def test_memory_does_not_grow_with_the_length(folder: Path, tmp_path: Path) -> None:
+    minute = (voice(0, 60.0) * 2**15).astype(np.int16)
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 16_000, 1) as file:
+        for _ in range(60):
+            file.write(minute)
+    code = (
+        "import resource, emotone\n"
+        f"recognizer = emotone.load({str(folder)!r})\n"
+        f"recognizer.segments(({str(tmp_path)!r} + '/short.wav'), window=10, hop=10)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"found = recognizer.segments(({str(tmp_path)!r} + '/long.wav'), window=10, hop=10)\n"
+        "assert len(found) == 360, len(found)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+    )
+    soundfile.write(tmp_path / "short.wav", np.tile(minute, 4), 16_000)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 50  # MiB; an hour of samples alone has 220
+
+
+def test_a_speaker_can_be_told(enrolling: Path, tmp_path: Path) -> None:
+    recognizer = package.load(enrolling)
+    network = rebuilt(enrolling)
+    heard = [voice(n, 2.0) * np.float32(0.03) for n in range(5)]
+    known = recognizer.for_speaker([(waveform, 16_000) for waveform in heard])
+    assert known.speaker is not None
+    assert known.speaker.recordings == 5
+    assert recognizer.speaker is None
+    log_mels = [
+        network.features.log_mel(torch.from_numpy(one)[None], torch.tensor([len(one)]))[0][0]
+        for one in heard
+    ]
+    moments = network.features.moments(log_mels)
+    np.testing.assert_allclose(known.speaker.statistics, moments.statistics(), atol=2e-3)
+    waveform = voice(7, 1.0) * np.float32(0.03)
+    inputs = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
+    with torch.no_grad():
+        told = network(*inputs, network.features.enrolled(moments)[None]).softmax(dim=1)[0]
+        plain = network(*inputs).softmax(dim=1)[0]
+    found = known.predict((waveform, 16_000)).probabilities
+    assert list(found.values()) == pytest.approx(told.tolist(), abs=5e-5)
+    without = recognizer.predict((waveform, 16_000)).probabilities
+    assert list(without.values()) == pytest.approx(plain.tolist(), abs=1e-4)
+    assert list(found.values()) != pytest.approx(plain.tolist(), abs=2e-4)
+
+    known.speaker.save(tmp_path / "me.json")
+    assert (tmp_path / "me.json").stat().st_size < 10_000
+    again = recognizer.for_speaker(Speaker.load(tmp_path / "me.json"))
+    kept = again.predict((waveform, 16_000)).probabilities
+    assert list(kept.values()) == pytest.approx(list(found.values()), abs=5e-5)
+
+
+def test_speakers_that_cannot_be_told_are_refused(
+    recognizer: Recognizer, enrolling: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ModelError, match=r"train one with features\.norm=enrol"):
+        recognizer.for_speaker([(voice(0), 16_000)])
+    able = package.load(enrolling)
+    with pytest.raises(AudioError, match="has sound"):
+        able.for_speaker([(np.zeros(16_000, np.float32), 16_000)])
+    with pytest.raises(ModelError, match="enrolled with another model"):
+        able.for_speaker(Speaker(3, np.ones((2, 1, 5), np.float32)))
+    (tmp_path / "no.json").write_text("[]")
+    with pytest.raises(UsageError, match="is not a speaker"):
+        Speaker.load(tmp_path / "no.json")
+    with pytest.raises(UsageError, match="cannot read"):
+        Speaker.load(tmp_path / "gone.json")
+    (tmp_path / "zero.json").write_text('{"recordings": 1, "mean": [[0]], "std": [[0]]}')
+    with pytest.raises(UsageError, match="damaged"):
+        Speaker.load(tmp_path / "zero.json")
 
 
 UNUSABLE: list[tuple[Any, str]] = [

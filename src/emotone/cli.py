@@ -1,5 +1,6 @@
 """The command line: a thin layer over functions that a notebook calls just as well."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,9 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail("stopped; give the same command again", 130)
+    except BrokenPipeError:  # the reader of our output has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("emotone"):
             raise
@@ -52,21 +56,65 @@ def crossval(
 
 @app.command()
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders of them.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Audio files, folders, patterns, or - for standard input.")
+    ],
     *,
-    model: Annotated[Path, typer.Option(help="Model folder, as emotone train writes it.")],
+    model: Annotated[
+        str | None, typer.Option(help="Model folder, shipped model, or id of the Hugging Face Hub.")
+    ] = None,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="Recognise windows, with their times.")
+    ] = False,
+    window: Annotated[float, typer.Option(help="Length of a window in seconds.")] = 3.0,
+    hop: Annotated[float, typer.Option(help="From window to window, in seconds.")] = 1.0,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="Write a .csv or .jsonl file; one that is there continues.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw one file's waveform and emotions: PNG, SVG or PDF.")
+    ] = None,
+    speaker: Annotated[
+        list[Path] | None,
+        typer.Option(help="Recordings of the speaker, or what --save-speaker wrote."),
+    ] = None,
+    save_speaker: Annotated[
+        Path | None, typer.Option(help="Keep how the speaker sounds, as JSON.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads to recognise with.")] = 1,
 ) -> None:
     """Recognise emotion in audio files; those that cannot be used are named, the rest goes on."""
-    from emotone.listing import files_in, show
+    from emotone.listing import files_in, recognise, speaker_of
     from emotone.recognizer import load
 
-    if json and csv:
-        raise UsageError("--json and --csv exclude each other; give one of them")
+    if json + csv + (output is not None) > 1:
+        raise UsageError("--json, --csv and --output exclude each other; give one of them")
+    recognizer = load(model, threads=threads)
+    if speaker:
+        recognizer = recognizer.for_speaker(speaker_of(speaker))
+    if save_speaker is not None:
+        if recognizer.speaker is None:
+            raise UsageError("--save-speaker needs recordings of the speaker; give --speaker")
+        recognizer.speaker.save(save_speaker)
     files = files_in(paths)
-    answers = zip(files, load(model).predict_many(files), strict=True)
-    if show(answers, len(files), "json" if json else "csv" if csv else "table"):
+    if plot is not None:
+        from emotone.plot import check_name, draw
+
+        check_name(plot)
+        if len(files) != 1 or str(files[0]) == "-":
+            raise UsageError(f"--plot draws one file, got {', '.join(map(str, files))}")
+        found = recognizer.segments(files[0], window=window, hop=hop)
+        draw(files[0], found, recognizer.labels, plot)
+    failed = recognise(
+        recognizer,
+        files,
+        kind="json" if json else "csv" if csv else "table",
+        output=output,
+        segments=(window, hop) if segments else None,
+    )
+    if failed:
         raise typer.Exit(1)
 
 

@@ -11,17 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotone import audio
+from emotone import audio, plot
 from emotone.corpora import Corpus
-from emotone.errors import AudioError, UsageError
-from emotone.files import replacing
+from emotone.errors import AudioError
 
 SILENT_DBFS = -70.0
 CLIPPED_LEVEL = 0.999  # of full scale
 CLIPPED_SHARE = 1e-3  # of the samples; a few full-scale samples are no clipping
 SHOWN = 5  # files named per problem
 FLOOR_DBFS = -120.0
-PICTURES = (".png", ".svg", ".pdf")
 MANY = 20  # utterances of which half do not have the same length by chance
 MOST_NAMED = 40  # speakers that a picture names
 
@@ -192,8 +190,7 @@ def draw(inspection: Inspection, path: Path) -> None:
     """
     from matplotlib.figure import Figure  # slow to load, not always needed
 
-    if path.suffix.lower() not in PICTURES:
-        raise UsageError(f"--plot: expected a name ending in {', '.join(PICTURES)}, got {path}")
+    plot.check_name(path)
     table = inspection.utterances
     counts = pd.crosstab(table["speaker"], table["emotion"])
     height = max(3.2, 0.8 + 0.22 * len(counts))
@@ -222,8 +219,7 @@ def draw(inspection: Inspection, path: Path) -> None:
         f"{inspection.corpus.name}: {len(table)} utterances, {len(counts)} speakers, "
         f"{table['seconds'].sum() / 3600:.2f} hours"
     )
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=110)
+    plot.save(figure, path)
 
 
 def _counts(values: "pd.Series[Any]") -> dict[str, int]:

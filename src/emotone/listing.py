@@ -1,23 +1,31 @@
-"""Predictions of many files on the terminal: a table, JSON lines or CSV, as they come."""
+"""Predictions of many files, to the terminal or a file, as they come: table, JSON lines, CSV."""
 
 import csv
+import io
 import json
+import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from emotone.errors import AudioError, UsageError
-from emotone.recognizer import Prediction
+from emotone.errors import AudioError, StorageError, UsageError
+from emotone.files import replacing
+from emotone.recognizer import Prediction, Recognizer, Segment, Speaker
 
 SUFFIXES = (
-    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mp3", ".mp4",
+    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
     ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
 )  # fmt: skip
+STDIN = "-"
 Kind = Literal["table", "json", "csv"]
+KINDS: dict[str, Kind] = {".csv": "csv", ".jsonl": "json", ".txt": "table"}  # of --output
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
@@ -42,51 +50,85 @@ def files_in(paths: Sequence[Path]) -> list[Path]:
         else:
             found = [path]
         files += found
-    return files
+    return list(dict.fromkeys(files))
 
 
-def show(answers: Iterable[tuple[Path, Prediction | AudioError]], total: int, kind: Kind) -> int:
-    """Print predictions to standard output and errors to standard error, as they come.
+def speaker_of(paths: Sequence[Path]) -> Speaker | list[Path]:
+    """Recordings of a speaker in folders or files, or the speaker that was saved as JSON."""
+    if len(paths) == 1 and paths[0].suffix == ".json":
+        return Speaker.load(paths[0])
+    return files_in(paths)
+
+
+def recognise(
+    recognizer: Recognizer,
+    files: Sequence[Path],
+    *,
+    kind: Kind = "table",
+    output: Path | None = None,
+    segments: tuple[float, float] | None = None,
+) -> int:
+    """Recognise files; answers go to standard output or a file, errors to standard error.
+
+    A file ``output`` that is there already is continued: what it says of files stays, and they
+    are not heard again.
 
     Args:
-        answers: files and what was recognised in them, or why nothing was.
-        total: how many there will be.
+        recognizer: to ask.
+        files: to recognise; ``-`` is standard input.
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
+        output: file to write, by whose name the kind is chosen.
+        segments: window and hop in seconds, to recognise windows of each file.
 
     Returns:
         How many files could not be used.
+
+    Raises:
+        UsageError: if ``output`` is of no known kind, or was not written by the same command.
+        StorageError: if ``output`` cannot be written.
     """
-    failed = 0
-    writer = csv.writer(sys.stdout)
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("recognising"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=console, transient=True, redirect_stdout=False,
-        disable=not console.is_terminal or sys.stdout.isatty(),
-    ) as progress:  # fmt: skip
-        task = progress.add_task("", total=total)
-        for number, (file, answer) in enumerate(answers):
-            progress.advance(task)
-            if isinstance(answer, AudioError):
-                failed += 1
-                print(f"error: {answer}", file=sys.stderr)
-                continue
-            if kind == "json":
-                print(json.dumps({"file": str(file)} | as_dict(answer), ensure_ascii=False))
-            elif kind == "csv":
-                if number == failed:  # the first that could be used
-                    writer.writerow(["file", *as_row(answer)])
-                writer.writerow([file, *as_row(answer).values()])
-            else:
-                sure = "" if answer.confident else "  not sure"
-                print(f"{answer.label:<10} {100 * answer.confidence:3.0f} %  {file}{sure}")
+    if output is not None:
+        if output.suffix not in KINDS:
+            raise UsageError(f"{output}: the name must end in {', '.join(KINDS)}")
+        kind = KINDS[output.suffix]
+    header = ["file", *(["start", "end"] if segments is not None else []), *columns(recognizer)]
+    with (
+        _target(output, kind, header) as (target, done),
+        tempfile.TemporaryDirectory() as temporary,
+    ):
+        left = [file for file in files if str(file) not in done]
+        if len(left) < len(files):
+            print(f"{len(files) - len(left)} of {len(files)} files are in {output} already",
+                  file=sys.stderr)  # fmt: skip
+        failed = 0
+        with _progress(to_terminal=target is sys.stdout) as progress:
+            task = progress.add_task("", total=len(left))
+            readable = _readable(left, Path(temporary))
+            answers = _answers(recognizer, readable, segments)
+            for file, answer in zip(left, answers, strict=True):
+                progress.advance(task)
+                if isinstance(answer, AudioError):
+                    failed += 1
+                    said = str(answer).removeprefix(temporary + os.sep)
+                    print(f"error: {said}", file=sys.stderr)
+                    continue
+                # in one piece, so that a process that is killed leaves whole files behind
+                target.write("".join(_lines(file, answer, kind, header)))
+                target.flush()
     if failed:
-        print(f"{failed} of {total} files could not be used", file=sys.stderr)
+        print(f"{failed} of {len(files)} files could not be used", file=sys.stderr)
     return failed
 
 
-def as_dict(prediction: Prediction) -> dict[str, object]:
+def columns(recognizer: Recognizer) -> list[str]:
+    """Columns of a prediction in CSV."""
+    return ["label", "confidence", "confident", *(f"p_{label}" for label in recognizer.labels)]
+
+
+def as_dict(prediction: Prediction | None) -> dict[str, Any]:
     """What a JSON object says of a prediction; probabilities to four digits."""
+    if prediction is None:
+        return {"label": None, "confidence": None, "confident": None, "probabilities": None}
     shares = {label: round(share, 4) for label, share in prediction.probabilities.items()}
     return {
         "label": prediction.label,
@@ -96,9 +138,129 @@ def as_dict(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def as_row(prediction: Prediction) -> dict[str, object]:
-    """Columns of a prediction in CSV."""
-    values = as_dict(prediction)
-    shares = values.pop("probabilities")
-    assert isinstance(shares, dict)
-    return values | {f"p_{label}": share for label, share in shares.items()}
+Answer = Prediction | list[Segment] | AudioError
+
+
+def _answers(
+    recognizer: Recognizer, files: Iterable[Path], segments: tuple[float, float] | None
+) -> Iterator[Answer]:
+    if segments is None:
+        yield from recognizer.predict_many(files)
+        return
+    for file in files:
+        try:
+            yield recognizer.segments(file, window=segments[0], hop=segments[1])
+        except AudioError as error:
+            yield error
+
+
+def _readable(files: Iterable[Path], folder: Path) -> Iterator[Path]:
+    """Put what comes through standard input into a file."""
+    for file in files:
+        if str(file) != STDIN:
+            yield file
+            continue
+        if sys.stdin.isatty():
+            raise UsageError("- is standard input: pipe audio into it, such as < call.wav")
+        kept = folder / "standard input"
+        with kept.open("wb") as target:
+            shutil.copyfileobj(sys.stdin.buffer, target)
+        yield kept
+
+
+def _lines(
+    file: Path, answer: Prediction | list[Segment], kind: Kind, header: list[str]
+) -> Iterator[str]:
+    for part in answer if isinstance(answer, list) else [answer]:
+        times: dict[str, Any] = {}
+        prediction = part if isinstance(part, Prediction) else part.prediction
+        if isinstance(part, Segment):
+            times = {"start": round(part.start, 3), "end": round(part.end, 3)}
+        values = {"file": str(file)} | times | as_dict(prediction)
+        if kind == "json":
+            yield json.dumps(values, ensure_ascii=False) + "\n"
+        elif kind == "csv":
+            shares = values.pop("probabilities") or {}
+            yield _row([*(values | {f"p_{k}": v for k, v in shares.items()}).values()], header)
+        else:
+            when = f"{times['start']:8.1f} … {times['end']:.1f} s  " if times else ""
+            yield f"{when}{_said(prediction)}  {file}{_doubt(prediction)}\n"
+
+
+def _said(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return f"{'no sound':<10}      "
+    return f"{prediction.label:<10} {100 * prediction.confidence:3.0f} %"
+
+
+def _doubt(prediction: Prediction | None) -> str:
+    return "" if prediction is None or prediction.confident else "  not sure"
+
+
+def _row(values: Sequence[Any], header: Sequence[str]) -> str:
+    text = io.StringIO()
+    empty = [""] * (len(header) - len(values))
+    csv.writer(text, lineterminator="\n").writerow([*values, *empty])
+    return text.getvalue()
+
+
+@contextmanager
+def _target(
+    output: Path | None, kind: Kind, header: list[str]
+) -> Iterator[tuple[TextIO, set[str]]]:
+    """Where to write, and which files it says something of already."""
+    first = _row(header, header) if kind == "csv" else ""
+    if output is None:
+        sys.stdout.write(first)
+        yield sys.stdout, set()
+        return
+    done, kept = _kept(output, kind, first) if output.exists() else (set(), first)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output) as temporary:
+            temporary.write_text(kept, encoding="utf-8")
+        with output.open("a", encoding="utf-8", newline="") as target:
+            yield target, done
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {output}: {error.strerror}; give another --output"
+        ) from error
+
+
+def _kept(output: Path, kind: Kind, first: str) -> tuple[set[str], str]:
+    """Files that an output says something of, and what of it stays.
+
+    What it says of the last file may be cut off, so that one is heard again.
+    """
+    other = UsageError(
+        f"{output} was not written by this command with this model; give another --output"
+    )
+    if kind == "table":
+        raise UsageError(f"{output} is there already; tables cannot be continued, remove it")
+    try:
+        lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise other from error
+    if not lines:
+        return set(), first
+    if kind == "csv":
+        if lines[0] != first:
+            raise other
+        rows = [(next(csv.reader([line]))[0], line) for line in lines[1:]]
+    else:
+        try:
+            rows = [(json.loads(line)["file"], line) for line in lines if line.endswith("\n")]
+        except (ValueError, KeyError, TypeError) as error:
+            raise other from error
+    last = rows[-1][0] if rows else None
+    stay = [(file, line) for file, line in rows if file != last]
+    return {file for file, _ in stay}, first + "".join(line for _, line in stay)
+
+
+def _progress(*, to_terminal: bool) -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("recognising"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=console, transient=True, redirect_stdout=False,
+        disable=not console.is_terminal or (to_terminal and sys.stdout.isatty()),
+    )  # fmt: skip

@@ -226,7 +226,7 @@ class Recognizer:
         """
         return Stream(self, rate, window, hop)
 
-    def for_speaker(self, speech: Iterable[Speech] | Speaker) -> "Recognizer":
+    def for_speaker(self, speech: Sequence[Speech] | Speaker) -> "Recognizer":
         """Return a recogniser that knows how a speaker sounds.
 
         Args:
@@ -255,7 +255,7 @@ class Recognizer:
         known.speaker = speaker
         return known
 
-    def _enrolled(self, recordings: Iterable[Speech]) -> Speaker:
+    def _enrolled(self, recordings: Sequence[Speech]) -> Speaker:
         if isinstance(recordings, str | Path):
             raise UsageError(f"for_speaker takes a list of recordings, got {recordings}")
         frames, moments = 0.0, np.zeros(self._speaker_shape or (), np.float64)
