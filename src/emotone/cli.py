@@ -124,6 +124,10 @@ def train(
     overrides: Overrides = None,
     *,
     out: Annotated[Path, typer.Option(help="Model folder; one begun with the same continues.")],
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="Results of crossval of the same configuration, to say what is sure."),
+    ] = None,
 ) -> None:
     """Train one network on all speakers and write a model folder that emotone.load reads."""
     from emotone.config import load
@@ -131,7 +135,7 @@ def train(
     from emotone.trainer import train
 
     with TerminalObserver() as observer:
-        folder = train(load(config, overrides or []), out, observer)
+        folder = train(load(config, overrides or []), out, observer, calibrate)
     typer.echo(f"model: {folder}")
 
 

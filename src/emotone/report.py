@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -17,12 +16,8 @@ from emotone.errors import StorageError, UsageError
 from emotone.evaluation import PROBABILITY, independence
 from emotone.experiment import CONFIG, PREDICTIONS, RESULTS
 from emotone.files import write_text
+from emotone.rendering import protocol_name, template
 
-TEX = {
-    "−": "$-$", "+": "$+$", "–": "--", "<": "$<$",
-    "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#",
-}  # fmt: skip
-TEMPLATES = Path(__file__).parent / "templates"
 REPORTS = ("report.html", "report.md", "report.tex")
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -148,7 +143,7 @@ def render(results: dict[str, Any], configuration: str, kind: str) -> str:
         learnt = [run for run in results["runs"] if "history" in run]
         context["curves"] = learning_curves(learnt) if learnt else []
         context["enrolment"] = enrolment_curve(results["enrolment"])
-    return _template(f"report.{kind}.j2").render(context)
+    return template(f"report.{kind}.j2").render(context)
 
 
 def render_ablation(results: dict[str, Any], kind: str) -> str:
@@ -169,7 +164,7 @@ def render_ablation(results: dict[str, Any], kind: str) -> str:
     }
     if kind == "html":
         context["picture"] = ablation_picture(results)
-    return _template(f"ablation.{kind}.j2").render(context)
+    return template(f"ablation.{kind}.j2").render(context)
 
 
 def ablation_table(results: dict[str, Any]) -> pd.DataFrame:
@@ -195,35 +190,6 @@ def ablation_table(results: dict[str, Any]) -> pd.DataFrame:
         names = ("parameters", "multiply_adds_per_s", "training_s", "finished", "runs")
         table.append(cells | {name: row[name] for name in names})
     return pd.DataFrame(table)
-
-
-def _template(name: str) -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=".html." in name,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
-        "percent": lambda share: "–" if share is None else f"{100 * share:.1f}",
-        "points": lambda share: f"{100 * share:+.1f}".replace("-", "−"),
-        "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
-        "count": lambda count: "–" if count is None else f"{count:,}",
-        "millions": lambda count: "–" if count is None else f"{count / 1e6:.1f}",
-        "minutes": lambda seconds: "–" if seconds is None else f"{seconds / 60:.1f}",
-        "tex": lambda text: "".join(TEX.get(letter, letter) for letter in str(text)),
-    }
-    return environment.get_template(name)
-
-
-def protocol_name(protocol: dict[str, Any]) -> str:
-    """Say in words what a protocol does."""
-    if protocol["name"] == "kfold":
-        return f"{protocol['folds']}-fold over speakers"
-    if protocol["name"] == "fold_column":
-        return f"predefined folds (column {protocol['column']})"
-    return str(protocol["name"]).replace("_", " ")
 
 
 def learning_curves(runs: list[dict[str, Any]]) -> list[str]:

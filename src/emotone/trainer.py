@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import load_file, save
 
-from emotone import bundle, corpora, experiment, files
+from emotone import bundle, calibration, card, corpora, experiment, files
 from emotone.audio import Waveform, read
+from emotone.calibration import Calibration
 from emotone.config import ExperimentConfig
 from emotone.corpora import Corpus
 from emotone.datasets import Spectrograms
@@ -25,7 +25,9 @@ CHECKED = 8  # recordings on which the exported model is compared
 SECONDS_PER_HOUR = 3600
 
 
-def train(config: ExperimentConfig, out: Path, observer: Observer) -> Path:
+def train(
+    config: ExperimentConfig, out: Path, observer: Observer, calibrate: Path | None = None
+) -> Path:
     """Train a network on all speakers but those that validate, and write a model folder.
 
     Args:
@@ -33,13 +35,15 @@ def train(config: ExperimentConfig, out: Path, observer: Observer) -> Path:
             validation speakers counts; one seed.
         out: model folder; one in which the same training was begun is continued.
         observer: is told of progress.
+        calibrate: results folder of a cross-validation of the same network, which says how sure
+            its answers are and how often they are right.
 
     Returns:
         ``out``.
 
     Raises:
-        UsageError: if ``out`` holds something else, there are several seeds, or the model is no
-            network.
+        UsageError: if ``out`` holds something else, there are several seeds, the model is no
+            network, or ``calibrate`` is of another one.
         CorpusError, FoldError: if the corpus cannot be used.
         ModelError: if the network cannot be exported.
         StorageError: if the folder cannot be written.
@@ -61,6 +65,7 @@ def train(config: ExperimentConfig, out: Path, observer: Observer) -> Path:
         fold = training_fold(
             corpus, "all", config.protocol.validation_speakers, config.protocol.seed
         )
+        found = calibration.calibrate(calibrate, config, corpus.labels) if calibrate else None
         observer.corpus(corpus, [fold])
         work = out / WORK
         begun = experiment.prepare(config, corpus, [fold], work, work / SPECTROGRAMS, observer)
@@ -68,19 +73,22 @@ def train(config: ExperimentConfig, out: Path, observer: Observer) -> Path:
         experiment.run_all(begun.steps(run.seed), experiment.jobs_of(config), observer)
         network = Network(config.features, config.model, corpus.labels)
         network.load_state_dict(load_file(run.folder / WEIGHTS))
-        onnx = to_onnx(network, _examples(corpus))
+        values: dict[str, Any] = {
+            "labels": corpus.labels,
+            "features": config.features.model_dump(mode="json"),
+            "model": config.model.model_dump(mode="json"),
+            "training": _made_from(begun, fold, network, found),
+            "versions": experiment.versions(),
+        }
+        if found is not None:
+            values |= {"temperature": found.temperature, "confident_from": found.confident_from}
+        results = card.rows_of(calibrate) if calibrate else []
         bundle.write(
             out,
-            {
-                "labels": corpus.labels,
-                "features": config.features.model_dump(mode="json"),
-                "model": config.model.model_dump(mode="json"),
-                "training": _made_from(begun, fold),
-                "versions": experiment.versions(),
-            },
-            onnx,
+            values,
+            to_onnx(network, _examples(corpus)),
             save(network.state_dict()),
-            _card(begun, fold),
+            card.render(out.name, values, results),
         )
         shutil.rmtree(work, ignore_errors=True)
     return out
@@ -98,42 +106,25 @@ def _examples(corpus: Corpus) -> list[Waveform]:
     return [waveforms[number] for number in chosen]
 
 
-def _made_from(begun: Experiment, fold: Fold) -> dict[str, Any]:
+def _made_from(
+    begun: Experiment, fold: Fold, network: Network, found: Calibration | None
+) -> dict[str, Any]:
     """What the network learnt from, and how, for ``config.json``."""
     identity = begun.config.identity()
     kept = ("corpus", "training", "pretraining", "seeds")
-    return {key: identity[key] for key in kept} | {
-        "speakers": {role: list(names) for role, names in fold.speakers.items() if names},
-        "utterances": len(fold.training),
-        "pretrained_on": begun.pretraining.corpus.name if begun.pretraining else None,
-    }
-
-
-def _card(begun: Experiment, fold: Fold) -> str:
-    corpus = begun.corpus
-    table = corpus.table.iloc[list(fold.training)]
+    table = begun.corpus.table.iloc[list(fold.training)]
     assert isinstance(begun.data, Spectrograms)
-    hours = begun.data.seconds() / SECONDS_PER_HOUR
-    counts = table["emotion"].value_counts().sort_index()
-    languages = sorted(set(table["language"]) - {""})
-    lines = [
-        f"# Speech emotion recognition: {', '.join(corpus.labels)}",
-        "",
-        "A CNN + BLSTM network on log-mel spectrograms, trained with `emotone train`.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| corpora | {', '.join(sorted(set(table['corpus'])))} |",
-        f"| languages | {', '.join(languages) or 'not known'} |",
-        f"| speakers learnt | {len(fold.speakers['training'])} |",
-        f"| utterances learnt | {len(table)} ({hours:.2f} hours in the whole corpus) |",
-        *(f"| {label} | {count} utterances |" for label, count in counts.items()),
-        f"| PyTorch | {torch.__version__} |",
-        "",
-        "No figure stands here, because all speakers are learnt or validate. To estimate how it",
-        "does on new speakers, cross-validate the same configuration with `emotone crossval`.",
-        "The licence of the weights follows from those of the corpora.",
-        "",
-        "Not for decisions about people: emotion shown in acted speech is not emotion felt.",
-    ]
-    return "\n".join(lines) + "\n"
+    frames = begun.data.frames[list(fold.training)].sum()
+    return {key: identity[key] for key in kept} | {
+        "corpora": sorted(set(table["corpus"])),
+        "languages": sorted(set(table["language"]) - {""}),
+        "speakers": {role: list(names) for role, names in fold.speakers.items() if names},
+        "utterances": len(table),
+        "hours": round(float(frames) * begun.data.hop_s / SECONDS_PER_HOUR, 3),
+        "emotions": {
+            label: int(count) for label, count in table["emotion"].value_counts(sort=False).items()
+        },
+        "pretrained_on": begun.pretraining.corpus.name if begun.pretraining else None,
+        "parameters": sum(weights.numel() for weights in network.parameters()),
+        "calibration": found.as_dict() if found else None,
+    }
