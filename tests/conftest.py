@@ -11,6 +11,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from emotone.config import ExperimentConfig
+from emotone.recognizer import Recognizer, load
+from emotone.trainer import train
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 torch.set_num_threads(1)  # small networks are slower with more, much slower on a busy machine
@@ -70,3 +74,41 @@ def make_table(tmp_path: Path) -> Callable[..., Path]:
         return root / "table.csv"
 
     return make
+
+
+def trained(root: Path, **changes: Any) -> Path:
+    """A model folder of a small network."""
+    rows = ["file,emotion,speaker"]
+    for number in range(8):
+        name = f"{number}.wav"
+        soundfile.write(root / name, voice(number, 0.3 + 0.1 * number), 16_000)
+        rows.append(f"{name},{('anger', 'neutral')[number % 2]},s{number // 4}")
+    (root / "table.csv").write_text("\n".join(rows))
+    asked = {
+        "corpus": {"name": "table", "root": str(root / "table.csv")},
+        "protocol": {"validation_speakers": 0},
+        **TINY,
+    } | changes
+    from test_experiment import Recorder  # imports this file
+
+    recorder = Recorder()
+    folder = train(ExperimentConfig.model_validate(asked), root / "out", recorder)
+    assert recorder.runs == ["all-0"]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def enrolling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes statistics of a speaker."""
+    features = TINY["features"] | {"norm": "enrol"}
+    return trained(tmp_path_factory.mktemp("enrolling"), features=features)
+
+
+@pytest.fixture(scope="session")
+def recognizer(folder: Path) -> Recognizer:
+    return load(folder)

@@ -28,42 +28,6 @@ from emotone.recognizer import BATCH, Recognizer, Speaker
 from emotone.trainer import train
 
 
-def trained(root: Path, **changes: Any) -> Path:
-    """A model folder of a small network."""
-    rows = ["file,emotion,speaker"]
-    for number in range(8):
-        name = f"{number}.wav"
-        soundfile.write(root / name, voice(number, 0.3 + 0.1 * number), 16_000)
-        rows.append(f"{name},{('anger', 'neutral')[number % 2]},s{number // 4}")
-    (root / "table.csv").write_text("\n".join(rows))
-    asked = {
-        "corpus": {"name": "table", "root": str(root / "table.csv")},
-        "protocol": {"validation_speakers": 0},
-        **TINY,
-    } | changes
-    recorder = Recorder()
-    folder = train(ExperimentConfig.model_validate(asked), root / "out", recorder)
-    assert recorder.runs == ["all-0"]
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def enrolling(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that takes statistics of a speaker."""
-    features = TINY["features"] | {"norm": "enrol"}
-    return trained(tmp_path_factory.mktemp("enrolling"), features=features)
-
-
-@pytest.fixture(scope="module")
-def recognizer(folder: Path) -> Recognizer:
-    return package.load(folder)
-
-
 def test_a_model_folder_holds_what_the_design_says(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()} - {".lock"}
     assert names == {"config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"}
