@@ -30,6 +30,7 @@ LAYERS = [
     {"experiment", "rendering"},
     {"ablation", "calibration", "card"},
     {"trainer"},
+    {"adaptation"},
     {"report", "display"},
     {"cli"},
     {"__main__"},

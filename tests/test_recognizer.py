@@ -13,7 +13,6 @@ import torch
 import yaml
 from conftest import TINY, voice
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from test_cli import emotone, one_line
 from test_experiment import Recorder
 
@@ -25,7 +24,7 @@ from emotone.export import check_parity, to_onnx
 from emotone.features import FeatureOptions
 from emotone.model import ModelOptions, Network
 from emotone.recognizer import BATCH, Recognizer, Speaker
-from emotone.trainer import train
+from emotone.trainer import rebuilt, train
 
 
 def test_a_model_folder_holds_what_the_design_says(folder: Path) -> None:
@@ -36,17 +35,6 @@ def test_a_model_folder_holds_what_the_design_says(folder: Path) -> None:
     assert config.training["utterances"] == 8
     assert "8 " in (folder / "MODEL_CARD.md").read_text()
     assert str(folder.parent) not in (folder / "config.json").read_text()
-
-
-def rebuilt(folder: Path) -> Network:
-    config = bundle.read(folder)
-    network = Network(
-        FeatureOptions.model_validate(config.features),
-        ModelOptions.model_validate(config.model),
-        config.labels,
-    )
-    network.load_state_dict(load_file(folder / bundle.WEIGHTS))
-    return network.eval()
 
 
 def test_answers_are_those_of_the_network(folder: Path, recognizer: Recognizer) -> None:

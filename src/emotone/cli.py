@@ -140,6 +140,47 @@ def train(
 
 
 @app.command()
+def adapt(
+    model: Annotated[str, typer.Argument(help="Model to begin with, such as emotone-base.")],
+    config: Annotated[
+        Path, typer.Argument(help="Your table of files, emotions and speakers, or a configuration.")
+    ],
+    overrides: Overrides = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Model folder; one begun with the same continues.")],
+) -> None:
+    """Train a model further on your own speech; says what that gains over training from scratch."""
+    from emotone.adaptation import adapt
+    from emotone.config import checked, load, set_option
+    from emotone.display import TerminalObserver, show_ablation
+
+    if config.suffix in (".yaml", ".yml"):
+        asked = load(config, overrides or [])
+    else:
+        values: dict[str, Any] = {"corpus": {"name": "table", "root": config}}
+        for override in overrides or []:
+            set_option(values, override)
+        asked = checked(values, str(config))
+    with TerminalObserver() as observer:
+        adapted = adapt(model, asked, out, observer)
+    show_ablation(adapted.results)
+    typer.echo(f"model: {adapted.folder}")
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Model folder, or name of a model.")],
+    *,
+    out: Annotated[Path, typer.Option(help="ONNX file to write.")],
+) -> None:
+    """Write a model as one ONNX file: waveform in, logits out; compared with PyTorch before."""
+    from emotone.bundle import locate
+    from emotone.trainer import export
+
+    typer.echo(f"{export(locate(model), out)}: ONNX and PyTorch agree within 1e-4")
+
+
+@app.command()
 def ablate(
     config: Annotated[
         Path, typer.Argument(help="Ablation, such as experiments/ablation-emodb.yaml.")

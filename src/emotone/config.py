@@ -18,9 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from emotone import bundle
 from emotone.acrnn import Acrnn3dOptions
+from emotone.bundle import ModelConfig
 from emotone.corpora import READERS, AnyCorpusOptions
-from emotone.errors import UsageError
+from emotone.errors import ModelError, UsageError
 from emotone.features import FeatureOptions
 from emotone.folds import ProtocolOptions
 from emotone.functionals import OpensmileSvmOptions
@@ -76,15 +78,33 @@ SomeCorpora = Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), 
 class PretrainingOptions(Options):
     """What a network learns before it is trained on the training speakers of a fold.
 
+    Either ``corpus`` or ``model``.
+
     Attributes:
         corpus: other corpora, all of whose speakers are learnt but those that validate.
         validation_speakers: how many of their speakers choose the epoch; 0 to keep the last one.
         training: how.
+        model: a trained model to begin with instead, see :func:`emotone.bundle.locate`.
+        model_sha256: of its weights; filled in.
     """
 
-    corpus: SomeCorpora
+    corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
     validation_speakers: int = Field(0, ge=0)
     training: TrainingOptions = TrainingOptions()
+    model: str | None = None
+    model_sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "PretrainingOptions":
+        if self.model is not None:
+            try:
+                found = bundle.read(bundle.locate(self.model)).sha256.get(bundle.WEIGHTS, "")
+            except ModelError as error:
+                raise ValueError(str(error)) from error
+            object.__setattr__(self, "model_sha256", found)
+        if bool(self.corpus) == (self.model_sha256 is not None):
+            raise ValueError("give either a corpus or a model to begin with")
+        return self
 
 
 class ExperimentConfig(Options):
@@ -136,10 +156,20 @@ class ExperimentConfig(Options):
 
     def _portable(self) -> dict[str, Any]:
         where = {"corpus": {"__all__": {"root", "audio"}}}
-        values = self.model_dump(mode="json", exclude=where | {"pretraining": where})
+        values = self.model_dump(
+            mode="json", exclude=where | {"pretraining": where | {"model": True}}
+        )
         if len(self.corpus) == 1:
             (values["corpus"],) = values["corpus"]
         return values
+
+
+def options_of(model: ModelConfig) -> tuple[FeatureOptions, ModelOptions | Acrnn3dOptions]:
+    """Options of the front end and of the network of a trained model."""
+    kind = MODEL_KINDS[model.model.get("kind", "crnn")]
+    network = kind.model_validate(model.model)
+    assert isinstance(network, ModelOptions | Acrnn3dOptions)
+    return FeatureOptions.model_validate(model.features), network
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:

@@ -25,8 +25,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from emotone import corpora, datasets, evaluation, files, functionals, training
-from emotone.config import ExperimentConfig
+from emotone import bundle, corpora, datasets, evaluation, files, functionals, training
+from emotone.config import ExperimentConfig, options_of
 from emotone.corpora import Corpus
 from emotone.datasets import Spectrograms
 from emotone.errors import EmotoneError, StorageError, UsageError
@@ -101,13 +101,33 @@ class Experiment:
         network = Network(self.config.features, self.config.model, self.corpus.labels)
         return multiply_adds(network) * self.data.seconds(self.config.training.segment_s)
 
+    @property
+    def pretrained_on(self) -> str | None:
+        """Names of the corpora that the networks begin with."""
+        if self.pretraining is not None:
+            return self.pretraining.corpus.name
+        model = self._model()
+        return None if model is None else "+".join(bundle.read(model).training["corpora"])
+
+    def initial(self, seed: int) -> Path | None:
+        """Weights that the runs of a seed begin with."""
+        if self.pretraining is not None:
+            (before,) = self.pretraining.steps(seed)
+            return before.folder / WEIGHTS
+        model = self._model()
+        return None if model is None else model / bundle.WEIGHTS
+
+    def _model(self) -> Path | None:
+        asked = self.config.pretraining
+        return None if asked is None or asked.model is None else bundle.locate(asked.model)
+
     def runs(self) -> list["Run"]:
         """All folds with all seeds, the first seed first."""
         return [Run(self, fold, seed) for seed in self.config.seeds for fold in self.folds]
 
     def steps(self, seed: int) -> list["Run"]:
         """All that is to be done for a seed: the pre-training, if any, and the folds."""
-        before = self.pretraining.steps(seed) if self.pretraining else []
+        before = self.pretraining.steps(seed) if self.pretraining is not None else []
         return before + [Run(self, fold, seed) for fold in self.folds]
 
 
@@ -138,10 +158,7 @@ class Run:
     @property
     def initial(self) -> Path | None:
         """Weights to begin with."""
-        if self.experiment.pretraining is None:
-            return None
-        (before,) = self.experiment.pretraining.steps(self.seed)
-        return before.folder / WEIGHTS
+        return self.experiment.initial(self.seed)
 
     @property
     def is_ready(self) -> bool:
@@ -215,10 +232,34 @@ def prepare(
     for left in out.rglob(f".*{files.TEMPORARY}"):  # by a process that was killed
         left.unlink()
     before = None
-    if config.pretraining is not None:
+    if config.pretraining is not None and config.pretraining.model is not None:
+        _refuse_unfit_model(config, corpus, bundle.locate(config.pretraining.model))
+    elif config.pretraining is not None:
         before = _pretraining(config, corpus, out / PRETRAINING, cache, observer, name)
     data = _data(config, corpus, cache, observer)
     return Experiment(config, corpus, folds, data, out, name, before)
+
+
+def _refuse_unfit_model(config: ExperimentConfig, corpus: Corpus, folder: Path) -> None:
+    """Raise unless networks of ``config`` can begin with a model, and no tested speaker did."""
+    model = bundle.read(folder)
+    bundle.content(folder, bundle.WEIGHTS, model)
+    found, asked = options_of(model), (config.features, config.model)
+    names = ("features", "model")
+    there, here = (
+        {name: part.model_dump(mode="json") for name, part in zip(names, both, strict=True)}
+        for both in (found, asked)
+    )
+    if differing := differences(there, here):
+        raise UsageError(
+            f"pretraining.model: {folder.name} has another network ({'; '.join(differing[:3])}); "
+            "emotone adapt takes over its options"
+        )
+    if shared := set(model.training["corpora"]) & set(corpus.table["corpus"]):
+        raise UsageError(
+            f"pretraining.model: {folder.name} has learnt speakers of {', '.join(shared)}, who "
+            "are tested here; adapt it to other speakers"
+        )
 
 
 def _pretraining(
@@ -596,7 +637,7 @@ def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
         "utterances": len(corpus.table),
         "speakers": len(corpus.speakers),
         "transductive": config.features.norm == "speaker",
-        "pretrained_on": experiment.pretraining.corpus.name if experiment.pretraining else None,
+        "pretrained_on": experiment.pretrained_on,
         "protocol": config.protocol.model_dump(mode="json"),
         "seeds": sorted({run.seed for run in runs}),
         "parameters": details[0]["parameters"],

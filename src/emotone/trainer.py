@@ -5,22 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file, save
+from safetensors.torch import load, load_file, save
 
 from emotone import bundle, calibration, card, corpora, experiment, files
 from emotone.audio import Waveform, read
 from emotone.calibration import Calibration
-from emotone.config import ExperimentConfig
-from emotone.corpora import Corpus
+from emotone.config import ExperimentConfig, options_of
+from emotone.corpora import Corpus, synthetic
 from emotone.datasets import Spectrograms
 from emotone.errors import UsageError
 from emotone.experiment import SPECTROGRAMS, WEIGHTS, Experiment, Observer
 from emotone.export import to_onnx
+from emotone.files import replacing
 from emotone.folds import Fold, training_fold
 from emotone.functionals import OpensmileSvmOptions
 from emotone.model import Network
 
 WORK = "training"  # folder, until the model is written
+COMPARISON = "comparison"  # folder of results, see emotone.adaptation
 CHECKED = 8  # recordings on which the exported model is compared
 SECONDS_PER_HOUR = 3600
 
@@ -56,7 +58,8 @@ def train(
     with experiment.locked(out):
         if (out / bundle.CONFIG).is_file():
             raise UsageError(f"{out} holds a finished model; choose another --out")
-        strangers = [path.name for path in out.iterdir() if path.name not in (".lock", WORK)]
+        ours = (".lock", WORK, COMPARISON)
+        strangers = [path.name for path in out.iterdir() if path.name not in ours]
         leftovers = (bundle.ONNX, bundle.WEIGHTS, bundle.CARD)
         strangers = [name for name in strangers if name not in leftovers]
         if any(not name.endswith(files.TEMPORARY) for name in strangers):
@@ -94,6 +97,42 @@ def train(
     return out
 
 
+def rebuilt(folder: Path) -> Network:
+    """Rebuild the network of a model folder, in evaluation mode.
+
+    Raises:
+        ModelError: if the folder is not a model, or was changed.
+    """
+    config = bundle.read(folder)
+    network = Network(*options_of(config), config.labels)
+    network.load_state_dict(load(bundle.content(folder, bundle.WEIGHTS, config)))
+    return network.eval()
+
+
+def export(folder: Path, out: Path) -> Path:
+    """Write the network of a model folder as one ONNX file, compared with PyTorch on speech.
+
+    Args:
+        folder: model folder.
+        out: file to write.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        ModelError: if the folder is not a model, or the network cannot be exported.
+        StorageError: if the file cannot be written.
+    """
+    emotions = synthetic.EMOTIONS
+    spoken = [synthetic.utterance(n, emotions[n % len(emotions)], 0) for n in range(CHECKED)]
+    lengths = np.linspace(0.03, 1, CHECKED)
+    cut = [one[: int(share * len(one))] for one, share in zip(spoken, lengths, strict=True)]
+    model = to_onnx(rebuilt(folder), cut)
+    with replacing(out) as temporary:
+        temporary.write_bytes(model)
+    return out
+
+
 def _examples(corpus: Corpus) -> list[Waveform]:
     """Recordings of different lengths, the shortest and the longest among them."""
     rows = corpus.table[["file", "start", "end"]]
@@ -124,7 +163,7 @@ def _made_from(
         "emotions": {
             label: int(count) for label, count in table["emotion"].value_counts(sort=False).items()
         },
-        "pretrained_on": begun.pretraining.corpus.name if begun.pretraining else None,
+        "pretrained_on": begun.pretrained_on,
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "calibration": found.as_dict() if found else None,
     }
