@@ -1,12 +1,12 @@
 """Cross-validation: folds × seeds, each run in a process of its own, resumable at any moment."""
 
-import ctypes
 import json
 import math
 import multiprocessing
 import os
 import platform
 import signal
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -602,12 +602,20 @@ def _processes() -> Any:
 
 
 def _die_with_parent() -> None:
-    """Let this process be killed when its parent dies, where the system (Linux) can."""
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG
-    try:
-        ctypes.CDLL("libc.so.6").prctl(set_parent_death_signal, signal.SIGKILL)
-    except (OSError, AttributeError):
+    """End this process when the one that started it ends, however that happens.
+
+    A death signal of the system would not do: it comes when the server that forks dies, which
+    waits for its children.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
         return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
