@@ -4,14 +4,15 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
-from emotone import ablation, evaluation
-from emotone.config import SHIPPED, ExperimentConfig, load
+from emotone import ablation, bundle, calibration, evaluation
+from emotone.config import SHIPPED, ExperimentConfig, load, options_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -68,13 +69,34 @@ def test_the_figures_follow_from_the_predictions(corpus: str) -> None:
     assert again["confusion"] == results["confusion"]
 
 
-def test_the_page_about_the_search_is_made_from_its_runs() -> None:
-    folder = ROOT / "results" / "search"
-    spec = importlib.util.spec_from_file_location("search", folder / "search.py")
+def script(path: Path) -> ModuleType:
+    """Import a script that is no part of the package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
-    search = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(search)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["emotone-base", "emotone-8"])
+def test_the_cards_are_made_from_the_results(name: str) -> None:
+    cards = script(RESULTS / "models" / "cards.py")
+    assert (bundle.MODELS / name / bundle.CARD).read_text(encoding="utf-8") == cards.rendered(name)
+    config = bundle.read(bundle.MODELS / name)
+    values = yaml.safe_load((RESULTS / "models" / name / "kfold" / "config.yaml").read_text())
+    found = ExperimentConfig.model_validate(values)
+    asked = load(SHIPPED / f"{name}.yaml")
+    assert found.identity() | {"seeds": None} == asked.identity() | {"seeds": None}
+    assert options_of(config) == (asked.features, asked.model)
+    calibrated = calibration.calibrate(RESULTS / "models" / name / "kfold", asked, [*config.labels])
+    assert config.training["calibration"] == calibrated.as_dict()
+    assert config.temperature == pytest.approx(calibrated.temperature, abs=1e-4)
+
+
+def test_the_page_about_the_search_is_made_from_its_runs() -> None:
+    folder = RESULTS / "search"
+    search = script(folder / "search.py")
     variants = yaml.safe_load((folder / "variants.yaml").read_text(encoding="utf-8"))
     runs = pd.read_csv(folder / "runs.csv")
     assert set(runs["variant"]) == set(variants)

@@ -37,7 +37,7 @@ def render(
         model: what its ``config.json`` says, see :class:`emotone.bundle.ModelConfig`.
         results: rows of the table of results, see :func:`rows_of`.
         licence: a sentence about the licence of the weights.
-        robustness: what ``results/models/robustness.py`` wrote.
+        robustness: rows of changes of the input and columns of corpora.
     """
     return template("card.md.j2").render(
         title=title,

@@ -7,13 +7,20 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.files import replacing
@@ -102,9 +109,17 @@ def recognise(
                   file=sys.stderr)  # fmt: skip
         failed = 0
         with _progress(to_terminal=target is sys.stdout) as progress:
-            task = progress.add_task("", total=len(left))
+            task = progress.add_task("recognising", total=len(left))
+            heard = 0.0
+
+            def advance(seconds: float) -> None:
+                nonlocal heard
+                heard += seconds
+                text = f"recognising, {heard / 60:.0f} min heard"
+                progress.update(task, description=text)
+
             readable = _readable(left, Path(temporary))
-            answers = _answers(recognizer, readable, segments)
+            answers = _answers(recognizer, readable, segments, advance)
             for file, answer in zip(left, answers, strict=True):
                 progress.advance(task)
                 if isinstance(answer, AudioError):
@@ -142,14 +157,18 @@ Answer = Prediction | list[Segment] | AudioError
 
 
 def _answers(
-    recognizer: Recognizer, files: Iterable[Path], segments: tuple[float, float] | None
+    recognizer: Recognizer,
+    files: Iterable[Path],
+    segments: tuple[float, float] | None,
+    advance: Callable[[float], None],
 ) -> Iterator[Answer]:
     if segments is None:
         yield from recognizer.predict_many(files)
         return
+    window, hop = segments
     for file in files:
         try:
-            yield recognizer.segments(file, window=segments[0], hop=segments[1])
+            yield recognizer.segments(file, window=window, hop=hop, advance=advance)
         except AudioError as error:
             yield error
 
@@ -260,7 +279,8 @@ def _kept(output: Path, kind: Kind, first: str) -> tuple[set[str], str]:
 def _progress(*, to_terminal: bool) -> Progress:
     console = Console(stderr=True)
     return Progress(
-        TextColumn("recognising"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(),
         console=console, transient=True, redirect_stdout=False,
         disable=not console.is_terminal or (to_terminal and sys.stdout.isatty()),
     )  # fmt: skip
