@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,14 +210,22 @@ def test_speakers_that_cannot_be_told_are_refused(
     able = package.load(enrolling)
     with pytest.raises(AudioError, match="has sound"):
         able.for_speaker([(np.zeros(16_000, np.float32), 16_000)])
-    with pytest.raises(ModelError, match="enrolled with another model"):
-        able.for_speaker(Speaker(3, np.ones((2, 1, 5), np.float32)))
+    known = able.for_speaker([(voice(0), 16_000)]).speaker
+    assert known is not None
+    for other in (
+        replace(known, statistics=np.ones((2, 1, 5), np.float32)),
+        replace(known, features=known.features | {"level": "rms"}),
+    ):
+        with pytest.raises(ModelError, match="hears other features"):
+            able.for_speaker(other)
     (tmp_path / "no.json").write_text("[]")
     with pytest.raises(UsageError, match="is not a speaker"):
         Speaker.load(tmp_path / "no.json")
     with pytest.raises(UsageError, match="cannot read"):
         Speaker.load(tmp_path / "gone.json")
-    (tmp_path / "zero.json").write_text('{"recordings": 1, "mean": [[0]], "std": [[0]]}')
+    (tmp_path / "zero.json").write_text(
+        '{"features": {}, "recordings": 1, "mean": [[0]], "std": [[0]]}'
+    )
     with pytest.raises(UsageError, match="damaged"):
         Speaker.load(tmp_path / "zero.json")
 

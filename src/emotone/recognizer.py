@@ -70,10 +70,12 @@ class Speaker:
     Attributes:
         recordings: how many it was made from; longer ones count once per 3 s.
         statistics: mean and standard deviation of the features, shape ``(2, channels, mels)``.
+        features: options of the front end that they are of.
     """
 
     recordings: int
     statistics: NDArray[np.float32]
+    features: dict[str, Any]
 
     def save(self, path: str | Path) -> None:
         """Write a small JSON file.
@@ -82,7 +84,12 @@ class Speaker:
             StorageError: if it cannot be written.
         """
         rounded = [[[round(float(x), 4) for x in row] for row in rows] for rows in self.statistics]
-        values = {"recordings": self.recordings, "mean": rounded[0], "std": rounded[1]}
+        values = {
+            "features": self.features,
+            "recordings": self.recordings,
+            "mean": rounded[0],
+            "std": rounded[1],
+        }
         write_text(Path(path), json.dumps(values) + "\n")
 
     @classmethod
@@ -95,7 +102,7 @@ class Speaker:
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
             statistics = np.array([values["mean"], values["std"]], np.float32)
-            recordings = int(values["recordings"])
+            recordings, features = int(values["recordings"]), dict(values["features"])
         except OSError as error:
             raise UsageError(f"{path}: cannot read this speaker ({error.strerror})") from error
         except (ValueError, KeyError, TypeError) as error:
@@ -104,7 +111,7 @@ class Speaker:
             ) from error
         if not np.isfinite(statistics).all() or not (statistics[1] > 0).all() or recordings < 1:
             raise UsageError(f"{path}: damaged: the statistics are not usable; enrol again")
-        return cls(recordings, statistics)
+        return cls(recordings, statistics, features)
 
 
 class Recognizer:
@@ -246,10 +253,11 @@ class Recognizer:
                 "features.norm=enrol"
             )
         speaker = speech if isinstance(speech, Speaker) else self._enrolled(speech)
-        if speaker.statistics.shape != self._speaker_shape:
+        fits = speaker.statistics.shape == self._speaker_shape
+        if not fits or speaker.features != self.config.features:
             raise ModelError(
-                f"the speaker was enrolled with another model: statistics of shape "
-                f"{speaker.statistics.shape}, this model takes {self._speaker_shape}; enrol again"
+                "the speaker was enrolled with a model that hears other features; enrol again "
+                "with this one"
             )
         known = copy.copy(self)
         known.speaker = speaker
@@ -274,7 +282,8 @@ class Recognizer:
             raise AudioError("none of the recordings of the speaker has sound; give others")
         mean, square = moments / frames
         std = np.sqrt(np.maximum(square - mean**2, bundle.SMALLEST_STD**2))
-        return Speaker(count, np.stack([mean, std]).astype(np.float32))
+        statistics = np.stack([mean, std]).astype(np.float32)
+        return Speaker(count, statistics, self.config.features)
 
     def _in_order(
         self, batch: Sequence[Waveform | Prediction | AudioError]
