@@ -1,3 +1,4 @@
+import hashlib
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import soundfile
 import torch
@@ -282,6 +284,39 @@ def test_broken_folders_are_refused(
 ) -> None:
     with pytest.raises(ModelError, match=message):
         Recognizer(broken(folder, tmp_path, change))
+
+
+def test_a_model_with_other_inputs_is_refused(folder: Path, tmp_path: Path) -> None:
+    kind = onnx.TensorProto.FLOAT
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["image"], ["logits"])],
+        "other", [value("image", kind, [1, 2])], [value("logits", kind, [1, 2])],
+    )  # fmt: skip
+    opset = [onnx.helper.make_opsetid("", 20)]
+    data = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+
+    def change(copy: Path) -> None:
+        (copy / "model.onnx").write_bytes(data)
+        edited(sha256={"model.onnx": hashlib.sha256(data).hexdigest()})(copy)
+
+    with pytest.raises(ModelError, match="expected the inputs waveform, lengths, got image"):
+        Recognizer(broken(folder, tmp_path, change))
+
+
+def test_importing_and_loading_change_nothing_around_them(folder: Path) -> None:
+    code = (
+        "import logging, os, signal, sys, threading\n"
+        "def state(): return (dict(os.environ), os.getcwd(), logging.root.handlers[:],\n"
+        "    logging.root.level, threading.active_count(),\n"
+        "    [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)], sys.excepthook)\n"
+        "before = state()\n"
+        f"import emotone; recognizer = emotone.load({str(folder)!r})\n"
+        "import numpy; recognizer.predict((numpy.ones(16000), 16000))\n"
+        "assert state() == before"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_path: Path) -> None:

@@ -166,7 +166,8 @@ class Recognizer:
                 :func:`emotone.audio.from_array`.
 
         Raises:
-            AudioError: if it is not usable as audio, shorter than 25 ms, or silent throughout.
+            AudioError: if it is not usable as audio, shorter than 25 ms, or silent throughout, see
+                :func:`emotone.windows.has_sound`.
         """
         (answer,) = self.predict_many([speech])
         if isinstance(answer, AudioError):
@@ -303,8 +304,8 @@ class Recognizer:
         waveform = np.concatenate(head)
         if len(waveform) < SHORTEST_S * audio.SAMPLE_RATE:
             raise _too_short(speech, len(waveform) / audio.SAMPLE_RATE)
-        if not waveform.any():
-            raise AudioError(f"{_name(speech)}: silent throughout (all samples are zero)")
+        if not has_sound(waveform):
+            raise _silent(speech)
         return waveform
 
     def _over_windows(self, speech: Speech, pieces: Iterable[Waveform]) -> Prediction:
@@ -315,9 +316,7 @@ class Recognizer:
             total += self._probabilities(heard).sum(axis=0)
             count += len(heard)
         if count == 0:
-            raise AudioError(
-                f"{_name(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS)"
-            )
+            raise _silent(speech)
         return self._prediction(total / count)
 
     def _segments(self, windows: Sequence[Window]) -> list[Segment]:
@@ -419,6 +418,13 @@ def _too_short(speech: Speech, seconds: float) -> AudioError:
     return AudioError(
         f"{_name(speech)}: {1000 * seconds:.1f} ms are too short to show an emotion; at least "
         f"{1000 * SHORTEST_S:.0f} ms are needed"
+    )
+
+
+def _silent(speech: Speech) -> AudioError:
+    return AudioError(
+        f"{_name(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS); if there is "
+        "speech in it, make it louder"
     )
 
 
