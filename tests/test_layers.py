@@ -32,6 +32,7 @@ LAYERS = [
     {"trainer"},
     {"adaptation"},
     {"report", "display"},
+    {"serve"},
     {"cli"},
     {"__main__"},
 ]

@@ -1,5 +1,6 @@
 """The command line: a thin layer over functions that a notebook calls just as well."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -203,6 +204,48 @@ def ablate(
     show_ablation(results)
     html, *_ = write(out)
     typer.echo(f"report: {html}")
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model folder or name; several may be given.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that recognise; one per core by default.")
+    ] = None,
+    upload_mb: Annotated[float, typer.Option(help="Largest upload in megabytes.")] = 25.0,
+    minutes: Annotated[float, typer.Option(help="Longest audio of an upload.")] = 10.0,
+    queue: Annotated[int, typer.Option(min=1, help="Requests that may wait.")] = 32,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="EMOTONE_TOKEN", help="Bearer token that clients must send."),
+    ] = None,
+) -> None:
+    """Serve recognition: REST under /v1, its documentation at /docs."""
+    import uvicorn
+    from pydantic import ValidationError
+
+    from emotone.serve.app import create
+    from emotone.serve.options import ServeOptions
+
+    given = {"models": tuple(model) if model else None, "workers": workers or os.cpu_count()}
+    limits = {"upload_mb": upload_mb, "minutes": minutes, "queue": queue, "token": token}
+    chosen = {name: value for name, value in (given | limits).items() if value is not None}
+    try:
+        options = ServeOptions.model_validate(chosen)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"--{first['loc'][0]}: {first['msg']}".replace("_", "-")) from error
+    app = create(options)
+    logger = logging.getLogger("emotone.serve")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler())  # one JSON object per request, on standard error
+    typer.echo(f"http://{host}:{port}/docs (Ctrl-C ends)")
+    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
 
 
 @app.command()
