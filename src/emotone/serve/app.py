@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emotone import __version__, bundle
 from emotone.errors import AudioError, UsageError
+from emotone.serve.live import Live
 from emotone.serve.options import ServeOptions
 from emotone.serve.workers import CrashedError, Job, TooLongError, Workers
 
@@ -84,6 +85,7 @@ class Service:
         self.metrics = Metrics()
         self.workers: Workers | None = None
         self.waiting = 0
+        self.live = Live(options)
         self._threads = ThreadPoolExecutor(options.workers)
 
     def start(self) -> None:
@@ -242,6 +244,24 @@ def create(options: ServeOptions | None = None) -> FastAPI:
         """Recognise windows of a recording; those without sound have no label."""
         return await service.recognise(request, model, (window, hop))
 
+    @app.websocket("/v1/stream")
+    async def stream(
+        socket: WebSocket,
+        rate: Annotated[int, Query(ge=1000, le=384_000)],
+        model: str | None = None,
+        form: Annotated[str, Query(alias="format")] = "s16le",
+        window: Annotated[float, Query(ge=0.025, le=60, allow_inf_nan=False)] = 3.0,
+        hop: Annotated[float, Query(ge=0.1, le=60, allow_inf_nan=False)] = 1.0,
+    ) -> None:
+        """Recognise live audio: binary messages of samples in, a JSON object per window out."""
+        assert service.workers is not None
+        token = socket.query_params.get("token") or socket.headers.get("authorization", "")
+        if not _allowed(options, token.removeprefix("Bearer ")):
+            await socket.close(1008, "the token is missing or wrong")
+            return
+        recognizer = service.workers.models.get(model or options.models[0])
+        await service.live.serve(socket, recognizer, rate, form, window, hop)
+
     @app.get("/v1/models")
     async def models() -> list[dict[str, Any]]:
         """The models there are, the default one first."""
@@ -312,13 +332,17 @@ class Watch:
 
     def _check(self, headers: Headers, path: str) -> None:
         options = self.service.options
-        if options.token is not None and path not in OPEN:
-            given = headers.get("authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {options.token}".encode()):
-                raise RefusedError(401, "unauthorized", "the token is missing or wrong")
+        given = headers.get("authorization", "").removeprefix("Bearer ")
+        if path not in OPEN and not _allowed(options, given):
+            raise RefusedError(401, "unauthorized", "the token is missing or wrong")
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > options.upload_bytes:
             raise _too_large(options)
+
+
+def _allowed(options: ServeOptions, given: str) -> bool:
+    """Whether a client that gives this token may ask."""
+    return options.token is None or hmac.compare_digest(given.encode(), options.token.encode())
 
 
 def _limited(receive: Receive, options: ServeOptions) -> Receive:

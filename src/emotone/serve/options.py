@@ -16,6 +16,9 @@ class ServeOptions(Options):
         minutes: longest audio of an upload.
         seconds: longest time that an upload may be worked on.
         queue: requests that may wait; more are told to come again.
+        streams: live streams that one client, by its address, may have at once.
+        stream_minutes: longest live stream.
+        idle_s: seconds without audio, or without reading answers, after which a stream is closed.
         token: that clients must send as ``Authorization: Bearer``; ``None`` to ask for none.
     """
 
@@ -25,6 +28,9 @@ class ServeOptions(Options):
     minutes: float = Field(10.0, gt=0)
     seconds: float = Field(60.0, gt=0)
     queue: int = Field(32, ge=1)
+    streams: int = Field(4, ge=0)
+    stream_minutes: float = Field(60.0, gt=0)
+    idle_s: float = Field(30.0, gt=0)
     token: str | None = Field(None, min_length=8)
 
     @property

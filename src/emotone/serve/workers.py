@@ -21,7 +21,7 @@ import numpy as np
 from emotone import audio
 from emotone.errors import EmotoneError
 from emotone.listing import as_dict
-from emotone.recognizer import Recognizer, load
+from emotone.recognizer import Recognizer, Segment, load
 
 MEMORY = 2_000_000_000  # bytes that a worker may use beyond what it has when it is ready
 START_S = 60.0  # that a worker may take to load the models
@@ -196,13 +196,13 @@ def _done(recognizer: Recognizer, job: Job) -> dict[str, Any]:
         return result | as_dict(recognizer.predict(speech))
     window, hop = job.windows
     found = recognizer.segments(speech, window=window, hop=hop)
-    return result | {
-        "segments": [
-            {"start": round(segment.start, 3), "end": round(segment.end, 3)}
-            | as_dict(segment.prediction)
-            for segment in found
-        ]
-    }
+    return result | {"segments": [segment_as_dict(segment) for segment in found]}
+
+
+def segment_as_dict(segment: Segment) -> dict[str, Any]:
+    """What JSON says of a segment."""
+    times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
+    return times | as_dict(segment.prediction)
 
 
 def _limited(job: Job) -> Iterator[audio.Waveform]:
