@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test lint results models clean
+.PHONY: demo test lint results models bench clean
 
 demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
@@ -34,6 +34,11 @@ models: .venv/installed
 	$(BIN)/emotone train $(BASE) protocol.validation_speakers=10 --out out/held-out
 	$(BIN)/python results/models/robustness.py out/held-out emodb=$(DATA)/emodb ravdess=$(DATA)/ravdess
 	$(BIN)/python results/models/cards.py
+
+# Measures speed and size on this machine; nothing else should run.
+bench: .venv/installed
+	$(BIN)/python benchmarks/recognition.py > benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/install.py >> benchmarks/RESULTS.md
 
 lint: .venv/installed
 	$(BIN)/ruff check .

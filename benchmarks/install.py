@@ -57,6 +57,7 @@ def main() -> None:
         nothing = seconds_of([python, "-c", ""])
         imported = seconds_of([python, "-c", "import emotone"])
         answered = seconds_of([python, "-m", "emotone", "predict", str(wav), *chosen])
+    print("\n## Installation, `python benchmarks/install.py`\n")
     print("| | |\n|---|---|")
     print(f"| installed size without extras | {(whole - empty) / 1e6:.0f} MB |")
     print(f"| packages | {len(names) - 2} |")

@@ -76,7 +76,8 @@ def main() -> None:
                 taken[name].append(seconds_of(work))
     medians = {name: statistics.median(times) / count for name, times in taken.items()}
     slowest = medians["openSMILE eGeMAPSv02, file by file"]
-    print(f"{count} files of {SECONDS:g} s, one core, medians of {rounds} rounds\n")
+    print("## Recognition, `python benchmarks/recognition.py`\n")
+    print(f"{count} files of {SECONDS:g} s, one core, medians of {rounds} rounds.\n")
     print("| from file to answer | ms per file | times real time | openSMILE's time over it |")
     print("|---|---|---|---|")
     for name, each in medians.items():

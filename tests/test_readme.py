@@ -79,6 +79,16 @@ def script(path: Path) -> ModuleType:
     return module
 
 
+def test_what_the_readme_says_of_the_models_stands_in_their_cards() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    said = [
+        line for line in readme.splitlines() if re.match(r"\| .* \| new (speakers|corpus)", line)
+    ]
+    text = (bundle.MODELS / "emotone-base" / bundle.CARD).read_text(encoding="utf-8")
+    assert len(said) == 7
+    assert set(said) <= set(text.splitlines())
+
+
 @pytest.mark.parametrize("name", ["emotone-base", "emotone-8"])
 def test_the_cards_are_made_from_the_results(name: str) -> None:
     cards = script(RESULTS / "models" / "cards.py")
