@@ -35,6 +35,7 @@ def test_a_shipped_model_is_whole_and_small(name: str) -> None:
     files = {path.name: path.stat().st_size for path in folder.iterdir() if path.name != ".lock"}
     assert set(files) == {"config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"}
     assert sum(files.values()) < 5e6
+    assert b".py" not in (folder / "model.onnx").read_bytes()  # traces of where it was made
     assert package.load(name).labels == LABELS[name]
     network = rebuilt(folder)
     for seconds in (0.03, 1.0, 4.7):

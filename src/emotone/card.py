@@ -39,7 +39,7 @@ def render(
         licence: a sentence about the licence of the weights.
         robustness: rows of changes of the input and columns of corpora.
     """
-    return template("card.md.j2").render(
+    text = template("card.md.j2").render(
         title=title,
         loaded=json.dumps(title),
         labels=list(model["labels"]),
@@ -49,6 +49,7 @@ def render(
         licence=licence or "The licence of the weights follows from those of the corpora.",
         robustness=robustness,
     )
+    return text + "\n"
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         assert program is not None
         path = Path(folder) / "model.onnx"
         program.save(str(path), external_data=False)
-        model = path.read_bytes()
+        model = _without_traces(path.read_bytes())
     if enrolling:
         defaults = [value.numpy() for value in nobody]
         model = _with_defaults(model, dict(zip(SPEAKER, defaults, strict=True)))
@@ -143,6 +143,21 @@ class _Enrolling(nn.Module):
         moments = torch.stack([valid.sum(dim=2) / count, valid.square().sum(dim=2) / count], dim=1)
         statistics = self.features.blended(speaker, weight)
         return self.crnn(self.features.stack(log_mel, frames, statistics[None]), frames), moments
+
+
+def _without_traces(model: bytes) -> bytes:
+    """Take out what the exporter notes of the code and its place on this machine."""
+    program = onnx.load_from_string(model)
+    graphs = [program.graph, *program.functions]
+    for part in [program, *graphs, *(node for graph in graphs for node in graph.node)]:
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    for value in [*program.graph.value_info, *program.graph.input, *program.graph.output]:
+        del value.metadata_props[:]
+        value.ClearField("doc_string")
+    for weights in program.graph.initializer:
+        del weights.metadata_props[:]
+    return bytes(program.SerializeToString())
 
 
 def _with_defaults(model: bytes, defaults: dict[str, NDArray[np.float32]]) -> bytes:
