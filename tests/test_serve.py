@@ -155,6 +155,23 @@ def test_a_token_is_asked_for(folder: Path) -> None:
         assert client.get("/v1/models", headers=right).status_code == 200
 
 
+def test_who_cannot_be_served_now_is_told_to_come_again(folder: Path) -> None:
+    app = create(ServeOptions(models=(str(folder),), workers=1, seconds=1, queue=1))
+    service: Any = app.user_middleware[0].kwargs["service"]
+    sound = {"file": wav()}
+    with TestClient(app) as client:
+        worker = service.workers._free.get()
+        late = client.post("/v1/predict", files=sound)
+        assert "no worker came free" in error_of(late, 503, "busy")
+        service.workers._free.put(worker)
+        service.waiting = 2
+        full = client.post("/v1/predict", files=sound)
+        assert "too many requests" in error_of(full, 503, "busy")
+        assert full.headers["retry-after"] == "1"
+        service.waiting = 0
+        assert client.post("/v1/predict", files=sound).status_code == 200
+
+
 def test_a_worker_that_dies_is_replaced(folder: Path) -> None:
     options = ServeOptions(models=(str(folder),), workers=1, seconds=30)
     others = children(os.getpid())

@@ -153,6 +153,12 @@ def as_dict(prediction: Prediction | None) -> dict[str, Any]:
     }
 
 
+def segment_as_dict(segment: Segment) -> dict[str, Any]:
+    """What a JSON object says of a segment; times in seconds."""
+    times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
+    return times | as_dict(segment.prediction)
+
+
 Answer = Prediction | list[Segment] | AudioError
 
 
@@ -191,18 +197,17 @@ def _lines(
     file: Path, answer: Prediction | list[Segment], kind: Kind, header: list[str]
 ) -> Iterator[str]:
     for part in answer if isinstance(answer, list) else [answer]:
-        times: dict[str, Any] = {}
-        prediction = part if isinstance(part, Prediction) else part.prediction
-        if isinstance(part, Segment):
-            times = {"start": round(part.start, 3), "end": round(part.end, 3)}
-        values = {"file": str(file)} | times | as_dict(prediction)
+        segment = isinstance(part, Segment)
+        prediction = part.prediction if isinstance(part, Segment) else part
+        said = segment_as_dict(part) if isinstance(part, Segment) else as_dict(part)
+        values = {"file": str(file)} | said
         if kind == "json":
             yield json.dumps(values, ensure_ascii=False) + "\n"
         elif kind == "csv":
             shares = values.pop("probabilities") or {}
             yield _row([*(values | {f"p_{k}": v for k, v in shares.items()}).values()], header)
         else:
-            when = f"{times['start']:8.1f} … {times['end']:.1f} s  " if times else ""
+            when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if segment else ""
             yield f"{when}{_said(prediction)}  {file}{_doubt(prediction)}\n"
 
 

@@ -28,7 +28,7 @@ from emotone import __version__, bundle
 from emotone.errors import AudioError, UsageError
 from emotone.serve.live import Live
 from emotone.serve.options import ServeOptions
-from emotone.serve.workers import CrashedError, Job, TooLongError, Workers
+from emotone.serve.workers import BusyError, CrashedError, Job, TooLongError, Workers
 
 HINTS = {
     "not_audio": "send a WAV, FLAC, MP3, Ogg, Opus, M4A or WebM file with sound in it",
@@ -135,6 +135,8 @@ class Service:
             raise RefusedError(
                 400, "not_audio", f"the upload cannot be decoded: {error}"
             ) from error
+        except BusyError as error:
+            raise RefusedError(503, "busy", str(error)) from error
         except UsageError as error:
             raise RefusedError(422, "invalid", str(error)) from error
         finally:

@@ -9,9 +9,9 @@ import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 
 from emotone.errors import AudioError, EmotoneError
+from emotone.listing import segment_as_dict
 from emotone.recognizer import Recognizer, Segment
 from emotone.serve.options import ServeOptions
-from emotone.serve.workers import segment_as_dict
 
 FORMATS = {"s16le": "<i2", "f32le": "<f4"}
 DONE, UNUSABLE, REFUSED, TOO_LONG, IDLE = 1000, 1003, 1008, 1009, 4408  # codes of closing

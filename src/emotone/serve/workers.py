@@ -20,8 +20,8 @@ import numpy as np
 
 from emotone import audio
 from emotone.errors import EmotoneError
-from emotone.listing import as_dict
-from emotone.recognizer import Recognizer, Segment, load
+from emotone.listing import as_dict, segment_as_dict
+from emotone.recognizer import Recognizer, load
 
 MEMORY = 2_000_000_000  # bytes that a worker may use beyond what it has when it is ready
 START_S = 60.0  # that a worker may take to load the models
@@ -197,12 +197,6 @@ def _done(recognizer: Recognizer, job: Job) -> dict[str, Any]:
     window, hop = job.windows
     found = recognizer.segments(speech, window=window, hop=hop)
     return result | {"segments": [segment_as_dict(segment) for segment in found]}
-
-
-def segment_as_dict(segment: Segment) -> dict[str, Any]:
-    """What JSON says of a segment."""
-    times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
-    return times | as_dict(segment.prediction)
 
 
 def _limited(job: Job) -> Iterator[audio.Waveform]:
