@@ -1,9 +1,11 @@
-"""The service as an ASGI application: REST under ``/v1``, health, metrics, OpenAPI at ``/docs``.
+"""The service as an ASGI application: REST under ``/v1``, the page, health, metrics, ``/docs``.
 
 Errors are JSON: ``{"error": {"code": …, "message": …, "hint": …}}``.
 """
 
 import asyncio
+import base64
+import binascii
 import hmac
 import json
 import logging
@@ -16,17 +18,21 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from python_multipart.exceptions import MultipartParseError
-from starlette.datastructures import Headers, UploadFile
+from starlette.datastructures import Headers, MutableHeaders, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emotone import __version__, bundle
 from emotone.errors import AudioError, UsageError
+from emotone.serve import page
 from emotone.serve.live import Live
+from emotone.serve.answers import REFUSALS, UNAUTHORIZED, Answer, Model, Refusal, Segments
 from emotone.serve.options import ServeOptions
 from emotone.serve.workers import BusyError, CrashedError, Job, TooLongError, Workers
 
@@ -38,7 +44,8 @@ HINTS = {
     "invalid": "see /docs for what is expected",
     "unknown_model": "see /v1/models for the models there are",
     "busy": "try again after the seconds that Retry-After says",
-    "unauthorized": "send the header Authorization: Bearer TOKEN",
+    "unauthorized": "send the header Authorization: Bearer TOKEN; in a browser, give the token as "
+    "the password, with any name",
     "incomplete": "send it again",
     "too_slow": "send it over a faster connection, or a smaller file",
     "not_found": "see /docs for what there is",
@@ -47,6 +54,22 @@ HINTS = {
 RAW = ("audio/", "video/", "application/octet-stream")
 OPEN = ("/health", "/ready")  # that need no token
 RETRY_S = 1
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "audio/wav": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
 Name = Annotated[str | None, Query(description="A name of /v1/models; the first by default.")]
 log = logging.getLogger("emotone.serve")
 
@@ -192,12 +215,13 @@ def create(options: ServeOptions | None = None) -> FastAPI:
         yield
         await asyncio.to_thread(service.stop)
 
-    app = FastAPI(
-        title="emotone", version=__version__, lifespan=lifespan,
+    app = FastAPIOffline(
+        redoc_url=None, title="emotone", version=__version__, lifespan=lifespan,
         description="Speech emotion recognition.",
     )  # fmt: skip
 
-    app.add_middleware(Watch, service=service)
+    allowed: dict[str, set[str]] = {}
+    app.add_middleware(Watch, service=service, allowed=allowed)
 
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> JSONResponse:
@@ -214,29 +238,12 @@ def create(options: ServeOptions | None = None) -> FastAPI:
         code = "not_found" if error.status_code == 404 else "invalid"
         return _refused(RefusedError(error.status_code, code, str(error.detail)))
 
-    body = {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["file"],
-                        "properties": {"file": {"type": "string", "format": "binary"}},
-                    }
-                },
-                "audio/wav": {"schema": {"type": "string", "format": "binary"}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            },
-        }
-    }
-
-    @app.post("/v1/predict", openapi_extra=body)
+    @app.post("/v1/predict", openapi_extra=UPLOAD, responses=REFUSALS, response_model=Answer)
     async def predict(request: Request, model: Name = None) -> dict[str, Any]:
         """Recognise the emotion of a recording."""
         return await service.recognise(request, model, None)
 
-    @app.post("/v1/segments", openapi_extra=body)
+    @app.post("/v1/segments", openapi_extra=UPLOAD, responses=REFUSALS, response_model=Segments)
     async def segments(
         request: Request,
         model: Name = None,
@@ -257,14 +264,14 @@ def create(options: ServeOptions | None = None) -> FastAPI:
     ) -> None:
         """Recognise live audio: binary messages of samples in, a JSON object per window out."""
         assert service.workers is not None
-        token = socket.query_params.get("token") or socket.headers.get("authorization", "")
-        if not _allowed(options, token.removeprefix("Bearer ")):
+        token = socket.query_params.get("token")
+        if not _allowed(options, token or _token_in(socket.headers)):
             await socket.close(1008, "the token is missing or wrong")
             return
         recognizer = service.workers.models.get(model or options.models[0])
         await service.live.serve(socket, recognizer, rate, form, window, hop)
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses=UNAUTHORIZED, response_model=list[Model])
     async def models() -> list[dict[str, Any]]:
         """The models there are, the default one first."""
         assert service.workers is not None
@@ -284,26 +291,36 @@ def create(options: ServeOptions | None = None) -> FastAPI:
         """Whether the server lives."""
         return {"status": "alive", "version": __version__}
 
-    @app.get("/ready")
+    @app.get("/ready", responses={503: {"model": Refusal, "description": "Not yet."}})
     async def ready() -> dict[str, str]:
         """Whether the models are loaded."""
         if service.workers is None:
             raise RefusedError(503, "starting", "the models are being loaded")
         return {"status": "ready"}
 
-    @app.get("/metrics")
+    @app.get("/metrics", responses=UNAUTHORIZED, response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Counters in Prometheus's format."""
         return Response(generate_latest(service.metrics.registry), media_type="text/plain")
 
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            allowed.setdefault(route.path, set()).update(route.methods)
+    page.mount(app)
     return app
 
 
 class Watch:
-    """Checks each request before its body is read, bounds the body, counts and logs the answer."""
+    """Checks each request before its body is read, bounds the body, counts and logs the answer.
 
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self.app, self.service = app, service
+    Args:
+        app: what answers.
+        service: whose limits and metrics they are.
+        allowed: methods of each path; others would go to the page, which takes all that is left.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, allowed: dict[str, set[str]]) -> None:
+        self.app, self.service, self.allowed = app, service, allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -315,11 +332,15 @@ class Watch:
         async def watched(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = page.POLICY
             await send(message)
 
         try:
-            self._check(Headers(scope=scope), scope["path"])
-            await self.app(scope, _limited(receive, self.service.options), watched)
+            self._check(Headers(scope=scope), scope["path"], scope["method"])
+            if scope["method"] in ("POST", "PUT", "PATCH"):
+                receive = _limited(receive, self.service.options)
+            await self.app(scope, receive, watched)
         except RefusedError as error:
             await _refused(error)(scope, receive, watched)
         finally:
@@ -332,14 +353,28 @@ class Watch:
                       "ms": round(1000 * seconds, 1)}  # fmt: skip
             log.info(json.dumps(record))
 
-    def _check(self, headers: Headers, path: str) -> None:
+    def _check(self, headers: Headers, path: str, method: str) -> None:
         options = self.service.options
-        given = headers.get("authorization", "").removeprefix("Bearer ")
-        if path not in OPEN and not _allowed(options, given):
+        if path not in OPEN and not _allowed(options, _token_in(headers)):
             raise RefusedError(401, "unauthorized", "the token is missing or wrong")
+        if path in self.allowed and method not in self.allowed[path]:
+            raise RefusedError(405, "invalid", f"{path} takes {', '.join(self.allowed[path])}")
+        if page.is_closed(path):
+            raise RefusedError(404, "not_found", "Not Found")
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > options.upload_bytes:
             raise _too_large(options)
+
+
+def _token_in(headers: Headers) -> str:
+    """The bearer token, or the password that a browser asked for."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(given).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return given if kind.lower() == "bearer" else ""
 
 
 def _allowed(options: ServeOptions, given: str) -> bool:
@@ -375,8 +410,10 @@ def _too_large(options: ServeOptions) -> RefusedError:
 def _refused(error: RefusedError) -> JSONResponse:
     content = {"code": error.code, "message": str(error), "hint": HINTS[error.code]}
     headers = {}
+    if error.status == 405:
+        headers["Allow"] = str(error).rpartition(" takes ")[2]
     if error.status == 503:
         headers["Retry-After"] = str(RETRY_S)
     if error.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = 'Basic realm="emotone", charset="UTF-8"'
     return JSONResponse({"error": content}, error.status, headers)

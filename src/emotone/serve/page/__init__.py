@@ -1,0 +1,49 @@
+"""The web page, mounted into the service with Gradio.
+
+``page.js`` asks the service's own interface from the browser, so audio has one way in, with one set
+of limits, and Gradio's ways of sending files are closed.
+"""
+
+import os
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+HERE = Path(__file__).parent
+SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own would be asked of Google
+# what Gradio's page needs of Gradio's server
+NEEDED = ("/gradio_api/startup-events", "/gradio_api/heartbeat", "/gradio_api/info")
+CLOSED = "/gradio_api"
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    "media-src 'self' blob:; worker-src 'self' blob:; frame-ancestors 'self'"
+)
+
+
+def is_closed(path: str) -> bool:
+    """Whether a path is one of Gradio's that the page does not need."""
+    return path.startswith(CLOSED) and not path.startswith(NEEDED)
+
+
+def mount(app: FastAPI) -> None:
+    """Put the page at ``/``, behind all paths that the application has already."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
+    import gradio
+
+    app.mount("/page/samples", StaticFiles(directory=HERE / "samples"))
+    with gradio.Blocks(title="emotone", analytics_enabled=False) as blocks:
+        gradio.Markdown(
+            "# emotone\nWhat emotion does a voice carry? A small network, on this server alone. "
+            "It errs; do not judge people by it. [How to ask it from a program](docs)"
+        )
+        gradio.HTML(
+            html_template=(HERE / "page.html").read_text(encoding="utf-8"),
+            css_template=(HERE / "page.css").read_text(encoding="utf-8"),
+            js_on_load=(HERE / "page.js").read_text(encoding="utf-8"),
+        )
+    theme = gradio.themes.Default(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"])
+    gradio.mount_gradio_app(
+        app, blocks, path="/", theme=theme, footer_links=[], run_history=False, ssr_mode=False
+    )
