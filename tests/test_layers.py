@@ -13,7 +13,7 @@ PACKAGE = Path(emotone.__file__).parent
 
 LAYERS = [
     {"errors", "options"},
-    {"files"},
+    {"files", "onnx"},
     {"audio", "metrics"},
     {"windows", "bundle"},
     {"recognizer"},
@@ -43,6 +43,7 @@ WITHOUT_TORCH = [
     "audio",
     "windows",
     "bundle",
+    "onnx",
     "recognizer",
     "listing",
     "cli",

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -317,6 +318,20 @@ def test_importing_and_loading_change_nothing_around_them(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_nobody_is_told_that_it_is_used(folder: Path, tmp_path: Path) -> None:
+    # ONNX Runtime keeps what it would upload in these folders, unless it finds itself under test
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG")}
+    environment = kept | dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
+    code = (
+        "import os, numpy, emotone; before = dict(os.environ)\n"
+        f"model = emotone.load({str(folder)!r})\n"
+        "model.predict((numpy.random.default_rng(0).normal(0, 0.1, 16_000), 16_000))\n"
+        "assert dict(os.environ) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_path: Path) -> None:

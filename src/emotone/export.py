@@ -12,7 +12,6 @@ from typing import Any, cast
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnxscript import opset20
@@ -23,6 +22,7 @@ from emotone.audio import Waveform
 from emotone.errors import ModelError
 from emotone.features import frame_mask
 from emotone.model import BLSTM, Network
+from emotone.onnx import onnxruntime
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from emotone import audio, bundle
 from emotone.audio import Waveform
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.files import write_text
+from emotone.onnx import onnxruntime
 from emotone.windows import HOP_S, SILENCE_DB, WINDOW_S, Window, Windows, has_sound
 
 SHORTEST_S = 0.025  # a frame; less cannot show an emotion

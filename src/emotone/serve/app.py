@@ -31,8 +31,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from emotone import __version__, bundle
 from emotone.errors import AudioError, UsageError
 from emotone.serve import page
-from emotone.serve.live import Live
 from emotone.serve.answers import REFUSALS, UNAUTHORIZED, Answer, Model, Refusal, Segments
+from emotone.serve.live import Live
 from emotone.serve.options import ServeOptions
 from emotone.serve.workers import BusyError, CrashedError, Job, TooLongError, Workers
 
@@ -305,7 +305,7 @@ def create(options: ServeOptions | None = None) -> FastAPI:
 
     for route in app.routes:
         if isinstance(route, APIRoute):
-            allowed.setdefault(route.path, set()).update(route.methods)
+            allowed.setdefault(route.path, set()).update(route.methods or ())
     page.mount(app)
     return app
 

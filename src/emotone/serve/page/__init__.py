@@ -5,10 +5,13 @@ of limits, and Gradio's ways of sending files are closed.
 """
 
 import os
+import tempfile
 from pathlib import Path
+from typing import cast
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Mount
 
 HERE = Path(__file__).parent
 SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own would be asked of Google
@@ -28,11 +31,24 @@ def is_closed(path: str) -> bool:
 
 
 def mount(app: FastAPI) -> None:
-    """Put the page at ``/``, behind all paths that the application has already."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
-    import gradio
+    """Put the page at ``/``, behind all paths that the application has already.
 
+    Errors are answered as the application answers them.
+    """
     app.mount("/page/samples", StaticFiles(directory=HERE / "samples"))
+    with tempfile.TemporaryDirectory() as unused:  # for uploads, which are closed
+        os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": unused}
+        _mount(app)
+    last = app.routes[-1]
+    assert isinstance(last, Mount)
+    gradio_app = cast(FastAPI, last.app)
+    for error, handler in app.exception_handlers.items():
+        gradio_app.add_exception_handler(error, handler)
+
+
+def _mount(app: FastAPI) -> None:
+    import gradio  # it reads the environment
+
     with gradio.Blocks(title="emotone", analytics_enabled=False) as blocks:
         gradio.Markdown(
             "# emotone\nWhat emotion does a voice carry? A small network, on this server alone. "
