@@ -39,6 +39,7 @@ models: .venv/installed
 bench: .venv/installed
 	$(BIN)/python benchmarks/recognition.py > benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/install.py >> benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/serve.py >> benchmarks/RESULTS.md
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -219,13 +219,17 @@ def serve(
     ] = None,
     upload_mb: Annotated[float, typer.Option(help="Largest upload in megabytes.")] = 25.0,
     minutes: Annotated[float, typer.Option(help="Longest audio of an upload.")] = 10.0,
-    queue: Annotated[int, typer.Option(min=1, help="Requests that may wait.")] = 32,
+    seconds: Annotated[float, typer.Option(help="Longest time to work on an upload.")] = 60.0,
+    queue: Annotated[int, typer.Option(help="Requests that may wait.")] = 32,
+    streams: Annotated[int, typer.Option(help="Live streams of one client.")] = 4,
+    stream_minutes: Annotated[float, typer.Option(help="Longest live stream.")] = 60.0,
+    idle_s: Annotated[float, typer.Option(help="Silence after which a stream is closed.")] = 30.0,
     token: Annotated[
         str | None,
         typer.Option(envvar="EMOTONE_TOKEN", help="Bearer token that clients must send."),
     ] = None,
 ) -> None:
-    """Serve recognition: REST under /v1, its documentation at /docs."""
+    """Serve recognition: a page to try it, REST under /v1, its documentation at /docs."""
     import uvicorn
     from pydantic import ValidationError
 
@@ -233,7 +237,10 @@ def serve(
     from emotone.serve.options import ServeOptions
 
     given = {"models": tuple(model) if model else None, "workers": workers or os.cpu_count()}
-    limits = {"upload_mb": upload_mb, "minutes": minutes, "queue": queue, "token": token}
+    limits = {
+        "upload_mb": upload_mb, "minutes": minutes, "seconds": seconds, "queue": queue,
+        "streams": streams, "stream_minutes": stream_minutes, "idle_s": idle_s, "token": token,
+    }  # fmt: skip
     chosen = {name: value for name, value in (given | limits).items() if value is not None}
     try:
         options = ServeOptions.model_validate(chosen)
@@ -244,7 +251,7 @@ def serve(
     logger = logging.getLogger("emotone.serve")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())  # one JSON object per request, on standard error
-    typer.echo(f"http://{host}:{port}/docs (Ctrl-C ends)")
+    typer.echo(f"http://{host}:{port} (Ctrl-C ends)")
     uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
 
 

@@ -18,7 +18,7 @@ async function models() {
   const answer = await fetch("v1/models");
   if (!answer.ok) throw new Error("the models cannot be listed");
   for (const model of await answer.json()) {
-    const option = new Option(`${model.name.split("/").pop()}: ${model.labels.join(", ")}`, model.name);
+    const option = new Option(`${model.name.split("/").pop()}, ${model.labels.length} emotions`, model.name);
     option.labels = model.labels;
     find("model").add(option);
   }
