@@ -230,7 +230,10 @@ class Connection:
         if self.streams is None or self.streams[0].at_eof():  # the service closes idle ones
             self.streams = await asyncio.open_connection("127.0.0.1", self.port)
         reader, writer = self.streams
-        head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\nContent-Length: {len(sound)}\r\n\r\n"
+        head = (
+            "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n"
+            f"Content-Length: {len(sound)}\r\n\r\n"
+        )
         writer.write(head.encode() + sound)
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
         (length,) = [int(line.split(":")[1]) for line in lines if line.startswith("content-length")]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,27 @@ def test_the_command_serves_and_stops_gracefully(
     while any(Path(f"/proc/{worker}").exists() for worker in workers):
         assert time.monotonic() < deadline, "a worker outlived the server"
         time.sleep(0.05)
+
+
+def test_what_runs_is_finished_before_the_end(
+    address: tuple[str, "subprocess.Popen[str]"],
+) -> None:
+    url, process = address
+    long = np.tile(voice(0, 1.0, 8000), 590)  # so long that it is worked on when the end is asked
+    file = io.BytesIO()
+    soundfile.write(file, long, 8000, format="WAV", subtype="PCM_16")
+    with ThreadPoolExecutor() as pool:
+        body, headers = file.getvalue(), {"Content-Type": "audio/wav"}
+        asked = pool.submit(
+            httpx.post, f"{url}/v1/predict", content=body, headers=headers, timeout=60
+        )
+        deadline = time.monotonic() + 30
+        while "emotone_waiting 1.0" not in httpx.get(f"{url}/metrics").text:
+            assert time.monotonic() < deadline
+            assert not asked.done()
+        process.send_signal(signal.SIGTERM)
+        assert asked.result().status_code == 200
+    process.communicate(timeout=30)
 
 
 def test_bad_options_are_one_line() -> None:

@@ -36,6 +36,7 @@ def encoded() -> dict[str, bytes]:
         file = io.BytesIO()
         with av.open(file, "w", format=kind) as container:
             stream = container.add_stream(codec, rate=48_000)
+            assert isinstance(stream, av.AudioStream)
             samples = np.repeat(speech, 3)[None].astype(np.float32)
             frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
             frame.sample_rate = 48_000
@@ -58,13 +59,13 @@ def mutated(sound: bytes, rng: np.random.Generator) -> bytes:
         place = rng.integers(0, min(len(data), 96) - 4)
         data[place : place + 4] = rng.choice([0, 1, 127, 255], size=4)
     elif way == 3:
-        start, size = rng.integers(len(data)), rng.integers(1, 400)
+        start, size = int(rng.integers(len(data))), int(rng.integers(1, 400))
         data = np.concatenate([data[:start], np.tile(data[start : start + size], 3), data[start:]])
     elif way == 4:
         data = np.concatenate([rng.integers(256, size=rng.integers(1, 99)).astype(np.uint8), data])
     else:
-        start = rng.integers(len(data))
-        data = np.delete(data, np.arange(start, min(start + rng.integers(1, 999), len(data))))
+        start, size = int(rng.integers(len(data))), int(rng.integers(1, 999))
+        data = np.concatenate([data[:start], data[start + size :]])
     return data.tobytes()
 
 
