@@ -17,7 +17,8 @@ LAYERS = [
     {"audio", "metrics"},
     {"windows", "bundle"},
     {"recognizer"},
-    {"listing", "plot"},
+    {"jobs", "plot"},
+    {"listing"},
     {"features", "acrnn"},
     {"model"},
     {"export"},
@@ -45,6 +46,7 @@ WITHOUT_TORCH = [
     "bundle",
     "onnx",
     "recognizer",
+    "jobs",
     "listing",
     "cli",
 ]

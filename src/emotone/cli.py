@@ -85,6 +85,9 @@ def predict(
         Path | None, typer.Option(help="Keep how the speaker sounds, as JSON.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads to recognise with.")] = 1,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes to recognise many files with; same answers.")
+    ] = 1,
 ) -> None:
     """Recognise emotion in audio files; those that cannot be used are named, the rest goes on."""
     from emotone.listing import files_in, recognise, speaker_of
@@ -114,6 +117,7 @@ def predict(
         kind="json" if json else "csv" if csv else "table",
         output=output,
         segments=(window, hop) if segments else None,
+        jobs=jobs,
     )
     if failed:
         raise typer.Exit(1)

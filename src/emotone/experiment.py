@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import platform
 import signal
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from emotone.errors import EmotoneError, StorageError, UsageError
 from emotone.files import replacing, suppress_os_errors, write_text
 from emotone.folds import Fold, make_folds, training_fold
 from emotone.functionals import Functionals, OpensmileSvmOptions
+from emotone.jobs import die_with_parent
 from emotone.model import Network, multiply_adds
 from emotone.training import History, Speed
 
@@ -478,7 +478,7 @@ def _noticing_interrupts() -> Iterator[Any]:
 def _work(connection: Connection, run: Run) -> None:
     """Do one run; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    _die_with_parent()
+    die_with_parent()
     torch.set_num_threads(run.experiment.config.runtime.threads)
     training.keep_memory()
     try:
@@ -599,23 +599,6 @@ def _processes() -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     return context
-
-
-def _die_with_parent() -> None:
-    """End this process when the one that started it ends, however that happens.
-
-    A death signal of the system would not do: it comes when the server that forks dies, which
-    waits for its children.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:

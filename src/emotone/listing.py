@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -24,6 +24,7 @@ from rich.progress import (
 
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.files import replacing
+from emotone.jobs import answers, in_order
 from emotone.recognizer import Prediction, Recognizer, Segment, Speaker
 
 SUFFIXES = (
@@ -74,6 +75,7 @@ def recognise(
     kind: Kind = "table",
     output: Path | None = None,
     segments: tuple[float, float] | None = None,
+    jobs: int = 1,
 ) -> int:
     """Recognise files; answers go to standard output or a file, errors to standard error.
 
@@ -86,6 +88,7 @@ def recognise(
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
         output: file to write, by whose name the kind is chosen.
         segments: window and hop in seconds, to recognise windows of each file.
+        jobs: processes to recognise with; answers and their order do not depend on it.
 
     Returns:
         How many files could not be used.
@@ -119,8 +122,12 @@ def recognise(
                 progress.update(task, description=text)
 
             readable = _readable(left, Path(temporary))
-            answers = _answers(recognizer, readable, segments, advance)
-            for file, answer in zip(left, answers, strict=True):
+            found = (
+                in_order(recognizer, readable, segments, advance)
+                if jobs == 1
+                else answers(recognizer, readable, segments, jobs)
+            )
+            for file, answer in zip(left, found, strict=True):
                 progress.advance(task)
                 if isinstance(answer, AudioError):
                     failed += 1
@@ -157,26 +164,6 @@ def segment_as_dict(segment: Segment) -> dict[str, Any]:
     """What a JSON object says of a segment; times in seconds."""
     times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
     return times | as_dict(segment.prediction)
-
-
-Answer = Prediction | list[Segment] | AudioError
-
-
-def _answers(
-    recognizer: Recognizer,
-    files: Iterable[Path],
-    segments: tuple[float, float] | None,
-    advance: Callable[[float], None],
-) -> Iterator[Answer]:
-    if segments is None:
-        yield from recognizer.predict_many(files)
-        return
-    window, hop = segments
-    for file in files:
-        try:
-            yield recognizer.segments(file, window=window, hop=hop, advance=advance)
-        except AudioError as error:
-            yield error
 
 
 def _readable(files: Iterable[Path], folder: Path) -> Iterator[Path]:
