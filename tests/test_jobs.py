@@ -57,13 +57,13 @@ def test_the_command_writes_the_same_and_counts_what_failed(
 def test_killed_at_any_moment_it_continues_with_nothing_lost_or_twice(
     folder: Path, recordings: Path, tmp_path: Path
 ) -> None:
-    command = ["predict", recordings, "--jobs", "2", "--model", folder, "--output"]
+    command = ["predict", str(recordings), "--jobs", "2", "--model", str(folder), "--output"]
     emotone(*command, tmp_path / "whole.csv")
     whole = (tmp_path / "whole.csv").read_text()
     output = tmp_path / "killed.csv"
     for least in (1, len(whole) // 3, len(whole) // 2):
         process = subprocess.Popen(
-            [sys.executable, "-m", "emotone", *map(str, command), str(output)],
+            [sys.executable, "-m", "emotone", *command, str(output)],
             stderr=subprocess.DEVNULL,
         )
         while process.poll() is None and (not output.exists() or output.stat().st_size < least):

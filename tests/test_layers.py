@@ -13,7 +13,7 @@ PACKAGE = Path(emotone.__file__).parent
 
 LAYERS = [
     {"errors", "options"},
-    {"files", "onnx"},
+    {"cluster", "files", "onnx"},
     {"audio", "metrics"},
     {"windows", "bundle"},
     {"recognizer"},

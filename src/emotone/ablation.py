@@ -382,7 +382,8 @@ def _row(variant: Experiment, counts: dict[int, NDArray[np.int64]]) -> dict[str,
         "WAR": None,
         "parameters": details[0]["parameters"] if details else None,
         "multiply_adds_per_s": details[0]["multiply_adds_per_s"] if details else None,
-        "training_s": sum(run["seconds"] for run in details) / len(details) if details else None,
+        # the median, because runs that were paused or shared their core took longer
+        "training_s": float(np.median([run["seconds"] for run in details])) if details else None,
         "differences": {},
     }
     if counts:

@@ -23,6 +23,10 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Options, such as training.epochs=20."),
 ]
+OnCluster = Annotated[
+    str | None,
+    typer.Option("--cluster", metavar="auto|ray://HOST:PORT", help="Run on a Ray cluster."),
+]
 
 
 def main() -> None:
@@ -48,11 +52,12 @@ def crossval(
     overrides: Overrides = None,
     *,
     out: Out,
+    cluster: OnCluster = None,
 ) -> None:
     """Cross-validate: folds × seeds, speaker-independent, resumable; writes results and report."""
     from emotone.config import load
 
-    _crossval(load(config, overrides or []), out)
+    _crossval(load(config, _with_cluster(overrides, cluster)), out)
 
 
 @app.command()
@@ -196,13 +201,14 @@ def ablate(
     hours: Annotated[
         float | None, typer.Option(min=0, help="Stop after so long, with a partial table.")
     ] = None,
+    cluster: OnCluster = None,
 ) -> None:
     """Compare variants over the same folds and seeds: paired, resumable; writes the table."""
     from emotone import ablation
     from emotone.display import TerminalObserver, show_ablation
     from emotone.report import write
 
-    loaded = ablation.load(config, overrides or [])
+    loaded = ablation.load(config, _with_cluster(overrides, cluster))
     with TerminalObserver() as observer:
         results = ablation.ablate(loaded, out, observer, hours)
     show_ablation(results)
@@ -322,6 +328,10 @@ def download(
     typer.echo("asking the repository …", err=True)
     folder = download(name, out, version=version, repository=repository)
     typer.echo(f"{folder}: read it with corpus.name=audformat corpus.root={folder}")
+
+
+def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]:
+    return [*(overrides or []), *([f"runtime.cluster={address}"] if address else [])]
 
 
 def _crossval(config: Any, out: Path) -> None:

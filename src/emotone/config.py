@@ -65,11 +65,16 @@ class RuntimeOptions(Options):
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
         jobs: runs at once, each a process; ``None`` for one per core.
         threads: threads of each run. Results are repeatable for one number of threads.
+        cluster: ``auto`` or the address of a Ray cluster that does the runs; ``None`` for this
+            machine.
+        gpu_share: of a GPU that each run on a cluster takes up, with ``device: cuda``.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
     jobs: int | None = Field(None, ge=1)
     threads: int = Field(1, ge=1)
+    cluster: str | None = Field(None, min_length=1)
+    gpu_share: float = Field(0.25, gt=0, le=1)
 
 
 SomeCorpora = Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), Field(min_length=1)]

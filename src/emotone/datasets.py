@@ -1,5 +1,6 @@
 """Corpora as batches: spectrograms computed once, then drawn by length."""
 
+import copy
 import hashlib
 import json
 import math
@@ -49,8 +50,8 @@ class Spectrograms:
         self, path: Path, bounds: Sequence[int], corpus: Corpus, options: FeatureOptions
     ) -> None:
         self.hop_s = options.hop_ms / 1000
-        self.path = path
-        self.values = np.load(path, mmap_mode="r")
+        self.path: Path | None = path
+        self.values: NDArray[np.float32] = np.load(path, mmap_mode="r")
         self.bounds = np.asarray(bounds)
         self.labels = corpus.labels
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
@@ -62,7 +63,20 @@ class Spectrograms:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state
-        self.values = np.load(self.path, mmap_mode="r")
+        if self.path is not None:
+            self.values = np.load(self.path, mmap_mode="r")
+
+    def carried(self) -> tuple["Spectrograms", NDArray[np.float32]]:
+        """What another machine needs: this without its file, and the values for :meth:`loaded`."""
+        light = copy.copy(self)
+        light.path = None
+        return light, np.array(self.values)
+
+    def loaded(self, values: NDArray[np.float32]) -> "Spectrograms":
+        """Spectrograms with their values again, on another machine."""
+        whole = copy.copy(self)
+        whole.values = values
+        return whole
 
     def __getitem__(self, utterance: int) -> Tensor:
         """Log-mel of shape ``(frames, mels)``."""

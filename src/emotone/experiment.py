@@ -6,10 +6,11 @@ import multiprocessing
 import os
 import platform
 import signal
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from multiprocessing.connection import Connection, wait
@@ -24,7 +25,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from emotone import bundle, corpora, datasets, evaluation, files, functionals, training
+from emotone import bundle, cluster, corpora, datasets, evaluation, files, functionals, training
 from emotone.config import ExperimentConfig, options_of
 from emotone.corpora import Corpus
 from emotone.datasets import Spectrograms
@@ -401,6 +402,12 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
         InterruptedRunError: after Ctrl-C.
     """
     missing = [run for run in runs if not run.is_finished]
+    runtime = runs[0].experiment.config.runtime
+    if runtime.cluster is not None and missing:
+        with cluster.connected(runtime.cluster) as machines:
+            observer.start(missing, len(runs) - len(missing), machines.cores // runtime.threads)
+            _run_on(machines, missing, observer, deadline)
+        return
     observer.start(missing, len(runs) - len(missing), jobs)
     context = _processes()
     waiting = list(missing)
@@ -432,6 +439,88 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
                 process.kill()
                 process.join()
                 connection.close()
+
+
+def _run_on(
+    machines: cluster.Cluster, missing: Sequence[Run], observer: Observer, deadline: float
+) -> None:
+    """Do runs on the machines of a cluster; those that fail are reported when all others are done.
+
+    A run whose machine dies begins anew elsewhere; it ends with the same weights.
+    """
+    runtime = missing[0].experiment.config.runtime
+    gpus = runtime.gpu_share if runtime.device == "cuda" else 0
+    waiting, active, failures = list(missing), dict[Any, Run](), list[tuple[Run, EmotoneError]]()
+    sent: dict[Path, tuple[Any, Any]] = {}
+    with _noticing_interrupts() as interrupted:
+        try:
+            while (waiting or active) and time.monotonic() < deadline:
+                for run in [run for run in waiting if run.is_ready]:
+                    waiting.remove(run)
+                    data = run.experiment.data
+                    if run.experiment.out not in sent:
+                        light, values = (
+                            data.carried() if isinstance(data, Spectrograms) else (data, None)
+                        )
+                        lightly = replace(run.experiment, data=light, pretraining=None)
+                        sent[run.experiment.out] = machines.put(lightly), machines.put(values)
+                    weights = run.initial.read_bytes() if run.initial is not None else None
+                    handle = machines.submit(
+                        _work_far, *sent[run.experiment.out], run.fold, run.seed, weights,
+                        cores=runtime.threads, gpus=gpus,
+                    )  # fmt: skip
+                    active[handle] = run
+                if not active:  # what is left begins with a run that failed
+                    break
+                for handle in machines.wait(list(active), 0.5):
+                    run = active.pop(handle)
+                    try:
+                        _keep(run, machines.result(handle))
+                    except EmotoneError as error:
+                        failures.append((run, error))
+                    else:
+                        observer.finished(run, json.loads((run.folder / RUN).read_text("utf-8")))
+                if interrupted():
+                    raise InterruptedRunError(
+                        "stopped; give the same command again to continue where it was"
+                    )
+        finally:
+            machines.cancel(list(active))
+    if failures:
+        run, reason = failures[0]
+        names = ", ".join(run.name for run, _ in failures)
+        raise StorageError(
+            f"{len(failures)} of {len(missing)} runs failed ({names}); {run.name}: {reason}. All "
+            "others are finished; give the same command again for those that failed"
+        )
+
+
+def _work_far(
+    experiment: Experiment, values: NDArray[np.float32] | None, fold: Fold, seed: int,
+    weights: bytes | None,
+) -> dict[str, bytes]:  # fmt: skip
+    """Do one run on another machine; returns the files of its folder."""
+    torch.set_num_threads(experiment.config.runtime.threads)
+    training.keep_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        initial = None
+        if weights is not None:
+            initial = Path(folder) / WEIGHTS
+            initial.write_bytes(weights)
+        data = experiment.data
+        if isinstance(data, Spectrograms):
+            assert values is not None
+            data = data.loaded(values)
+        run = Run(replace(experiment, data=data, out=Path(folder)), fold, seed)
+        _run(run, initial)
+        return {path.name: path.read_bytes() for path in run.folder.iterdir()}
+
+
+def _keep(run: Run, written: dict[str, bytes]) -> None:
+    """Write the files of a run that was done elsewhere; the one that says it is finished last."""
+    for name in sorted(written, key=lambda name: name == RUN):
+        with replacing(run.folder / name) as temporary:
+            temporary.write_bytes(written[name])
 
 
 def _listen(connection: Connection, run: Run, observer: Observer) -> bool:
@@ -482,7 +571,7 @@ def _work(connection: Connection, run: Run) -> None:
     torch.set_num_threads(run.experiment.config.runtime.threads)
     training.keep_memory()
     try:
-        result = _run(run, connection)
+        result = _run(run, run.initial, lambda *message: connection.send(("epoch", message)))
         connection.send(("finished", result))
     except EmotoneError as error:
         connection.send(("error", error))
@@ -490,7 +579,9 @@ def _work(connection: Connection, run: Run) -> None:
         connection.close()
 
 
-def _run(run: Run, connection: Connection) -> dict[str, Any]:
+def _run(
+    run: Run, initial: Path | None, on_epoch: training.Progress = lambda history, speed: None
+) -> dict[str, Any]:
     config, data, folder = run.experiment.config, run.experiment.data, run.folder
     start = time.perf_counter()
     if isinstance(data, Functionals):
@@ -501,7 +592,7 @@ def _run(run: Run, connection: Connection) -> dict[str, Any]:
         )
         _write_predictions(run, probabilities)
     else:
-        network, record = _train(run, connection)
+        network, record = _train(run, initial, on_epoch)
         if run.fold.test:
             segment_s = config.training.segment_s
             _write_predictions(run, training.posteriors(network, data, run.fold.test, segment_s))
@@ -529,7 +620,9 @@ def _write_predictions(run: Run, probabilities: NDArray[np.float32]) -> None:
         table.to_csv(temporary, index=False)
 
 
-def _train(run: Run, connection: Connection) -> tuple[Network, dict[str, Any]]:
+def _train(
+    run: Run, initial: Path | None, on_epoch: training.Progress
+) -> tuple[Network, dict[str, Any]]:
     """Train a network; return it and how it went."""
     experiment, config = run.experiment, run.experiment.config
     assert isinstance(experiment.data, Spectrograms)
@@ -543,9 +636,9 @@ def _train(run: Run, connection: Connection) -> tuple[Network, dict[str, Any]]:
         options=config.training,
         seed=run.seed,
         device=config.runtime.device,
-        initial=run.initial,
+        initial=initial,
         checkpoint=run.folder / CHECKPOINT,
-        on_epoch=lambda history, speed: connection.send(("epoch", (history, speed))),
+        on_epoch=on_epoch,
     )
     kept = history.kept_epoch(config.training.tolerance)
     return network, {
