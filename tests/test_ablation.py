@@ -15,8 +15,9 @@ from test_report import Links
 from emotone import ablation, metrics, report
 from emotone.config import SHIPPED, load
 from emotone.errors import FoldError, UsageError
-from emotone.experiment import Run, crossval
+from emotone.experiment import crossval
 from emotone.model import ModelOptions, Network, multiply_adds
+from emotone.runs import Run
 
 FILE: dict[str, Any] = {
     "base": {"protocol": {"name": "kfold", "folds": 2}, "seeds": [0, 1], **TINY},

@@ -19,7 +19,8 @@ from test_corpora import full_iemocap
 from emotone import evaluation, report
 from emotone.config import SHIPPED, ExperimentConfig, load
 from emotone.errors import CorpusError, FoldError, UsageError
-from emotone.experiment import Run, crossval
+from emotone.experiment import crossval
+from emotone.runs import Run
 
 PATIENCE_S = 300  # how long a test waits for another process before it gives up
 

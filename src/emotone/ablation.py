@@ -18,11 +18,12 @@ from pydantic import Field, ValidationError, model_validator
 from emotone import config, corpora, datasets, evaluation, experiment, metrics
 from emotone.config import ExperimentConfig
 from emotone.errors import UsageError
-from emotone.experiment import PREDICTIONS, RESULTS, SPECTROGRAMS, Experiment, Observer, Run
+from emotone.experiment import RESULTS, SPECTROGRAMS
 from emotone.files import write_text
 from emotone.folds import make_folds
 from emotone.functionals import OpensmileSvmOptions
 from emotone.options import Options, nearest
+from emotone.runs import PREDICTIONS, RUN, Experiment, Observer, Run, jobs_of, run_all
 
 ABLATION, VARIANTS = "ablation.yaml", "variants"
 VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a variant may change
@@ -182,9 +183,9 @@ def ablate(
             if seed in variant.config.seeds
             for run in variant.steps(seed)
         ]
-        jobs = experiment.jobs_of(ablation.base)
+        jobs = jobs_of(ablation.base)
         try:
-            experiment.run_all(runs, jobs, observer, deadline)
+            run_all(runs, jobs, observer, deadline)
         finally:
             results = _merge(ablation, experiments, out)
         if results["missing"] == 0:
@@ -367,7 +368,7 @@ def _for_all_seeds(
 def _row(variant: Experiment, counts: dict[int, NDArray[np.int64]]) -> dict[str, Any]:
     runs = variant.runs()
     finished = [run for run in runs if run.is_finished]
-    details = [json.loads((run.folder / experiment.RUN).read_text("utf-8")) for run in finished]
+    details = [json.loads((run.folder / RUN).read_text("utf-8")) for run in finished]
     row: dict[str, Any] = {
         "variant": variant.name,
         "folder": f"{VARIANTS}/{folder_name(variant.name)}",

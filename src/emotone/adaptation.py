@@ -8,7 +8,7 @@ from emotone import ablation, bundle
 from emotone.ablation import Ablation
 from emotone.config import ExperimentConfig, PretrainingOptions, options_of
 from emotone.errors import UsageError
-from emotone.experiment import Observer
+from emotone.runs import Observer
 from emotone.trainer import COMPARISON, train
 
 SCRATCH, ADAPTED = "from scratch", "adapted"

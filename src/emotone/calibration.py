@@ -19,7 +19,8 @@ from scipy.optimize import minimize_scalar
 from emotone.config import ExperimentConfig
 from emotone.errors import UsageError
 from emotone.evaluation import PROBABILITY
-from emotone.experiment import CONFIG, PREDICTIONS, differences
+from emotone.experiment import CONFIG, differences
+from emotone.runs import PREDICTIONS
 
 ACCURACY = 0.9  # of the answers that count as sure
 FEWEST = 20  # answers that an accuracy is estimated from

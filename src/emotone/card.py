@@ -11,8 +11,9 @@ import yaml
 
 from emotone import evaluation, metrics
 from emotone.errors import UsageError
-from emotone.experiment import CONFIG, PREDICTIONS, RESULTS
+from emotone.experiment import CONFIG, RESULTS
 from emotone.rendering import protocol_name, template
+from emotone.runs import PREDICTIONS
 
 SYSTEMS = {
     "crnn": "this network",

@@ -21,9 +21,9 @@ from rich.table import Table
 
 from emotone.corpora import Corpus
 from emotone.evaluation import independence
-from emotone.experiment import Run
 from emotone.folds import Fold
 from emotone.inspection import Inspection
+from emotone.runs import Run
 from emotone.training import History, Speed
 
 SECONDS_PER_HOUR = 3600

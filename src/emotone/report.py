@@ -14,9 +14,10 @@ from matplotlib.figure import Figure
 from emotone.ablation import ABLATION
 from emotone.errors import StorageError, UsageError
 from emotone.evaluation import PROBABILITY, independence
-from emotone.experiment import CONFIG, PREDICTIONS, RESULTS
+from emotone.experiment import CONFIG, RESULTS
 from emotone.files import write_text
 from emotone.rendering import protocol_name, template
+from emotone.runs import PREDICTIONS
 
 REPORTS = ("report.html", "report.md", "report.tex")
 STYLE: dict[Any, Any] = {

@@ -14,12 +14,13 @@ from emotone.config import ExperimentConfig, options_of
 from emotone.corpora import Corpus, synthetic
 from emotone.datasets import Spectrograms
 from emotone.errors import UsageError
-from emotone.experiment import SPECTROGRAMS, WEIGHTS, Experiment, Observer
+from emotone.experiment import SPECTROGRAMS
 from emotone.export import to_onnx
 from emotone.files import replacing
 from emotone.folds import Fold, training_fold
 from emotone.functionals import OpensmileSvmOptions
 from emotone.model import Network
+from emotone.runs import WEIGHTS, Experiment, Observer, jobs_of, run_all
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.adaptation
@@ -73,7 +74,7 @@ def train(
         work = out / WORK
         begun = experiment.prepare(config, corpus, [fold], work, work / SPECTROGRAMS, observer)
         (run,) = begun.runs()
-        experiment.run_all(begun.steps(run.seed), experiment.jobs_of(config), observer)
+        run_all(begun.steps(run.seed), jobs_of(config), observer)
         network = Network(config.features, config.model, corpus.labels)
         network.load_state_dict(load_file(run.folder / WEIGHTS))
         values: dict[str, Any] = {
