@@ -37,7 +37,10 @@ models: .venv/installed
 
 # Measures speed and size on this machine; nothing else should run.
 bench: .venv/installed
+	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[bench]
 	$(BIN)/python benchmarks/recognition.py > benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/frontend.py >> benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/training.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/install.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/serve.py >> benchmarks/RESULTS.md
 

@@ -291,6 +291,7 @@ def test_unusable_corpora_end_before_training(
 ) -> None:
     with pytest.raises(FoldError, match="has 1 speaker"):
         crossval(config(make_table(speakers=1, folder="one")), tmp_path / "1", Recorder())
+    assert not (tmp_path / "1").exists()  # nothing was begun
     table = make_table(folder="silent")
     soundfile.write(table.parent / "s0_anger_0.wav", 0 * voice(0), 16_000)
     with pytest.raises(CorpusError, match="holds only zeros"):

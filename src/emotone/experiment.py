@@ -152,6 +152,7 @@ def _pretraining(
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Keep a results folder for this process; one that is in use is refused."""
+    is_new = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         lock = FileLock(out / ".lock", timeout=0)
@@ -168,6 +169,10 @@ def locked(out: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+        with suppress_os_errors():
+            if is_new and {path.name for path in out.iterdir()} <= {".lock"}:  # nothing was begun
+                (out / ".lock").unlink(missing_ok=True)
+                out.rmdir()
 
 
 def refuse_other_experiment(config: ExperimentConfig, out: Path) -> None:

@@ -1,0 +1,139 @@
+"""Training on one core: an epoch of the default beside what one would write first.
+
+    python benchmarks/training.py [--quick]
+
+The plain implementation has the same layers, batches and augmentation, in float32, with PyTorch's
+own batch normalisation, pooling and bidirectional LSTM over packed sequences. The 3-D ACRNN is that
+of ``model.kind=acrnn-3d``. Epochs alternate in one process; the figures are medians. The floor is
+what three times the multiplications of the forward pass would take at the rate of a large matrix
+product in the same precision.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from frontend import PRODUCT
+from recognition import seconds_of
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from emotone import corpora, datasets, training
+from emotone.acrnn import Acrnn3dOptions
+from emotone.corpora.synthetic import SyntheticOptions
+from emotone.features import FeatureOptions
+from emotone.model import CRNN, SUMMARIES, ModelOptions, multiply_adds
+from emotone.training import Learner, TrainingOptions
+
+
+class PlainCRNN(nn.Module):
+    """The default network as one would write it first; padding is not masked before the LSTM."""
+
+    def __init__(self, ours: CRNN) -> None:
+        super().__init__()
+        options = ours.options
+        self.options = options
+        self.convolutions = nn.ModuleList(cast(Any, block).convolutions[0] for block in ours.blocks)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(count) for count in options.channels)
+        self.lstm = nn.LSTM(
+            ours.lstm.forwards.input_size, options.lstm, batch_first=True, bidirectional=True
+        )
+        self.summary = SUMMARIES[options.summary](2 * options.lstm)
+        self.hidden, self.output = ours.hidden, ours.output
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Features and lengths to logits."""
+        for convolution, norm, stride, pool in zip(
+            self.convolutions,
+            self.norms,
+            self.options.time_strides,
+            self.options.mel_pools,
+            strict=True,
+        ):
+            x = functional.max_pool2d(functional.relu(norm(convolution(x))), (1, pool))
+            lengths = (lengths + stride - 1) // stride
+        sequence = x.permute(0, 2, 1, 3).flatten(2)
+        packed = pack_padded_sequence(
+            sequence, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        unpacked, _ = pad_packed_sequence(
+            self.lstm(packed)[0], batch_first=True, total_length=sequence.shape[1]
+        )
+        vector = functional.relu(self.hidden(self.summary(unpacked, lengths)))
+        return cast(Tensor, self.output(vector))
+
+
+def main() -> None:
+    """Measure and print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a smaller corpus, fewer epochs")
+    quick = parser.parse_args().quick
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    training.keep_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = corpora.read_all(
+            [SyntheticOptions(root=Path(folder) / "corpus", speakers=4 if quick else 16)]
+        )
+        everything = list(range(len(corpus.table)))
+
+        def learner(
+            features: FeatureOptions, model: ModelOptions | Acrnn3dOptions, options: TrainingOptions
+        ) -> Learner:
+            data = datasets.spectrograms(corpus, features, Path(folder) / "cache")
+            return Learner(
+                data, everything, features=features, model=model, options=options, seed=0,
+                device="cpu",
+            )  # fmt: skip
+
+        ours = learner(FeatureOptions(), ModelOptions(), TrainingOptions())
+        plain = learner(FeatureOptions(), ModelOptions(), TrainingOptions(precision="32-true"))
+        network = cast(Any, plain.network)
+        network.crnn = PlainCRNN(network.crnn)
+        plain.crnn = plain.fabric.setup_module(network.crnn)
+        plain._average = lambda step: None  # type: ignore[method-assign]
+        plain.optimizer = cast(Any, torch.optim.AdamW(network.crnn.parameters(), lr=2e-3))
+        segments = TrainingOptions(segment_s=3.0, crop=1.0, batch=32, precision="bf16-mixed")
+        large = learner(FeatureOptions(mels=40), Acrnn3dOptions(), segments)
+        ways = {"emotone": ours, "plain implementation": plain, "3-D ACRNN": large}
+        rounds = {"emotone": 3 if quick else 7, "plain implementation": 3 if quick else 7,
+                  "3-D ACRNN": 0 if quick else 1}  # fmt: skip
+        taken: dict[str, list[float]] = {name: [] for name in ways}
+        audio_s: dict[str, float] = {}
+
+        def epoch(name: str) -> None:
+            _, audio_s[name] = ways[name].train_epoch()
+
+        for name, count in rounds.items():
+            if count > 1:
+                epoch(name)  # to prepare kernels
+        for number in range(max(rounds.values())):
+            for name, count in rounds.items():
+                if number < count:
+                    taken[name].append(seconds_of(lambda name=name: epoch(name)))
+        floor = 3 * multiply_adds(ours.network) * audio_s["emotone"] / peak(torch.bfloat16)
+    medians = {name: statistics.median(times) for name, times in taken.items() if times}
+    print("\n## Training, `python benchmarks/training.py`\n")
+    print(f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor of "
+          f"emotone's is {floor:.2f} s in bfloat16.\n")  # fmt: skip
+    print("| an epoch of | seconds | times real time | its time over emotone's |")
+    print("|---|---|---|---|")
+    for name, each in medians.items():
+        print(f"| {name} | {each:.2f} | {audio_s[name] / each:.0f} | "
+              f"{each / medians['emotone']:.1f} |")  # fmt: skip
+    print(f"\nEmotone's is {medians['emotone'] / floor:.1f} times the floor.")
+
+
+def peak(kind: torch.dtype) -> float:
+    """Multiply-adds per second of a large matrix product, the best of several."""
+    square = torch.randn(PRODUCT, PRODUCT).to(kind)
+    return PRODUCT**3 / min(seconds_of(lambda: square @ square) for _ in range(20))
+
+
+if __name__ == "__main__":
+    main()
