@@ -53,7 +53,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Server:
     """A running `emotone serve` with the shipped models."""
 
-    def __init__(self, temporary: Path) -> None:
+    def __init__(self, temporary: Path, *options: str) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -61,7 +61,10 @@ class Server:
         self.url = f"http://127.0.0.1:{port}/"
         environment = os.environ | {"TMPDIR": str(temporary)}
         self.process = subprocess.Popen(
-            command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment
+            [*command, *options],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment,
         )
         deadline = time.monotonic() + 60
         while True:
@@ -223,6 +226,23 @@ def test_samples_are_synthetic_speech() -> None:
         kept, rate = soundfile.read(HERE / "samples" / name, dtype="float32")
         assert rate == 16_000
         np.testing.assert_allclose(kept, made, atol=1 / 2**14)
+
+
+@needs_browser
+def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -> None:
+    server = Server(tmp_path, "--token", "a long secret")
+    assert httpx.get(server.url).status_code == 401
+    password = {"username": "anyone", "password": "a long secret"}
+    with browser.new_context(http_credentials=password) as context:
+        visit = Visit(context, server)
+        visit.page.click("[data-sample='happiness.flac']")
+        visit.page.wait_for_selector("#emotone-answer:not([hidden])")
+        visit.page.click("#emotone-talk")
+        visit.page.wait_for_function(
+            r"/^Live: \d+ s heard\.$/.test(document.querySelector('#emotone-status').textContent)"
+        )
+    server.process.kill()
+    server.process.wait()
 
 
 @needs_browser
