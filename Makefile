@@ -43,6 +43,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/training.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/install.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/serve.py >> benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/scale.py
 
 lint: .venv/installed
 	$(BIN)/ruff check .
