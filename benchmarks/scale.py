@@ -3,12 +3,11 @@
     python benchmarks/scale.py [--quick]
 
 Whole commands, from start to end: ``emotone predict`` over many files and ``emotone crossval`` on
-synthetic speech, with one process and with one per core, alternating; medians.
+synthetic speech, with one process and with one per core, one after the other.
 """
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,9 +28,9 @@ CORES_EACH = 16
 def main() -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer files, one round")
+    parser.add_argument("--quick", action="store_true", help="fewer files and epochs")
     quick = parser.parse_args().quick
-    count, rounds = (500, 1) if quick else (5000, 3)
+    count = 500 if quick else 5000
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "files").mkdir()
@@ -55,14 +54,12 @@ def main() -> None:
             f"`emotone predict`, {count} files of {SECONDS:g} s": predict,
             "`emotone crossval`, the demo": crossval,
         }
-        taken: dict[tuple[str, int], list[float]] = {}
-        for _ in range(rounds):
-            for name, work in works.items():
-                for jobs in (1, CORES):
-                    times = taken.setdefault((name, jobs), [])
-                    times.append(seconds_of(lambda work=work, jobs=jobs: work(jobs)))
-    medians = {key: statistics.median(times) for key, times in taken.items()}
-    PAGE.write_text(page(list(works), medians, count), encoding="utf-8")
+        taken = {
+            (name, jobs): seconds_of(lambda work=work, jobs=jobs: work(jobs))
+            for name, work in works.items()
+            for jobs in (1, CORES)
+        }
+    PAGE.write_text(page(list(works), taken, count), encoding="utf-8")
 
 
 def run(*arguments: object) -> None:
@@ -71,24 +68,24 @@ def run(*arguments: object) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def page(names: list[str], medians: dict[tuple[str, int], float], count: int) -> str:
+def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> str:
     """Return the page, made from what was measured."""
-    alone = medians[names[0], 1]
+    alone = taken[names[0], 1]
     speed = count * SECONDS / alone
     core_hours = 1000 / speed
-    gain = medians[names[0], 1] / medians[names[0], CORES]
+    gain = taken[names[0], 1] / taken[names[0], CORES]
     share = gain / CORES
     lines = [
         "# From one core to a cluster",
         "",
         f"Written by `python benchmarks/scale.py` on a machine of {CORES} cores; whole commands,",
-        "start-up included, medians.",
+        "start-up included.",
         "",
         f"| command | one process, s | {CORES} processes, s | ratio |",
         "|---|---|---|---|",
     ]
     for name in names:
-        one, many = medians[name, 1], medians[name, CORES]
+        one, many = taken[name, 1], taken[name, CORES]
         lines.append(f"| {name} | {one:.1f} | {many:.1f} | {one / many:.2f} |")
     lines += [
         "",
