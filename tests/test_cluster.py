@@ -11,7 +11,7 @@ import pytest
 from test_cli import emotone
 from test_experiment import Recorder, config
 
-from emotone.cluster import LostError, connected
+from emotone.cluster import FailedError, connected
 from emotone.config import SHIPPED
 from emotone.errors import StorageError, UsageError
 from emotone.experiment import crossval
@@ -113,7 +113,9 @@ def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(
     with connected(machines.address) as cluster:
         assert cluster.cores >= 2
         assert cluster.result(cluster.submit(die_once)) != os.getpid()
-        with pytest.raises(LostError, match="died 4 times"):
+        with pytest.raises(FailedError, match="ZeroDivisionError.*in the same version"):
+            cluster.result(cluster.submit(lambda: 1 / 0))
+        with pytest.raises(FailedError, match="died 4 times"):
             cluster.result(cluster.submit(die))
 
 

@@ -88,7 +88,7 @@ def test_no_mutated_file_breaks_the_service(folder: Path) -> None:
     assert statuses[400] > MUTATIONS / 4
 
 
-def test_schemathesis_finds_nothing(address: Running) -> None:  # noqa: F811
+def test_schemathesis_finds_nothing(address: Running, tmp_path: Path) -> None:  # noqa: F811
     url, _ = address
     # the schema can say that a file is asked for, not that it must be audio
     command = [
@@ -97,7 +97,9 @@ def test_schemathesis_finds_nothing(address: Running) -> None:  # noqa: F811
         "--generation-deterministic",
     ]  # fmt: skip
     environment = os.environ | {"PYTHONUTF8": "1"}
-    found = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    found = subprocess.run(
+        command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=300
+    )  # it keeps a cache where it runs
     assert found.returncode == 0, found.stdout[-3000:]
 
 

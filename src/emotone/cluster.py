@@ -18,8 +18,8 @@ CONNECT_S = 10  # within which a cluster must answer
 RETRIES = 3  # of a call whose process or machine died
 
 
-class LostError(EmotoneError):
-    """A call killed its process time and again."""
+class FailedError(EmotoneError):
+    """A call failed, or killed its process time and again."""
 
 
 class Cluster:
@@ -60,16 +60,21 @@ class Cluster:
         """What a call returned; waits for it.
 
         Raises:
-            LostError: if its processes died.
-            Exception: whatever the call raised.
+            EmotoneError: whichever the call raised.
+            FailedError: if it raised anything else, or its processes died.
         """
         try:
             return self._ray.get(handle)
         except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None
+            if isinstance(error.cause, EmotoneError):
+                raise error.cause from None
+            reason = f"{type(error.cause).__name__}: {error.cause}".strip().splitlines()[0]
+            raise FailedError(
+                f"{reason}; is emotone installed there, in the same version?"
+            ) from error
         except self._ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines()[0]
-            raise LostError(f"its processes died {RETRIES + 1} times ({reason})") from error
+            raise FailedError(f"its processes died {RETRIES + 1} times ({reason})") from error
 
     def cancel(self, handles: Sequence[Any]) -> None:
         """Stop calls."""

@@ -186,8 +186,7 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
         InterruptedRunError: after Ctrl-C.
     """
     missing = [run for run in runs if not run.is_finished]
-    runtime = runs[0].experiment.config.runtime
-    if runtime.cluster is not None and missing:
+    if missing and (runtime := missing[0].experiment.config.runtime).cluster is not None:
         with cluster.connected(runtime.cluster) as machines:
             observer.start(missing, len(runs) - len(missing), machines.cores // runtime.threads)
             _run_on(machines, missing, observer, deadline)

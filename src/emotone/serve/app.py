@@ -77,9 +77,11 @@ log = logging.getLogger("emotone.serve")
 class RefusedError(Exception):
     """A request that is answered with an error."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.headers = status, code, headers or {}
 
 
 class Metrics:
@@ -358,7 +360,8 @@ class Watch:
         if path not in OPEN and not _allowed(options, _token_in(headers)):
             raise RefusedError(401, "unauthorized", "the token is missing or wrong")
         if path in self.allowed and method not in self.allowed[path]:
-            raise RefusedError(405, "invalid", f"{path} takes {', '.join(self.allowed[path])}")
+            methods = ", ".join(sorted(self.allowed[path]))
+            raise RefusedError(405, "invalid", f"{path} takes {methods}", {"Allow": methods})
         if page.is_closed(path):
             raise RefusedError(404, "not_found", "Not Found")
         length = headers.get("content-length", "0")
@@ -409,9 +412,7 @@ def _too_large(options: ServeOptions) -> RefusedError:
 
 def _refused(error: RefusedError) -> JSONResponse:
     content = {"code": error.code, "message": str(error), "hint": HINTS[error.code]}
-    headers = {}
-    if error.status == 405:
-        headers["Allow"] = str(error).rpartition(" takes ")[2]
+    headers = dict(error.headers)
     if error.status == 503:
         headers["Retry-After"] = str(RETRY_S)
     if error.status == 401:
