@@ -15,10 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from recognition import RATE, SECONDS, seconds_of
+from recognition import RATE, SECONDS, clip, seconds_of
 
-from emotone.corpora import synthetic
 from emotone.features import FFT_SIZE, FeatureOptions, Features
 
 BATCH = 16
@@ -95,17 +93,9 @@ def main() -> None:
               f"{each / medians['kaldi-native-fbank']:.2f} | {each / floor:.1f} |")  # fmt: skip
 
 
-def clip(number: int) -> NDArray[np.float32]:
-    """Synthetic speech of three seconds."""
-    emotions = synthetic.EMOTIONS
-    parts = [synthetic.utterance(number, emotions[number % len(emotions)], n) for n in range(4)]
-    speech = np.concatenate(parts)[: round(SECONDS * RATE)]
-    return np.pad(speech, (0, round(SECONDS * RATE) - len(speech)))
-
-
-def peak() -> float:
-    """Multiply-adds per second of a large matrix product in float32, the best of several."""
-    square = torch.randn(PRODUCT, PRODUCT)
+def peak(kind: torch.dtype = torch.float32) -> float:
+    """Multiply-adds per second of a large matrix product, the best of several."""
+    square = torch.randn(PRODUCT, PRODUCT).to(kind)
     return PRODUCT**3 / min(seconds_of(lambda: square @ square) for _ in range(20))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 import emotone
 from emotone.corpora import synthetic
@@ -29,14 +30,18 @@ RATE = 16_000
 
 def write_files(folder: Path, count: int) -> list[Path]:
     """Synthetic speech of three seconds each, as 16-bit WAV."""
-    emotions = synthetic.EMOTIONS
-    files = []
-    for number in range(count):
-        parts = [synthetic.utterance(number, emotions[number % len(emotions)], n) for n in range(4)]
-        speech = np.concatenate(parts)[: round(SECONDS * RATE)]
-        files.append(folder / f"{number}.wav")
-        soundfile.write(files[-1], np.pad(speech, (0, round(SECONDS * RATE) - len(speech))), RATE)
+    files = [folder / f"{number}.wav" for number in range(count)]
+    for number, file in enumerate(files):
+        soundfile.write(file, clip(number), RATE)
     return files
+
+
+def clip(number: int) -> NDArray[np.float32]:
+    """Synthetic speech of three seconds at 16 kHz, shape ``(samples,)``."""
+    emotions = synthetic.EMOTIONS
+    parts = [synthetic.utterance(number, emotions[number % len(emotions)], n) for n in range(4)]
+    speech = np.concatenate(parts)[: round(SECONDS * RATE)]
+    return np.pad(speech, (0, round(SECONDS * RATE) - len(speech)))
 
 
 def seconds_of(work: Callable[[], object]) -> float:

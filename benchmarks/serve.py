@@ -8,7 +8,6 @@ sends its own file of 3 s and checks that each answer is its own.
 
 import argparse
 import asyncio
-import io
 import json
 import os
 import signal
@@ -24,13 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
+from recognition import SECONDS, write_files
 
 import emotone
-from emotone.corpora.synthetic import EMOTIONS, utterance
 
 CORES = os.cpu_count() or 1
-SECONDS = 3
 FILES = 32
 CLIENTS = 16  # that keep the service busy
 OVERLOAD = 2  # times the capacity
@@ -63,11 +60,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory() as folder:
-        sounds = speech()
-        paths = []
-        for number, sound in enumerate(sounds):
-            paths.append(Path(folder) / f"{number}.wav")
-            paths[-1].write_bytes(sound)
+        paths = write_files(Path(folder), FILES)
+        sounds = [path.read_bytes() for path in paths]
         expected = [emotone.load().predict(path).label for path in paths]
         bare = bare_rate(paths, 2 if quick else 10)
         server, port = start()
@@ -95,7 +89,7 @@ def measure(
     while answered < (0 if quick else 10_000):
         answered += sum(load(10).statuses.values())
     after_many = memory_mb(pid)
-    print(f"\n## The service, {SECONDS} s WAV uploads, {CORES} cores shared with the clients\n")
+    print(f"\n## The service, {SECONDS:g} s WAV uploads, {CORES} cores shared with the clients\n")
     print("`python benchmarks/serve.py`\n")
     print("| figure | value |\n|---|---|")
     rows = {
@@ -119,18 +113,6 @@ def measure(
     }
     for name, value in rows.items():
         print(f"| {name} | {value} |")
-
-
-def speech() -> list[bytes]:
-    """WAV files of synthetic speech of equal length."""
-    sounds = []
-    for number in range(FILES):
-        parts = [utterance(number % 16, EMOTIONS[number % 4], take) for take in range(4)]
-        samples = np.concatenate(parts)[: SECONDS * 16_000]
-        file = io.BytesIO()
-        soundfile.write(file, samples, 16_000, format="WAV", subtype="PCM_16")
-        sounds.append(file.getvalue())
-    return sounds
 
 
 def bare_rate(paths: list[Path], seconds: float) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from frontend import PRODUCT
+from frontend import peak
 from recognition import seconds_of
 from torch import Tensor, nn
 from torch.nn import functional
@@ -127,12 +127,6 @@ def main() -> None:
         print(f"| {name} | {each:.2f} | {audio_s[name] / each:.0f} | "
               f"{each / medians['emotone']:.1f} |")  # fmt: skip
     print(f"\nEmotone's is {medians['emotone'] / floor:.1f} times the floor.")
-
-
-def peak(kind: torch.dtype) -> float:
-    """Multiply-adds per second of a large matrix product, the best of several."""
-    square = torch.randn(PRODUCT, PRODUCT).to(kind)
-    return PRODUCT**3 / min(seconds_of(lambda: square @ square) for _ in range(20))
 
 
 if __name__ == "__main__":

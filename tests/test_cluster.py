@@ -113,7 +113,7 @@ def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(
     with connected(machines.address) as cluster:
         assert cluster.cores >= 2
         assert cluster.result(cluster.submit(die_once)) != os.getpid()
-        with pytest.raises(FailedError, match="ZeroDivisionError.*in the same version"):
+        with pytest.raises(FailedError, match=r"ZeroDivisionError.*in the same version"):
             cluster.result(cluster.submit(lambda: 1 / 0))
         with pytest.raises(FailedError, match="died 4 times"):
             cluster.result(cluster.submit(die))

@@ -69,6 +69,22 @@ def test_the_figures_follow_from_the_predictions(corpus: str) -> None:
     assert again["confusion"] == results["confusion"]
 
 
+def test_the_differences_are_those_of_the_results() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split("What is there so far")[1].split("An ablation is a YAML file")[0]
+    known = set()
+    for row in [row for corpus in ABLATIONS for row in rows_of(corpus)]:
+        for found in row["differences"].values():
+            p = "< 0.001" if found["p"] < 0.001 else f"= {found['p']:.3f}"
+            low, high = found["interval_95"]
+            for middle, *ends in ((found["UAR"], low, high), (-found["UAR"], -high, -low)):
+                first, last = (f"{100 * end:+.1f}" for end in ends)
+                known.add(f"{100 * middle:+.1f} [{first}, {last}], p {p}")
+    said = re.findall(r"[+-]\d+\.\d \[[^]]*\], p [=<] [\d.]*\d", section)
+    assert len(said) >= 7
+    assert set(said) <= known
+
+
 def script(path: Path) -> ModuleType:
     """Import a script that is no part of the package."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
