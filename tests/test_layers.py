@@ -13,7 +13,7 @@ PACKAGE = Path(emotone.__file__).parent
 
 LAYERS = [
     {"errors", "options"},
-    {"cluster", "files", "onnx"},
+    {"cluster", "files", "onnx", "parallel"},
     {"audio", "metrics"},
     {"windows", "bundle"},
     {"recognizer"},

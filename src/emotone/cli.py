@@ -3,12 +3,15 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from emotone.errors import EmotoneError, UsageError
+
+Done = TypeVar("Done")
 
 app = typer.Typer(
     add_completion=False,
@@ -141,11 +144,10 @@ def train(
 ) -> None:
     """Train one network on all speakers and write a model folder that emotone.load reads."""
     from emotone.config import load
-    from emotone.display import TerminalObserver
     from emotone.trainer import train
 
-    with TerminalObserver() as observer:
-        folder = train(load(config, overrides or []), out, observer, calibrate)
+    asked = load(config, overrides or [])
+    folder = _led(asked, lambda observer: train(asked, out, observer, calibrate))
     typer.echo(f"model: {folder}")
 
 
@@ -162,7 +164,7 @@ def adapt(
     """Train a model further on your own speech; says what that gains over training from scratch."""
     from emotone.adaptation import adapt
     from emotone.config import checked, load, set_option
-    from emotone.display import TerminalObserver, show_ablation
+    from emotone.display import show_ablation
 
     if config.suffix in (".yaml", ".yml"):
         asked = load(config, overrides or [])
@@ -171,8 +173,7 @@ def adapt(
         for override in overrides or []:
             set_option(values, override)
         asked = checked(values, str(config))
-    with TerminalObserver() as observer:
-        adapted = adapt(model, asked, out, observer)
+    adapted = _led(asked, lambda observer: adapt(model, asked, out, observer))
     show_ablation(adapted.results)
     typer.echo(f"model: {adapted.folder}")
 
@@ -205,12 +206,11 @@ def ablate(
 ) -> None:
     """Compare variants over the same folds and seeds: paired, resumable; writes the table."""
     from emotone import ablation
-    from emotone.display import TerminalObserver, show_ablation
+    from emotone.display import show_ablation
     from emotone.report import write
 
     loaded = ablation.load(config, _with_cluster(overrides, cluster))
-    with TerminalObserver() as observer:
-        results = ablation.ablate(loaded, out, observer, hours)
+    results = _led(loaded.base, lambda observer: ablation.ablate(loaded, out, observer, hours))
     show_ablation(results)
     html, *_ = write(out)
     typer.echo(f"report: {html}")
@@ -335,15 +335,30 @@ def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]
 
 
 def _crossval(config: Any, out: Path) -> None:
-    from emotone.display import TerminalObserver, show_results
+    from emotone.display import show_results
     from emotone.experiment import crossval
     from emotone.report import write
 
-    with TerminalObserver() as observer:
-        results = crossval(config, out, observer)
+    results = _led(config, lambda observer: crossval(config, out, observer))
     show_results(results)
     html, *_ = write(out)
     typer.echo(f"report: {html}")
+
+
+def _led(config: Any, work: Callable[[Any], Done]) -> Done:
+    """Do the work of a command, in the first of the processes if torchrun started several.
+
+    The others take part in what it trains, and end here.
+    """
+    from emotone.display import TerminalObserver
+    from emotone.parallel import joined
+    from emotone.runs import follow
+
+    with TerminalObserver() as observer, joined(config.runtime.device) as is_first:
+        if is_first:
+            return work(observer)
+        follow()
+    raise typer.Exit
 
 
 def _print_version(asked: bool) -> None:

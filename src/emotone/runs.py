@@ -5,12 +5,13 @@ import math
 import multiprocessing
 import os
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,11 +22,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from emotone import bundle, cluster, evaluation, functionals, training
+from emotone import bundle, cluster, evaluation, functionals, parallel, training
 from emotone.config import ExperimentConfig
 from emotone.corpora import Corpus
 from emotone.datasets import Spectrograms
-from emotone.errors import EmotoneError, StorageError
+from emotone.errors import EmotoneError, StorageError, UsageError
 from emotone.files import replacing, suppress_os_errors, write_text
 from emotone.folds import Fold
 from emotone.functionals import Functionals, OpensmileSvmOptions
@@ -186,6 +187,10 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
         InterruptedRunError: after Ctrl-C.
     """
     missing = [run for run in runs if not run.is_finished]
+    if parallel.processes() > 1:
+        observer.start(missing, len(runs) - len(missing), 1)
+        _run_together(missing, observer, deadline)
+        return
     if missing and (runtime := missing[0].experiment.config.runtime).cluster is not None:
         with cluster.connected(runtime.cluster) as machines:
             observer.start(missing, len(runs) - len(missing), machines.cores // runtime.threads)
@@ -222,6 +227,42 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
                 process.kill()
                 process.join()
                 connection.close()
+
+
+def _run_together(missing: Sequence[Run], observer: Observer, deadline: float) -> None:
+    """Do runs one after the other, each in all processes that are joined; called in the first."""
+    if missing and missing[0].experiment.config.runtime.cluster is not None:
+        raise UsageError("torchrun and --cluster exclude each other; give one of them")
+    for run in missing:
+        if time.monotonic() >= deadline:
+            return
+        torch.set_num_threads(run.experiment.config.runtime.threads)
+        if isinstance(run.experiment.data, Spectrograms):
+            parallel.told(run)
+        result = _run(run, run.initial, partial(observer.epoch, run))
+        observer.finished(run, result)
+
+
+def follow() -> None:
+    """Take part in the runs of the first process, until it ends; called in the others.
+
+    Raises:
+        StorageError: if what the first process has read is not to be seen from here.
+    """
+    while (run := _told()) is not None:
+        torch.set_num_threads(run.experiment.config.runtime.threads)
+        _train(run, run.initial)
+
+
+def _told() -> Run | None:
+    nothing: Run | None = None
+    try:
+        return parallel.told(nothing)
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{error.filename} is not on this machine ({socket.gethostname()}); give --out a "
+            "folder that all machines share"
+        ) from error
 
 
 def _run_on(
@@ -404,7 +445,7 @@ def _write_predictions(run: Run, probabilities: NDArray[np.float32]) -> None:
 
 
 def _train(
-    run: Run, initial: Path | None, on_epoch: training.Progress
+    run: Run, initial: Path | None, on_epoch: training.Progress = lambda history, speed: None
 ) -> tuple[Network, dict[str, Any]]:
     """Train a network; return it and how it went."""
     experiment, config = run.experiment, run.experiment.config

@@ -13,7 +13,6 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from safetensors import safe_open
@@ -21,7 +20,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
-from emotone import datasets, metrics
+from emotone import datasets, metrics, parallel
 from emotone.acrnn import Acrnn3dOptions
 from emotone.augment import AugmentOptions, Draws, augment, mixup, mixup_shares
 from emotone.datasets import ClassBalance, Example, Spectrograms
@@ -192,13 +191,13 @@ def fit(
         data, training, features=features, model=model, options=options, seed=seed,
         device=device, initial=initial,
     )  # fmt: skip
-    if checkpoint is not None and checkpoint.is_file():
+    if checkpoint is not None and parallel.told(checkpoint.is_file()):
         learner.load(checkpoint)
     while not learner.history.is_over(options):
         start = time.perf_counter()
         loss, audio_s = learner.train_epoch()
         learner.judge(loss, validation, since=start)
-        if checkpoint is not None:
+        if checkpoint is not None and parallel.is_first():
             learner.save(checkpoint)
         seconds = learner.history.epochs[-1].seconds
         on_epoch(learner.history, Speed(len(learner.examples), audio_s, seconds))
@@ -334,7 +333,7 @@ class Learner:
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
         utterances = sorted(utterances)
-        self.fabric = Fabric(accelerator=device, devices=1, precision=options.precision)
+        self.fabric = parallel.fabric(device, options.precision)
         torch.manual_seed(seed)
         network = Network(features, model, data.labels)
         if initial is not None:
@@ -348,7 +347,7 @@ class Learner:
         self.enroller = copy.deepcopy(network.features)  # stays on the CPU, with the moments
         self.network = network.to(self.fabric.device)
         self.average = copy.deepcopy(self.network).eval()
-        self.crnn = self.fabric.setup_module(self.network.crnn)
+        self.crnn = self.fabric.setup_module(parallel.normalised_together(self.network.crnn))
         optimizer = torch.optim.AdamW(
             self.network.crnn.parameters(),
             lr=options.learning_rate,
@@ -375,7 +374,8 @@ class Learner:
     def train_epoch(self) -> tuple[float, float]:
         """Train for an epoch; return the mean loss and the seconds of audio."""
         epoch = len(self.history.epochs)
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+        entropy = [self.seed, epoch, *([parallel.rank()] if parallel.rank() else [])]
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         rng = np.random.default_rng([self.seed, epoch])
         self.network.train()
         examples = self.examples
@@ -395,6 +395,34 @@ class Learner:
         return loss_sum / len(examples), frame_sum * self.data.hop_s
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
+        """Learn from a batch, of which this process takes its share; return the batch's loss."""
+        part = parallel.share(batch)
+        is_all = part == slice(0, len(batch))
+        # the first of a share is mixed with the one before, which belongs to another process
+        before = [] if is_all or not self.options.augment.mixup else [batch[part.start - 1]]
+        prepared = self._prepared([*before, *batch[part]], epoch)
+        x, frames, targets = (values[len(before) :] for values in prepared)
+        smoothing = self.options.label_smoothing
+        weights = targets @ self.class_weights.to(targets.device)
+        targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
+        # few different lengths, because oneDNN prepares its kernels anew for each
+        x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
+        logits = self.crnn(x, frames)
+        losses = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
+        loss = (weights * losses).sum() / parallel.total(weights.sum())
+        self.optimizer.zero_grad()
+        # gradients become the mean of those of all processes, and should be the sum
+        self.fabric.backward(loss * parallel.processes())
+        self.optimizer.step()
+        return float(parallel.total(loss.detach()))
+
+    @torch.no_grad()
+    def _prepared(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented and normalised features of a batch, their numbers of frames, and labels.
+
+        Returns:
+            Shapes ``(batch, channels, frames, mels)``, ``(batch,)`` and ``(batch, labels)``.
+        """
         options, device = self.options.augment, self.fabric.device
         numbers = [example.utterance for example in batch]
         log_mel, frames = self.data.batch(batch, at_least=self.segment)
@@ -403,34 +431,20 @@ class Learner:
             torch.from_numpy(self.data.targets[numbers]), len(self.data.labels)
         ).float()
         targets = targets.to(device)
-        with torch.no_grad():
-            draws = Draws.of(numbers, seed=self.seed, epoch=epoch)
-            log_mel, frames = augment(
-                log_mel, frames, draws, options, self.network.features.options
-            )
-            statistics = (
-                self._enrolled(numbers, epoch).to(device)
-                if self.network.features.options.norm == "enrol"
-                else _of_batch(self.statistics, batch, self.data, device)
-            )
-            x = self.network.features.stack(log_mel, frames, statistics)
-            if self.segment:  # zero-padded segments are not masked
-                frames = torch.full_like(frames, x.shape[2])
-            if options.mixup:
-                shares = mixup_shares(numbers, seed=self.seed, epoch=epoch, alpha=options.mixup)
-                x, frames, targets = mixup(x, frames, targets, shares)
-            smoothing = self.options.label_smoothing
-            weights = targets @ self.class_weights.to(device)
-            targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
-        # few different lengths, because oneDNN prepares its kernels anew for each
-        x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
-        logits = self.crnn(x, frames)
-        losses = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
-        loss = (weights * losses).sum() / weights.sum()
-        self.optimizer.zero_grad()
-        self.fabric.backward(loss)
-        self.optimizer.step()
-        return float(loss.detach())
+        draws = Draws.of(numbers, seed=self.seed, epoch=epoch)
+        log_mel, frames = augment(log_mel, frames, draws, options, self.network.features.options)
+        statistics = (
+            self._enrolled(numbers, epoch).to(device)
+            if self.network.features.options.norm == "enrol"
+            else _of_batch(self.statistics, batch, self.data, device)
+        )
+        x = self.network.features.stack(log_mel, frames, statistics)
+        if self.segment:  # zero-padded segments are not masked
+            frames = torch.full_like(frames, x.shape[2])
+        if options.mixup:
+            shares = mixup_shares(numbers, seed=self.seed, epoch=epoch, alpha=options.mixup)
+            x, frames, targets = mixup(x, frames, targets, shares)
+        return x, frames, targets
 
     def _enrolled(self, numbers: Sequence[int], epoch: int) -> Tensor:
         """Statistics from a random number of other training utterances of each speaker."""
@@ -459,9 +473,10 @@ class Learner:
         if validation:
             loss, uar, error = self._validated(validation)
             seconds = time.perf_counter() - since
-            self.history.epochs.append(Epoch(training_loss, loss, uar, error, seconds))
+            epoch = Epoch(training_loss, loss, uar, error, seconds)
         else:
-            self.history.epochs.append(Epoch(training_loss, seconds=seconds))
+            epoch = Epoch(training_loss, seconds=seconds)
+        self.history.epochs.append(parallel.told(epoch))
         if self.history.kept_epoch(self.options.tolerance) == len(self.history.epochs) - 1:
             self.kept = {
                 name: value.detach().cpu().clone()
