@@ -8,13 +8,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from test_cli import emotone
+import soundfile
+from conftest import voice
+from test_cli import emotone, one_line
 from test_experiment import Recorder, config
 
+from emotone import jobs
 from emotone.cluster import FailedError, connected
 from emotone.config import SHIPPED
-from emotone.errors import StorageError, UsageError
+from emotone.errors import AudioError, StorageError, UsageError
 from emotone.experiment import crossval
+from emotone.recognizer import Prediction, Recognizer
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'emotone[cluster]'")
 
@@ -135,3 +139,50 @@ def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("segments", [[], ["--segments"]])
+def test_files_are_recognised_as_on_this_machine(
+    machines: Any, folder: Path, segments: list[str], tmp_path: Path
+) -> None:
+    for number in range(70):
+        soundfile.write(tmp_path / f"{number:02d}.wav", voice(number, 0.3 + number / 50), 16_000)
+    for number in (3, 60):
+        (tmp_path / f"{number:02d}.wav").write_bytes(b"no audio")
+    command: list[str | Path] = ["predict", tmp_path, "--model", folder, *segments, "--output"]
+    here = emotone(*command, tmp_path / "here.csv")
+    far = emotone(*command, tmp_path / "there.csv", "--cluster", machines.address)
+    assert (here.returncode, here.stderr) == (far.returncode, far.stderr)
+    assert far.returncode == 1
+    assert (tmp_path / "here.csv").read_text() == (tmp_path / "there.csv").read_text()
+
+
+def test_a_file_that_kills_its_process_is_named(
+    machines: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of a decoder that crashes: a path over which the worker dies."""
+    for name in ("a", "deadly", "z"):
+        soundfile.write(tmp_path / f"{name}.wav", voice(0), 16_000)
+    work_far = jobs._work_far
+
+    def dies_over_deadly(model: Any, speaker: Any, files: Any, segments: Any) -> Any:
+        if any("deadly" in name for name, _ in files):
+            os._exit(1)
+        return work_far(model, speaker, files, segments)
+
+    monkeypatch.setattr(jobs, "_work_far", dies_over_deadly)
+    monkeypatch.setattr("emotone.cluster.RETRIES", 0)
+    files = sorted(tmp_path.glob("*.wav"))
+    found = list(jobs.answers_of_cluster(Recognizer(folder), files, None, machines.address))
+    assert [type(answer) for answer in found] == [Prediction, AudioError, Prediction]
+    assert "deadly.wav" in str(found[1])
+
+
+@pytest.mark.parametrize("extra", [["--jobs", "2"], ["-"]])
+def test_recognition_on_a_cluster_refuses_what_it_cannot(
+    extra: list[str], folder: Path, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(0), 16_000)
+    done = emotone("predict", tmp_path / "a.wav", "--model", folder, "--cluster", "auto", *extra)
+    assert done.returncode == 2
+    assert "--cluster goes neither with" in one_line(done)

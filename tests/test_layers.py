@@ -14,7 +14,7 @@ PACKAGE = Path(emotone.__file__).parent
 LAYERS = [
     {"errors", "options"},
     {"cluster", "files", "onnx", "parallel"},
-    {"audio", "metrics"},
+    {"audio", "metrics", "parquet"},
     {"windows", "bundle"},
     {"recognizer"},
     {"jobs", "plot"},

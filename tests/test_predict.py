@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from conftest import voice
@@ -90,6 +91,55 @@ def test_an_output_is_continued(
     assert other.returncode == 2
     assert "was not written by this command" in one_line(other)
     assert (tmp_path / f"other{suffix}").read_text() == "something,else\n"
+
+
+@pytest.mark.parametrize("segments", [[], ["--segments", "--window", "0.2", "--hop", "0.1"]])
+def test_parquet_says_what_csv_says(
+    folder: Path, recordings: Path, tmp_path: Path, segments: list[str]
+) -> None:
+    command: list[str | Path] = ["predict", recordings, "--model", folder, *segments, "--output"]
+    emotone(*command, tmp_path / "a.csv")
+    done = emotone(*command, tmp_path / "a.parquet")
+    assert done.returncode == 1
+    found = pd.read_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(found, pd.read_csv(tmp_path / "a.csv"), check_dtype=False)
+    assert found["confident"].dropna().isin([True, False]).all()
+    assert sorted(path.name for path in tmp_path.glob("a.*")) == ["a.csv", "a.parquet"]
+
+
+def test_parquet_is_continued(folder: Path, recordings: Path, tmp_path: Path) -> None:
+    out = tmp_path / "answers.parquet"
+    rows = tmp_path / "answers.parquet.csv"
+    command = ("predict", recordings, "--model", folder, "--output", out)
+    emotone(*command)
+    whole = pd.read_parquet(out)
+    again = emotone(*command)  # finished, with all but the last file known
+    assert "of 4 files are in" in again.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
+    emotone(*command[:-1], rows)
+    out.unlink()
+    rows.write_text(rows.read_text()[:-20])  # killed in the middle of a line
+    killed = emotone(*command)
+    assert "of 4 files are in" in killed.stderr
+    pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
+    assert not rows.exists()
+
+    other = tmp_path / "other.parquet"
+    pd.DataFrame({"file": ["x"]}).to_parquet(other)
+    before = other.read_bytes()
+    refused = emotone(*command[:-1], other)
+    assert refused.returncode == 2
+    assert "was not written by this command" in one_line(refused)
+    assert other.read_bytes() == before
+
+
+def test_parquet_without_a_single_answer(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"no audio")
+    out = tmp_path / "answers.parquet"
+    done = emotone("predict", tmp_path / "broken.wav", "--model", folder, "--output", out)
+    assert done.returncode == 1
+    one_line(done)
+    assert len(pd.read_parquet(out)) == 0
 
 
 def test_outputs_of_no_known_kind_are_refused(folder: Path, recordings: Path) -> None:

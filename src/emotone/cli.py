@@ -80,7 +80,8 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     output: Annotated[
-        Path | None, typer.Option(help="Write a .csv or .jsonl file; one that is there continues.")
+        Path | None,
+        typer.Option(help="Write a .csv, .jsonl or .parquet file; one that is there continues."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw one file's waveform and emotions: PNG, SVG or PDF.")
@@ -96,6 +97,7 @@ def predict(
     jobs: Annotated[
         int, typer.Option(min=1, help="Processes to recognise many files with; same answers.")
     ] = 1,
+    cluster: OnCluster = None,
 ) -> None:
     """Recognise emotion in audio files; those that cannot be used are named, the rest goes on."""
     from emotone.listing import files_in, recognise, speaker_of
@@ -126,6 +128,7 @@ def predict(
         output=output,
         segments=(window, hop) if segments else None,
         jobs=jobs,
+        cluster=cluster,
     )
     if failed:
         raise typer.Exit(1)

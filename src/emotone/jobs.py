@@ -1,22 +1,29 @@
-"""Recognition in several processes, with the answers and the order of one."""
+"""Recognition in several processes, here or on a cluster, with the answers and the order of one."""
 
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
+from emotone import bundle, cluster
+from emotone.cluster import FailedError
 from emotone.errors import AudioError
 from emotone.recognizer import BATCH, Prediction, Recognizer, Segment, Speaker
 
 Answer = Prediction | list[Segment] | AudioError
 AHEAD = 4  # batches that each process has before it
+MODEL = (bundle.CONFIG, bundle.ONNX)  # files that recognition needs
+FAR_BATCH = 4 * BATCH  # sent to another machine at once
 
 # of a worker process
 _recognizer: Recognizer
@@ -96,6 +103,82 @@ def _start(folder: Path, speaker: Speaker | None, segments: tuple[float, float] 
 
 def _work(files: list[Path]) -> list[Answer]:
     return list(in_order(_recognizer, files, _segments))
+
+
+def answers_of_cluster(
+    recognizer: Recognizer,
+    files: Iterable[Path],
+    segments: tuple[float, float] | None,
+    address: str,
+) -> Iterator[Answer]:
+    """Recognise files on the machines of a Ray cluster; yields in the order of ``files``.
+
+    The model is sent to the machines; the files they must find where they are here. A file over
+    which processes die time and again is one that cannot be used.
+
+    Args:
+        recognizer: its model, and its speaker if it knows one, are what each machine uses.
+        files: to recognise.
+        segments: window and hop in seconds, to recognise windows of each file.
+        address: see :func:`emotone.cluster.connected`.
+
+    Raises:
+        UsageError: if there is no such cluster.
+    """
+    left = iter(files)
+    waiting: deque[tuple[list[Path], Any]] = deque()
+    with cluster.connected(address) as machines:
+        model = machines.put({name: (recognizer.folder / name).read_bytes() for name in MODEL})
+
+        def submitted(batch: list[Path]) -> Any:
+            paths = [(str(file), str(file.absolute())) for file in batch]
+            return machines.submit(_work_far, model, recognizer.speaker, paths, segments)
+
+        try:
+            while True:
+                while len(waiting) < AHEAD * machines.cores and (
+                    batch := list(islice(left, FAR_BATCH))
+                ):
+                    waiting.append((batch, submitted(batch)))
+                if not waiting:
+                    return
+                batch, handle = waiting.popleft()
+                try:
+                    yield from machines.result(handle)
+                except FailedError:
+                    for file in batch:
+                        try:
+                            yield from machines.result(submitted([file]))
+                        except FailedError as error:
+                            yield AudioError(f"{file}: {error}")
+        finally:
+            machines.cancel([handle for _, handle in waiting])
+
+
+def _work_far(
+    model: dict[str, bytes],
+    speaker: Speaker | None,
+    files: list[tuple[str, str]],
+    segments: tuple[float, float] | None,
+) -> list[Answer]:
+    """Recognise files on another machine; each as it was named and where it is."""
+    recognizer = _sent(tuple(model.items()))
+    if speaker is not None:
+        recognizer = recognizer.for_speaker(speaker)
+    found = list(in_order(recognizer, [Path(path) for _, path in files], segments))
+    return [
+        AudioError(str(answer).replace(path, name)) if isinstance(answer, AudioError) else answer
+        for answer, (name, path) in zip(found, files, strict=True)
+    ]
+
+
+@cache
+def _sent(model: tuple[tuple[str, bytes], ...]) -> Recognizer:
+    """Load a model from the contents of its files, once in a process."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in model:
+            (Path(folder) / name).write_bytes(content)
+        return Recognizer(folder)
 
 
 def in_order(

@@ -1,4 +1,4 @@
-"""Predictions of many files, to the terminal or a file, as they come: table, JSON lines, CSV."""
+"""Predictions of many files as they come: a table, JSON lines, CSV or Parquet."""
 
 import csv
 import io
@@ -22,9 +22,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from emotone import parquet
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.files import replacing
-from emotone.jobs import answers, in_order
+from emotone.jobs import answers, answers_of_cluster, in_order
 from emotone.recognizer import Prediction, Recognizer, Segment, Speaker
 
 SUFFIXES = (
@@ -33,7 +34,9 @@ SUFFIXES = (
 )  # fmt: skip
 STDIN = "-"
 Kind = Literal["table", "json", "csv"]
-KINDS: dict[str, Kind] = {".csv": "csv", ".jsonl": "json", ".txt": "table"}  # of --output
+PARQUET = ".parquet"
+# of --output; rows of Parquet are collected as CSV
+KINDS: dict[str, Kind] = {".csv": "csv", ".jsonl": "json", ".txt": "table", PARQUET: "csv"}
 
 
 def files_in(paths: Sequence[Path]) -> list[Path]:
@@ -76,6 +79,7 @@ def recognise(
     output: Path | None = None,
     segments: tuple[float, float] | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
 ) -> int:
     """Recognise files; answers go to standard output or a file, errors to standard error.
 
@@ -89,6 +93,7 @@ def recognise(
         output: file to write, by whose name the kind is chosen.
         segments: window and hop in seconds, to recognise windows of each file.
         jobs: processes to recognise with; answers and their order do not depend on it.
+        cluster: ``auto`` or the address of a Ray cluster to recognise with instead.
 
     Returns:
         How many files could not be used.
@@ -97,6 +102,8 @@ def recognise(
         UsageError: if ``output`` is of no known kind, or was not written by the same command.
         StorageError: if ``output`` cannot be written.
     """
+    if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
+        raise UsageError("--cluster goes neither with --jobs nor with standard input")
     if output is not None:
         if output.suffix not in KINDS:
             raise UsageError(f"{output}: the name must end in {', '.join(KINDS)}")
@@ -122,11 +129,12 @@ def recognise(
                 progress.update(task, description=text)
 
             readable = _readable(left, Path(temporary))
-            found = (
-                in_order(recognizer, readable, segments, advance)
-                if jobs == 1
-                else answers(recognizer, readable, segments, jobs)
-            )
+            if cluster is not None:
+                found = answers_of_cluster(recognizer, left, segments, cluster)
+            elif jobs > 1:
+                found = answers(recognizer, readable, segments, jobs)
+            else:
+                found = in_order(recognizer, readable, segments, advance)
             for file, answer in zip(left, found, strict=True):
                 progress.advance(task)
                 if isinstance(answer, AudioError):
@@ -219,7 +227,25 @@ def _row(values: Sequence[Any], header: Sequence[str]) -> str:
 def _target(
     output: Path | None, kind: Kind, header: list[str]
 ) -> Iterator[tuple[TextIO, set[str]]]:
-    """Where to write, and which files it says something of already."""
+    """Where to write, and which files it says something of already.
+
+    Parquet cannot be written row by row: until all is done, there is a CSV file beside it.
+    """
+    if output is not None and output.suffix == PARQUET:
+        rows = output.with_name(f"{output.name}.csv")
+        parquet.library()
+        try:
+            if output.exists() and not rows.exists():
+                parquet.to_csv(output, rows, header)
+            with _target(rows, kind, header) as target:
+                yield target
+            parquet.from_csv(rows, output, header)
+            rows.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {output}: {error.strerror}; give another --output"
+            ) from error
+        return
     first = _row(header, header) if kind == "csv" else ""
     if output is None:
         sys.stdout.write(first)

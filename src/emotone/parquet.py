@@ -1,0 +1,69 @@
+"""Tables of predictions as Parquet, of any length; needs pyarrow."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emotone.errors import UsageError
+from emotone.files import replacing
+
+TEXT, FLAG = ("file", "label"), "confident"  # all other columns are numbers
+
+
+def library() -> Any:
+    """Import pyarrow.
+
+    Raises:
+        UsageError: if it is not installed.
+    """
+    try:
+        import pyarrow
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "Parquet needs pyarrow: pip install pyarrow, or give a --output that ends in .csv"
+        ) from error
+    return pyarrow
+
+
+def from_csv(source: Path, target: Path, header: Sequence[str]) -> None:
+    """Turn a CSV file of predictions into Parquet, a block at a time."""
+    arrow = library()
+    kinds = dict.fromkeys(TEXT, arrow.string()) | {FLAG: arrow.bool_()}
+    types = {name: kinds.get(name, arrow.float64()) for name in header}
+    options = arrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    parsing = arrow.csv.ParseOptions(newlines_in_values=True)
+    with (
+        arrow.csv.open_csv(source, convert_options=options, parse_options=parsing) as rows,
+        replacing(target) as temporary,
+        arrow.parquet.ParquetWriter(temporary, rows.schema) as writer,
+    ):
+        for block in rows:
+            writer.write_batch(block)
+
+
+def to_csv(source: Path, target: Path, header: Sequence[str]) -> None:
+    """Turn what :func:`from_csv` wrote back into CSV, to continue it.
+
+    Raises:
+        UsageError: if it is something else.
+    """
+    arrow = library()
+    other = f"{source} was not written by this command with this model; give another --output"
+    try:
+        file = arrow.parquet.ParquetFile(source)
+    except (arrow.ArrowException, OSError) as error:
+        raise UsageError(other) from error
+    with file:
+        if file.schema_arrow.names != list(header):
+            raise UsageError(other)
+        with (
+            replacing(target) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as out,
+        ):
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(header)
+            for block in file.iter_batches():
+                writer.writerows(row.values() for row in block.to_pylist())
