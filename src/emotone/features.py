@@ -8,7 +8,7 @@ are the regression over two frames to each side of the HTK Book (S. Young et al.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from pydantic import Field, field_validator
@@ -113,14 +113,10 @@ class Features(nn.Module):
         Shape:
             in: ``(batch, samples)``, ``(batch,)``; out: ``(batch, frames, mels)``, ``(batch,)``.
         """
-        hop, window = self.options.hop, self.options.window
         inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
-        padded = functional.pad(waveform * inside, (window // 2, window))
-        count = 1 + waveform.shape[1] // hop
-        cut = padded.unfold(1, window, hop)[:, :count] * self.window
-        power = torch.fft.rfft(cut, FFT_SIZE).abs().square()
+        power = self.power(waveform * inside)
         log_mel = (power @ self.filters).clamp_min(POWER_FLOOR).log()
-        frames = 1 + lengths // hop
+        frames, count = 1 + lengths // self.options.hop, log_mel.shape[1]
         valid = frame_mask(frames, count)[:, :, None]
         if self.options.dynamic_range_db is not None:
             peak = log_mel.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
@@ -130,6 +126,14 @@ class Features(nn.Module):
             power = (log_mel.exp() * valid).sum(dim=(1, 2), keepdim=True)
             log_mel = log_mel - (power / (frames * log_mel.shape[2])[:, None, None]).log()
         return log_mel, frames
+
+    def power(self, waveform: Tensor) -> Tensor:
+        """Power spectra, ``(batch, samples)`` to ``(batch, frames, FFT_SIZE // 2 + 1)``."""
+        hop, window = self.options.hop, self.options.window
+        padded = functional.pad(waveform, (window // 2, window))
+        count = 1 + waveform.shape[1] // hop
+        cut = padded.unfold(1, window, hop)[:, :count] * self.window
+        return cast(Tensor, torch.fft.rfft(cut, FFT_SIZE).abs().square())
 
     def stack(self, log_mel: Tensor, frames: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Add delta channels and normalise.
