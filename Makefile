@@ -39,6 +39,7 @@ models: .venv/installed
 bench: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[bench]
 	$(BIN)/python benchmarks/recognition.py > benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/growth.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/frontend.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/training.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/install.py >> benchmarks/RESULTS.md

@@ -15,12 +15,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from recognition import RATE, SECONDS, clip, seconds_of
+from recognition import RATE, SECONDS, clip, peak, seconds_of
 
 from emotone.features import FFT_SIZE, FeatureOptions, Features
 
 BATCH = 16
-PRODUCT = 1024  # size of the square matrices whose product measures the peak
 
 
 def main() -> None:
@@ -91,12 +90,6 @@ def main() -> None:
     for name, each in medians.items():
         print(f"| {name} | {1000 * each:.2f} | {SECONDS / each:.0f} | "
               f"{each / medians['kaldi-native-fbank']:.2f} | {each / floor:.1f} |")  # fmt: skip
-
-
-def peak(kind: torch.dtype = torch.float32) -> float:
-    """Multiply-adds per second of a large matrix product, the best of several."""
-    square = torch.randn(PRODUCT, PRODUCT).to(kind)
-    return PRODUCT**3 / min(seconds_of(lambda: square @ square) for _ in range(20))
 
 
 if __name__ == "__main__":

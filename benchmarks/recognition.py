@@ -5,7 +5,8 @@
 The same files go through emotone, through openSMILE's eGeMAPSv02 with a linear SVM, and through a
 network of the size of wav2vec2-base, built by transformers from its configuration with random
 weights: speed does not depend on weights. The pairs alternate in one process on one core; the
-figures are medians.
+figures are medians. The floor is what the multiplications of emotone's network alone, without the
+front end, would take at the rate of a large matrix product.
 """
 
 import argparse
@@ -18,14 +19,18 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import torch
 from numpy.typing import NDArray
 
 import emotone
 from emotone.corpora import synthetic
+from emotone.model import multiply_adds
 from emotone.recognizer import BATCH
+from emotone.trainer import rebuilt
 
 SECONDS = 3.0
 RATE = 16_000
+PRODUCT = 1024  # size of the square matrices whose product measures the peak
 
 
 def write_files(folder: Path, count: int) -> list[Path]:
@@ -51,6 +56,12 @@ def seconds_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def peak(kind: torch.dtype = torch.float32) -> float:
+    """Multiply-adds per second of a large matrix product, the best of several."""
+    square = torch.randn(PRODUCT, PRODUCT).to(kind)
+    return PRODUCT**3 / min(seconds_of(lambda: square @ square) for _ in range(20))
+
+
 def main() -> None:
     """Measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -58,23 +69,10 @@ def main() -> None:
     parser.add_argument("--model", help="model folder or name; the shipped one by default")
     asked = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    import opensmile
-
+    torch.set_num_threads(1)
     count, rounds = (16, 3) if asked.quick else (64, 9)
     recognizer = emotone.load(asked.model)
-    smile = opensmile.Smile(
-        feature_set=opensmile.FeatureSet.eGeMAPSv02,
-        feature_level=opensmile.FeatureLevel.Functionals,
-        num_workers=1,
-    )
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import LinearSVC
-
-    rng = np.random.default_rng(0)
-    svm = make_pipeline(StandardScaler(), LinearSVC())
-    svm.fit(rng.normal(size=(200, len(smile.feature_names))), rng.integers(4, size=200))
-    large = wav2vec2()
+    functionals, large = opensmile_svm(), wav2vec2()
     with tempfile.TemporaryDirectory() as folder:
         files = write_files(Path(folder), count)
         few = files[: max(count // 16, 1)]  # enough of the slow one
@@ -86,7 +84,7 @@ def main() -> None:
             ),
             "openSMILE eGeMAPSv02 + SVM": (
                 files,
-                lambda: [svm.predict(smile.process_file(str(file)).to_numpy()) for file in files],
+                lambda: [functionals(file) for file in files],
             ),
             "wav2vec2-base-sized network": (few, lambda: [large(file) for file in few]),
         }
@@ -98,20 +96,40 @@ def main() -> None:
                 taken[name].append(seconds_of(work) / len(asked_of))
     medians = {name: statistics.median(times) for name, times in taken.items()}
     ours = medians["emotone, file by file"]
+    floor = SECONDS * multiply_adds(rebuilt(recognizer.folder)) / peak(torch.float32)
     print("## Recognition, `python benchmarks/recognition.py`\n")
-    print(f"{count} files of {SECONDS:g} s, one core, medians of {rounds} rounds.\n")
+    print(f"{count} files of {SECONDS:g} s, one core, medians of {rounds} rounds; the floor is "
+          f"{1000 * floor:.1f} ms per file.\n")  # fmt: skip
     print("| from file to answer | ms per file | times real time | its time over emotone's |")
     print("|---|---|---|---|")
     for name, each in medians.items():
         print(f"| {name} | {1000 * each:.1f} | {SECONDS / each:.0f} | {each / ours:.2f} |")
+    batched = medians[f"emotone, in batches of {BATCH}"]
+    print(f"\nEmotone in batches takes {batched / floor:.1f} times the floor.")
+
+
+def opensmile_svm() -> Callable[[Path], int]:
+    """A function from file to number of the answer, by eGeMAPSv02 and a linear SVM."""
+    import opensmile
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_level=opensmile.FeatureLevel.Functionals,
+        num_workers=1,
+    )
+    rng = np.random.default_rng(0)
+    svm = make_pipeline(StandardScaler(), LinearSVC())
+    svm.fit(rng.normal(size=(200, len(smile.feature_names))), rng.integers(4, size=200))
+    return lambda file: int(svm.predict(smile.process_file(str(file)).to_numpy())[0])
 
 
 def wav2vec2() -> Callable[[Path], int]:
     """A function from file to number of the answer, of 94 million random weights."""
-    import torch
     from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
-    torch.set_num_threads(1)
     network = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(num_labels=4)).eval()
 
     @torch.inference_mode()

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from frontend import peak
-from recognition import seconds_of
+from recognition import peak, seconds_of
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
