@@ -2,8 +2,9 @@
 
     python benchmarks/scale.py [--quick]
 
-Whole commands, from start to end: ``emotone predict`` over many files and ``emotone crossval`` on
-synthetic speech, with one process and with one per core, one after the other.
+Whole commands, from start to end, with one process and with one per core, one after the other:
+``emotone predict`` over many files and ``emotone crossval`` on synthetic speech, here and on a Ray
+cluster of this machine that has one core or all, and ``emotone train`` by torchrun.
 """
 
 import argparse
@@ -11,7 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recognition import SECONDS, seconds_of, write_files
@@ -38,34 +40,68 @@ def main() -> None:
             for copy in range(1, count // DISTINCT):
                 (place / "files" / f"{number}-{copy}.wav").symlink_to(file)
 
-        def predict(jobs: int) -> None:
-            output = place / "answers.csv"
-            output.unlink(missing_ok=True)
-            run("predict", place / "files", "--output", output, "--jobs", jobs)
-            assert len(output.read_text().splitlines()) == count + 1
+        answers = place / "answers.csv"
+        epochs = f"training.epochs={2 if quick else 40}"
 
-        def crossval(jobs: int) -> None:
-            number = len(list(place.glob("out*")))
-            epochs = f"training.epochs={2 if quick else 20}"
-            out = place / f"out{number}"
-            run("crossval", SHIPPED / "demo.yaml", epochs, f"runtime.jobs={jobs}", "--out", out)
+        def predict(*where: object) -> float:
+            answers.unlink(missing_ok=True)
+            seconds = emotone("predict", place / "files", "--output", answers, *where)
+            assert len(answers.read_text().splitlines()) == count + 1
+            return seconds
 
-        works: dict[str, Callable[[int], None]] = {
-            f"`emotone predict`, {count} files of {SECONDS:g} s": predict,
-            "`emotone crossval`, the demo": crossval,
+        def crossval(*where: object) -> float:
+            return emotone("crossval", SHIPPED / "demo.yaml", epochs, "--out", new(place), *where)
+
+        def train(processes: int) -> float:
+            launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+            demo = [SHIPPED / "demo.yaml", epochs, "--out", new(place)]
+            return seconds_of(lambda: run("-m", *launcher, "-m", "emotone", "train", *demo))
+
+        def on_cluster(cores: int, command: Callable[..., float]) -> float:
+            with cluster(cores):
+                return command("--cluster", "auto")
+
+        recognition = f"`emotone predict`, {count} files of {SECONDS:g} s"
+        works: dict[str, Callable[[int], float]] = {
+            recognition: lambda jobs: predict("--jobs", jobs),
+            f"{recognition}, on Ray": lambda cores: on_cluster(cores, predict),
+            "`emotone crossval`, the demo": lambda jobs: crossval(f"runtime.jobs={jobs}"),
+            "`emotone crossval`, the demo, on Ray": lambda cores: on_cluster(cores, crossval),
+            "`torchrun -m emotone train`, the demo": train,
         }
         taken = {
-            (name, jobs): seconds_of(lambda work=work, jobs=jobs: work(jobs))
+            (name, processes): work(processes)
             for name, work in works.items()
-            for jobs in (1, CORES)
+            for processes in (1, CORES)
         }
     PAGE.write_text(page(list(works), taken, count), encoding="utf-8")
 
 
+def emotone(*arguments: object) -> float:
+    """Run a command of emotone; returns the seconds that it took."""
+    return seconds_of(lambda: run("-m", "emotone", *arguments))
+
+
 def run(*arguments: object) -> None:
-    """Run a command of emotone."""
-    command = [sys.executable, "-m", "emotone", *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True)
+    """Run Python."""
+    subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
+
+
+def new(place: Path) -> Path:
+    """A folder that is not there yet."""
+    return place / f"out{len(list(place.glob('out*')))}"
+
+
+@contextmanager
+def cluster(cores: int) -> Iterator[None]:
+    """A Ray cluster of this machine."""
+    ray = Path(sys.executable).parent / "ray"
+    start = [ray, "start", "--head", f"--num-cpus={cores}", "--include-dashboard=false"]
+    subprocess.run(start, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
 
 
 def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> str:
@@ -97,9 +133,11 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         "",
         "1. One machine: `emotone predict FOLDER --jobs CORES --output answers.csv`. Killed, it "
         "continues.",
-        "2. Several machines: one folder of files and one output each; the files are independent, "
-        "so nothing else is shared.",
+        "2. Several machines that share a disk: the same with `--cluster auto` in place of "
+        "`--jobs`. Without one: a folder of files and an output for each machine.",
         "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see the README.",
+        "4. One network on much data: `torchrun -m emotone train`; it shares each batch, so it "
+        "gains less than runs side by side.",
         "",
         f"With {share:.0%} of the ideal gain, as measured here on {CORES} cores, machines of "
         f"{CORES_EACH} cores need:",
