@@ -157,6 +157,20 @@ def test_files_are_recognised_as_on_this_machine(
     assert (tmp_path / "here.csv").read_text() == (tmp_path / "there.csv").read_text()
 
 
+def test_a_machine_that_dies_costs_no_answer(machines: Any, folder: Path, tmp_path: Path) -> None:
+    for number in range(20):
+        soundfile.write(tmp_path / f"{number:02d}.wav", voice(number, 2), 16_000)
+    files = sorted(tmp_path.glob("*.wav")) * 40
+    recognizer = Recognizer(folder)
+    victim = machines.add_node(num_cpus=1)
+    found = []
+    for answer in jobs.answers_of_cluster(recognizer, files, None, machines.address):
+        found.append(answer)
+        if len(found) == 100:
+            machines.remove_node(victim, allow_graceful=False)
+    assert found == list(recognizer.predict_many(files))
+
+
 def test_a_file_that_kills_its_process_is_named(
     machines: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
