@@ -123,18 +123,21 @@ def train_and_test(
             (learnt[one], learnt[other]) for one, other in groups.split(learnt, groups=speakers)
         ]
     names = np.array(data.labels)
-    uars = {}
-    for c in options.c:
-        truth, found = [], []
-        for one, other in divisions:
-            svm = _fitted(data, one, c, options)
-            truth += names[data.targets[other]].tolist()
-            found += names[svm.predict(data.values[other])].tolist()
-        uars[c] = metrics.uar(truth, found)
+    truth: list[str] = []
+    found: dict[float, list[str]] = {c: [] for c in options.c}
+    for one, other in divisions:
+        prepare = _preparation(data.values[one])
+        values, others = prepare.transform(data.values[one]), prepare.transform(data.values[other])
+        truth += names[data.targets[other]].tolist()
+        for c in options.c:
+            svm = _svm(c, options).fit(values, data.targets[one])
+            found[c] += names[svm.predict(others)].tolist()
+    uars = {c: metrics.uar(truth, found[c]) for c in options.c}
     c = max(uars, key=lambda c: uars[c])
-    svm = _fitted(data, learnt, c, options)
+    prepare = _preparation(data.values[learnt])
+    svm = _svm(c, options).fit(prepare.transform(data.values[learnt]), data.targets[learnt])
     classes = svm.classes_.tolist()
-    margins = np.asarray(svm.decision_function(data.values[list(test)]))
+    margins = np.asarray(svm.decision_function(prepare.transform(data.values[list(test)])))
     if margins.ndim == 1:  # two classes
         margins = np.stack([-margins, margins], axis=1)
     scores = np.full((len(test), len(data.labels)), -np.inf)
@@ -150,17 +153,26 @@ def train_and_test(
     return np.asarray(shares, np.float32), record
 
 
-def _fitted(
-    data: Functionals, numbers: NDArray[Any], c: float, options: OpensmileSvmOptions
-) -> Any:
+def _preparation(values: NDArray[np.float32]) -> Any:
+    """Standardise; where there are fewer utterances than functionals, rotate into their space.
+
+    A linear SVM does not mind the rotation, and has fewer dimensions to go through for every C.
+    """
+    from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
+
+    utterances, functionals = values.shape
+    steps = [StandardScaler(), *([PCA()] if utterances < functionals else [])]
+    return make_pipeline(*steps).fit(values)
+
+
+def _svm(c: float, options: OpensmileSvmOptions) -> Any:
     from sklearn.svm import LinearSVC
 
-    svm = LinearSVC(
+    return LinearSVC(
         C=c,
         class_weight="balanced" if options.class_balance == "weights" else None,
         max_iter=MOST_ITERATIONS,
         random_state=0,
     )
-    return make_pipeline(StandardScaler(), svm).fit(data.values[numbers], data.targets[numbers])
