@@ -135,6 +135,14 @@ def test_the_page_about_the_search_is_made_from_its_runs() -> None:
         load(SHIPPED / "ravdess.yaml", overrides)
 
 
+def test_speeds_are_those_that_were_measured() -> None:
+    section = (ROOT / "README.md").read_text("utf-8").split("## How fast")[1].split("\n## ")[0]
+    said = [line for line in section.splitlines() if line.startswith("| ")]
+    measured = (ROOT / "benchmarks" / "RESULTS.md").read_text("utf-8").splitlines()
+    assert len(said) == 5
+    assert set(said) <= set(measured)
+
+
 def test_links_lead_somewhere() -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / name).read_text("utf-8")):

@@ -130,12 +130,12 @@ def train_and_test(
         values, others = prepare.transform(data.values[one]), prepare.transform(data.values[other])
         truth += names[data.targets[other]].tolist()
         for c in options.c:
-            svm = _svm(c, options).fit(values, data.targets[one])
+            svm = _fitted(values, data.targets[one], c, options)
             found[c] += names[svm.predict(others)].tolist()
     uars = {c: metrics.uar(truth, found[c]) for c in options.c}
     c = max(uars, key=lambda c: uars[c])
     prepare = _preparation(data.values[learnt])
-    svm = _svm(c, options).fit(prepare.transform(data.values[learnt]), data.targets[learnt])
+    svm = _fitted(prepare.transform(data.values[learnt]), data.targets[learnt], c, options)
     classes = svm.classes_.tolist()
     margins = np.asarray(svm.decision_function(prepare.transform(data.values[list(test)])))
     if margins.ndim == 1:  # two classes
@@ -167,12 +167,17 @@ def _preparation(values: NDArray[np.float32]) -> Any:
     return make_pipeline(*steps).fit(values)
 
 
-def _svm(c: float, options: OpensmileSvmOptions) -> Any:
+def _fitted(
+    values: NDArray[np.float32], targets: NDArray[np.int64], c: float, options: OpensmileSvmOptions
+) -> Any:
     from sklearn.svm import LinearSVC
 
-    return LinearSVC(
+    utterances, dimensions = values.shape
+    svm = LinearSVC(
         C=c,
+        dual=utterances <= dimensions,  # by far the faster way then
         class_weight="balanced" if options.class_balance == "weights" else None,
         max_iter=MOST_ITERATIONS,
         random_state=0,
     )
+    return svm.fit(values, targets)
