@@ -136,8 +136,8 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         "2. Several machines that share a disk: the same with `--cluster auto` in place of "
         "`--jobs`. Without one: a folder of files and an output for each machine.",
         "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see the README.",
-        "4. One network on much data: `torchrun -m emotone train`; it shares each batch, so it "
-        "gains less than runs side by side.",
+        "4. One network on GPUs or with large batches: `torchrun -m emotone train`. It shares each "
+        "batch; the default's of 16 is too small for that to pay on a CPU.",
         "",
         f"With {share:.0%} of the ideal gain, as measured here on {CORES} cores, machines of "
         f"{CORES_EACH} cores need:",

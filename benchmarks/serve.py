@@ -208,10 +208,26 @@ class Connection:
         self.streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, sound: bytes) -> tuple[int, bytes]:
-        """Upload a file; return status and body."""
-        if self.streams is None or self.streams[0].at_eof():  # the service closes idle ones
-            self.streams = await asyncio.open_connection("127.0.0.1", self.port)
-        reader, writer = self.streams
+        """Upload a file; return status and body.
+
+        The service closes connections that were idle, perhaps just when one is used again; as
+        clients of HTTP do, the upload then goes over a new one.
+        """
+        if self.streams is not None:
+            try:
+                return await self._post(*self.streams, sound)
+            except ConnectionError:
+                self.close()
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+                self.close()
+        self.streams = await asyncio.open_connection("127.0.0.1", self.port)
+        return await self._post(*self.streams, sound)
+
+    async def _post(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sound: bytes
+    ) -> tuple[int, bytes]:
         head = (
             "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n"
             f"Content-Length: {len(sound)}\r\n\r\n"
