@@ -13,13 +13,13 @@ PACKAGE = Path(emotone.__file__).parent
 
 LAYERS = [
     {"errors", "options"},
-    {"cluster", "files", "onnx", "parallel"},
+    {"cluster", "files", "onnx"},
     {"audio", "metrics", "parquet"},
     {"windows", "bundle"},
     {"recognizer"},
     {"jobs", "plot"},
     {"listing"},
-    {"features", "acrnn"},
+    {"features", "acrnn", "parallel"},
     {"model"},
     {"export"},
     {"corpora"},

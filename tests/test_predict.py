@@ -18,7 +18,7 @@ from conftest import voice
 from PIL import Image
 from test_cli import emotone, one_line
 
-from emotone import bundle
+from emotone import bundle, parquet
 from emotone.errors import ModelError
 from emotone.recognizer import Recognizer, load
 
@@ -131,6 +131,14 @@ def test_parquet_is_continued(folder: Path, recordings: Path, tmp_path: Path) ->
     assert refused.returncode == 2
     assert "was not written by this command" in one_line(refused)
     assert other.read_bytes() == before
+
+
+def test_parquet_keeps_names_that_look_like_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("file,label\nNA,null\nx,\n")
+    parquet.from_csv(tmp_path / "a.csv", tmp_path / "a.parquet", ["file", "label"])
+    found = pd.read_parquet(tmp_path / "a.parquet")
+    assert found["file"].tolist() == ["NA", "x"]
+    assert found["label"].tolist() == ["null", None]
 
 
 def test_parquet_without_a_single_answer(folder: Path, tmp_path: Path) -> None:

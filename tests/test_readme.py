@@ -85,6 +85,21 @@ def test_the_differences_are_those_of_the_results() -> None:
     assert set(said) <= known
 
 
+def test_what_is_missing_and_what_enrolment_brings() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [
+        json.loads((RESULTS / f"ablation-{corpus}" / "results.json").read_text("utf-8"))["missing"]
+        for corpus in ABLATIONS
+    ]
+    assert f"{missing[0]} and {missing[1]} runs are missing" in readme
+    folder = RESULTS / "ablation-emodb" / "variants" / "enrolment"
+    points = json.loads((folder / "results.json").read_text("utf-8"))["enrolment"]
+    rates = ", ".join(f"{100 * point['UAR']:.1f}" for point in points)
+    low, high = (f"{100 * end:+.1f}" for end in points[-1]["interval_95"])
+    gain = f"{100 * points[-1]['difference']:+.1f} [{low}, {high}]"
+    assert f"{rates} %: {points[-1]['enrolled']} utterances bring {gain}" in readme
+
+
 def script(path: Path) -> ModuleType:
     """Import a script that is no part of the package."""
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -132,6 +132,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
             return super().forward(x)
         assert self.running_mean is not None
         assert self.running_var is not None
+        assert self.num_batches_tracked is not None
         assert self.momentum is not None
         values = x.float().transpose(1, -1)
         dims = tuple(range(values.ndim - 1))
@@ -140,6 +141,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
         centred = values - mean
         variance = total(centred.square().sum(dims)) / count
         with torch.no_grad():
+            self.num_batches_tracked.add_(1)
             self.running_mean.lerp_(mean.detach(), self.momentum)
             self.running_var.lerp_((variance * count / (count - 1)).detach(), self.momentum)
         scaled = centred * (variance + self.eps).rsqrt() * self.weight + self.bias

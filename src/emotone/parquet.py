@@ -33,7 +33,9 @@ def from_csv(source: Path, target: Path, header: Sequence[str]) -> None:
     arrow = library()
     kinds = dict.fromkeys(TEXT, arrow.string()) | {FLAG: arrow.bool_()}
     types = {name: kinds.get(name, arrow.float64()) for name in header}
-    options = arrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True)
+    options = arrow.csv.ConvertOptions(
+        column_types=types, null_values=[""], strings_can_be_null=True
+    )
     parsing = arrow.csv.ParseOptions(newlines_in_values=True)
     with (
         arrow.csv.open_csv(source, convert_options=options, parse_options=parsing) as rows,
