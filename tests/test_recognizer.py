@@ -24,8 +24,8 @@ import emotone as package
 from emotone import audio, bundle
 from emotone.config import ExperimentConfig
 from emotone.errors import AudioError, ModelError, UsageError
-from emotone.export import _OnnxFeatures, check_parity, to_onnx
-from emotone.features import FeatureOptions, Features
+from emotone.export import check_parity, to_onnx
+from emotone.features import FeatureOptions
 from emotone.model import ModelOptions, Network
 from emotone.recognizer import BATCH, Recognizer, Speaker
 from emotone.trainer import rebuilt, train
@@ -357,20 +357,6 @@ def test_an_export_that_differs_is_refused(folder: Path) -> None:
     speaker = Network(FeatureOptions(norm="speaker"), ModelOptions(), ["anger", "neutral"])
     with pytest.raises(ModelError, match="cannot be exported"):
         to_onnx(speaker, speech)
-
-
-@pytest.mark.parametrize("window_ms", [32.0, 25.0, 12.5625, 8.0])  # 512, 400, 201, 128 samples
-@pytest.mark.parametrize("hop_ms", [10.0, 20.0, 12.5625])
-@pytest.mark.parametrize("samples", [1, 159, 160, 8000])
-def test_exported_spectra_are_those_of_the_front_end(
-    window_ms: float, hop_ms: float, samples: int
-) -> None:
-    features = Features(FeatureOptions(window_ms=window_ms, hop_ms=hop_ms))
-    waveform = torch.from_numpy(np.stack([voice(n, 0.5)[:samples] for n in range(2)]))
-    expected = features.power(waveform)
-    found = _OnnxFeatures(features).power(waveform)
-    assert found.shape == expected.shape
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.max()))
 
 
 def test_the_default_network_is_exported_with_parity() -> None:

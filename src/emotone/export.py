@@ -3,7 +3,6 @@
 import copy
 import io
 import logging
-import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -18,11 +17,10 @@ from numpy.typing import NDArray
 from onnxscript import opset20
 from torch import Tensor, nn
 from torch.export import Dim
-from torch.nn import functional
 
 from emotone.audio import Waveform
 from emotone.errors import ModelError
-from emotone.features import FFT_SIZE, Features, frame_mask
+from emotone.features import frame_mask
 from emotone.model import BLSTM, Network
 from emotone.onnx import onnxruntime
 
@@ -59,7 +57,6 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         )
     network = network.to("cpu").eval()
     exported = copy.deepcopy(network)
-    exported.features = _OnnxFeatures(network.features)
     for module in exported.crnn.modules():
         for name, child in module.named_children():
             if isinstance(child, BLSTM):
@@ -169,41 +166,6 @@ def _with_defaults(model: bytes, defaults: dict[str, NDArray[np.float32]]) -> by
     for name, value in defaults.items():
         program.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     return bytes(program.SerializeToString())
-
-
-class _OnnxFeatures(Features):
-    """The front end with spectra as matrix products over half a frame.
-
-    ONNX Runtime's DFT takes three times as long as the product. The window is symmetric, so samples
-    at equal distances from its centre share the cosine and, but for the sign, the sine.
-    """
-
-    cosines: Tensor
-    sines: Tensor
-
-    def __init__(self, features: Features) -> None:
-        super().__init__(features.options)
-        self.load_state_dict(features.state_dict())
-        size = self.options.window
-        samples = torch.arange(1, size // 2 + 1, dtype=torch.float64)
-        weights = torch.hann_window(size, dtype=torch.float64)[1 : size // 2 + 1]
-        weights = torch.where(2 * samples == size, weights / 2, weights)  # stands for itself twice
-        bins = torch.arange(FFT_SIZE // 2 + 1)
-        angles = 2 * math.pi / FFT_SIZE * (samples - size / 2)[:, None] * bins
-        self.register_buffer("cosines", (weights[:, None] * angles.cos()).float())
-        self.register_buffer("sines", (weights[:, None] * angles.sin()).float())
-
-    def power(self, waveform: Tensor) -> Tensor:
-        """See :meth:`emotone.features.Features.power`; the window's first sample is zero."""
-        hop, window, half = self.options.hop, self.options.window, self.options.window // 2
-        pieces = math.ceil(window / hop)  # that make up a frame
-        count = 1 + waveform.shape[1] // hop
-        padded = functional.pad(waveform, (half, pieces * hop))
-        parts = padded[:, : (count + pieces - 1) * hop].unflatten(1, (-1, hop))
-        cut = torch.cat([parts[:, first : first + count] for first in range(pieces)], dim=2)
-        ahead, behind = cut[:, :, 1 : half + 1], cut[:, :, window - half : window].flip(2)
-        real, imaginary = (ahead + behind) @ self.cosines, (ahead - behind) @ self.sines
-        return real.square() + imaginary.square()
 
 
 @torch.library.custom_op("emotone::blstm", mutates_args=())

@@ -8,7 +8,7 @@ are the regression over two frames to each side of the HTK Book (S. Young et al.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -87,7 +87,8 @@ class Features(nn.Module):
         frames are zero.
     """
 
-    window: Tensor
+    cosines: Tensor
+    sines: Tensor
     filters: Tensor
     mean: Tensor
     std: Tensor
@@ -95,7 +96,9 @@ class Features(nn.Module):
     def __init__(self, options: FeatureOptions) -> None:
         super().__init__()
         self.options = options
-        self.register_buffer("window", torch.hann_window(options.window), persistent=False)
+        cosines, sines = half_fourier(torch.hann_window(options.window, dtype=torch.float64))
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
         self.register_buffer("filters", mel_filters(options.mels), persistent=False)
         self.register_buffer("mean", torch.zeros(options.channels, options.mels))
         self.register_buffer("std", torch.ones(options.channels, options.mels))
@@ -128,12 +131,21 @@ class Features(nn.Module):
         return log_mel, frames
 
     def power(self, waveform: Tensor) -> Tensor:
-        """Power spectra, ``(batch, samples)`` to ``(batch, frames, FFT_SIZE // 2 + 1)``."""
-        hop, window = self.options.hop, self.options.window
-        padded = functional.pad(waveform, (window // 2, window))
+        """Power spectra, ``(batch, samples)`` to ``(batch, frames, FFT_SIZE // 2 + 1)``.
+
+        The window is symmetric, so samples at equal distances from its centre share the cosine,
+        and but for the sign the sine. As a matrix product over half a frame this takes a third of
+        the time of ONNX Runtime's Fourier transform.
+        """
+        hop, window, half = self.options.hop, self.options.window, self.options.window // 2
+        pieces = math.ceil(window / hop)  # that make up a frame
         count = 1 + waveform.shape[1] // hop
-        cut = padded.unfold(1, window, hop)[:, :count] * self.window
-        return cast(Tensor, torch.fft.rfft(cut, FFT_SIZE).abs().square())
+        padded = functional.pad(waveform, (half, pieces * hop))
+        parts = padded[:, : (count + pieces - 1) * hop].unflatten(1, (-1, hop))
+        cut = torch.cat([parts[:, first : first + count] for first in range(pieces)], dim=2)
+        ahead, behind = cut[:, :, 1 : half + 1], cut[:, :, window - half : window].flip(2)
+        real, imaginary = (ahead + behind) @ self.cosines, (ahead - behind) @ self.sines
+        return real.square() + imaginary.square()
 
     def stack(self, log_mel: Tensor, frames: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Add delta channels and normalise.
@@ -269,6 +281,24 @@ def deltas(values: Tensor, frames: Tensor) -> Tensor:
     steps = range(1, reach + 1)
     slope = sum((n * (shifted(n) - shifted(-n)) for n in steps), torch.zeros_like(values))
     return slope / (2 * sum(n * n for n in steps))
+
+
+def half_fourier(window: Tensor) -> tuple[Tensor, Tensor]:
+    """Windowed cosines and sines of a Fourier transform about the centre of a periodic window.
+
+    Returns:
+        Both of shape ``(len(window) // 2, FFT_SIZE // 2 + 1)``: a row for samples 1, 2, … of a
+        frame, each of which stands for the sample as far behind the centre, too. Sample 0 has no
+        weight.
+    """
+    half = len(window) // 2
+    samples = torch.arange(1, half + 1, dtype=torch.float64)
+    weights = window[1 : half + 1].clone()
+    weights[2 * samples == len(window)] /= 2  # the centre stands for itself twice
+    bins = torch.arange(FFT_SIZE // 2 + 1, dtype=torch.float64)
+    angles = 2 * math.pi / FFT_SIZE * (samples - len(window) / 2)[:, None] * bins
+    cosines, sines = weights[:, None] * angles.cos(), weights[:, None] * angles.sin()
+    return cosines.float(), sines.float()
 
 
 def mel_filters(mels: int) -> Tensor:
