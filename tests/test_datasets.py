@@ -160,3 +160,16 @@ def test_crops_lie_inside_and_balanced_classes_are_equal() -> None:
     targets = np.array([0] * 90 + [1] * 10)
     drawn = datasets.balanced([Example(n, 0, 5) for n in range(100)], targets, rng)
     assert 30 <= sum(targets[e.utterance] for e in drawn) <= 70
+
+
+def test_no_speaker_has_more_examples_than_asked_for() -> None:
+    speakers = np.array(["a"] * 50 + ["b"] * 3, object)
+    examples = [Example(number, 0, 5) for number in range(len(speakers))]
+    seen = set()
+    for seed in range(100):
+        drawn = datasets.fewer(examples, speakers, 10, np.random.default_rng(seed))
+        numbers = [example.utterance for example in drawn]
+        assert numbers == sorted(set(numbers))
+        assert [speakers[numbers].tolist().count(name) for name in "ab"] == [10, 3]
+        seen |= set(numbers)
+    assert seen == set(range(len(speakers)))

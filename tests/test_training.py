@@ -60,6 +60,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"segment_s": 0.2, "crop": 1.0, "schedule": "cosine"},
     {"schedule": "cosine"},
     {"crop": 0.6},
+    {"most_per_speaker": 2},
     {"precision": "32-true"},
     {
         "augment": {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -230,6 +231,27 @@ def cropped(examples: Sequence[Example], share: float, rng: np.random.Generator)
         start = int(rng.integers(example.start, example.stop - length + 1))
         result.append(Example(example.utterance, start, start + length))
     return result
+
+
+def fewer(
+    examples: Sequence[Example],
+    speakers: NDArray[np.object_],
+    most: int,
+    rng: np.random.Generator,
+) -> list[Example]:
+    """Draw ``most`` examples, without replacement, of each speaker who has more; keep the order.
+
+    Args:
+        examples: to draw from.
+        speakers: of each utterance of the corpus.
+        most: examples of a speaker.
+        rng: draws.
+    """
+    theirs = pd.Series(rng.permutation(len(examples))).groupby(
+        speakers[[example.utterance for example in examples]]
+    )
+    kept = theirs.rank() <= most
+    return [example for example, is_kept in zip(examples, kept, strict=True) if is_kept]
 
 
 def balanced(

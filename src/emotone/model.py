@@ -201,28 +201,34 @@ class MaskedNormReLU(nn.Module):
 
 
 class _MaxOfPairs(torch.autograd.Function):
-    """Max-pooling of two mels, four times as fast as PyTorch's on a CPU in bfloat16."""
+    """Max-pooling of two mels, several times as fast as PyTorch's on a CPU in bfloat16.
+
+    Which mel is larger is told by the sign bit of their difference. Spread over all bits it masks
+    the gradient as integers, since every operation on bfloat16 goes through float32 and back.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.mels = x.shape[3]
+        ctx.integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[x.element_size()]
         even = x[:, :, :, : ctx.mels // 2 * 2].permute(0, 2, 3, 1)
         low, high = even.unflatten(2, (-1, 2)).unbind(3)
-        low_is_larger = (low - high).sign_().clamp_(min=0)  # as numbers: faster than booleans
-        ctx.save_for_backward(low_is_larger)
+        high_is_larger = (low - high).view(ctx.integer)
+        high_is_larger >>= 8 * x.element_size() - 1
+        ctx.save_for_backward(high_is_larger)
         return torch.maximum(low, high).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (low_is_larger,) = ctx.saved_tensors
-        gradient = gradients[0].permute(0, 2, 3, 1)
+        (high_is_larger,) = ctx.saved_tensors
+        gradient = gradients[0].permute(0, 2, 3, 1).view(ctx.integer)
         batch, frames, pairs, channels = gradient.shape
         both = gradient.new_empty(batch, frames, ctx.mels, channels)
         both[:, :, 2 * pairs :] = 0
         low, high = both[:, :, : 2 * pairs].unflatten(2, (pairs, 2)).unbind(3)
-        torch.mul(gradient, low_is_larger, out=low)
-        torch.sub(gradient, low, out=high)
-        return both.permute(0, 3, 1, 2)
+        torch.bitwise_and(gradient, high_is_larger, out=high)
+        torch.bitwise_xor(gradient, high, out=low)
+        return both.view(gradients[0].dtype).permute(0, 3, 1, 2)
 
 
 _max_of_pairs = cast(Callable[[Tensor], Tensor], _MaxOfPairs.apply)

@@ -61,6 +61,8 @@ class TrainingOptions(Options):
             7.2); the average is what is evaluated and kept; 0 for none.
         segment_s: cut utterances into segments of this length, zero-padded, whose posteriors are
             averaged; ``None`` for whole utterances, padded and masked.
+        most_per_speaker: examples of a speaker per epoch, drawn anew for each; ``None`` for all.
+            It keeps a few speakers who say much from being most of what is learnt.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
             all of it.
         precision: of training; evaluation is always in float32.
@@ -79,6 +81,7 @@ class TrainingOptions(Options):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
+    most_per_speaker: int | None = Field(None, ge=1)
     crop: float = Field(0.75, gt=0, le=1)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
@@ -200,7 +203,7 @@ def fit(
         if checkpoint is not None and parallel.is_first():
             learner.save(checkpoint)
         seconds = learner.history.epochs[-1].seconds
-        on_epoch(learner.history, Speed(len(learner.examples), audio_s, seconds))
+        on_epoch(learner.history, Speed(learner.per_epoch, audio_s, seconds))
     network = learner.average
     network.load_state_dict(learner.kept)
     return network.to("cpu").eval(), learner.history
@@ -352,6 +355,7 @@ class Learner:
             self.network.crnn.parameters(),
             lr=options.learning_rate,
             weight_decay=options.weight_decay,
+            fused=True,
         )
         self.optimizer = cast(torch.optim.AdamW, self.fabric.setup_optimizers(optimizer))
         self.segment = 0 if options.segment_s is None else round(options.segment_s / data.hop_s)
@@ -367,7 +371,8 @@ class Learner:
             self.class_weights = torch.tensor(
                 inverse * len(utterances) / max((counts > 0).sum(), 1), dtype=torch.float32
             )
-        self.steps_per_epoch = math.ceil(len(self.examples) / options.batch)
+        self.per_epoch = len(self._drawn(np.random.default_rng(seed)))  # examples
+        self.steps_per_epoch = math.ceil(self.per_epoch / options.batch)
         self.history = History()
         self.kept: dict[str, Tensor] = {}
 
@@ -378,9 +383,7 @@ class Learner:
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
         rng = np.random.default_rng([self.seed, epoch])
         self.network.train()
-        examples = self.examples
-        if self.options.class_balance == "sampling":
-            examples = datasets.balanced(examples, self.data.targets, rng)
+        examples = self._drawn(rng)
         if self.options.crop < 1:
             examples = datasets.cropped(examples, self.options.crop, rng)
         loss_sum, frame_sum = 0.0, 0
@@ -393,6 +396,16 @@ class Learner:
             loss_sum += loss * len(batch)
             frame_sum += sum(example.stop - example.start for example in batch)
         return loss_sum / len(examples), frame_sum * self.data.hop_s
+
+    def _drawn(self, rng: np.random.Generator) -> list[Example]:
+        """Examples of an epoch."""
+        examples = self.examples
+        if self.options.most_per_speaker is not None:
+            most = self.options.most_per_speaker
+            examples = datasets.fewer(examples, self.data.speakers, most, rng)
+        if self.options.class_balance == "sampling":
+            examples = datasets.balanced(examples, self.data.targets, rng)
+        return examples
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         """Learn from a batch, of which this process takes its share; return the batch's loss."""
@@ -510,9 +523,11 @@ class Learner:
         decay = 1 - 1 / window
         share = (1 - decay) / (1 - decay ** (step + 1))
         theirs = self.network.crnn.state_dict()
-        for name, ours in self.average.crnn.state_dict().items():
-            if ours.is_floating_point():
-                ours.lerp_(theirs[name], share)
+        ours = self.average.crnn.state_dict()
+        names = [name for name, value in ours.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [ours[name] for name in names], [theirs[name] for name in names], share
+        )
 
     def save(self, path: Path) -> None:
         """Write everything that a later :meth:`load` needs, as safetensors."""
