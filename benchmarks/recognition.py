@@ -6,7 +6,8 @@ The same files go through emotone, through openSMILE's eGeMAPSv02 with a linear 
 network of the size of wav2vec2-base, built by transformers from its configuration with random
 weights: speed does not depend on weights. The pairs alternate in one process on one core; the
 figures are medians. The floor is what the multiplications of emotone's network alone, without the
-front end, would take at the rate of a large matrix product.
+front end, would take at the rate of a large matrix product; beside it stands what reading the file
+and the weights would take at the rate of a large copy.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from emotone.trainer import rebuilt
 SECONDS = 3.0
 RATE = 16_000
 PRODUCT = 1024  # size of the square matrices whose product measures the peak
+COPY = 2**26  # numbers whose copy measures the bandwidth: far more than a cache holds
 
 
 def write_files(folder: Path, count: int) -> list[Path]:
@@ -60,6 +62,13 @@ def peak(kind: torch.dtype = torch.float32) -> float:
     """Multiply-adds per second of a large matrix product, the best of several."""
     square = torch.randn(PRODUCT, PRODUCT).to(kind)
     return PRODUCT**3 / min(seconds_of(lambda: square @ square) for _ in range(20))
+
+
+def bandwidth() -> float:
+    """Bytes per second that a copy of a large array reads and writes, the best of several."""
+    array = torch.ones(COPY)
+    target = torch.empty_like(array)
+    return 2 * array.nbytes / min(seconds_of(lambda: target.copy_(array)) for _ in range(20))
 
 
 def main() -> None:
@@ -96,10 +105,13 @@ def main() -> None:
                 taken[name].append(seconds_of(work) / len(asked_of))
     medians = {name: statistics.median(times) for name, times in taken.items()}
     ours = medians["emotone, file by file"]
-    floor = SECONDS * multiply_adds(rebuilt(recognizer.folder)) / peak(torch.float32)
+    network = rebuilt(recognizer.folder)
+    floor = SECONDS * multiply_adds(network) / peak(torch.float32)
+    weights = sum(value.nbytes for value in network.parameters())
+    moved = (2 * SECONDS * RATE + weights) / bandwidth()
     print("## Recognition, `python benchmarks/recognition.py`\n")
     print(f"{count} files of {SECONDS:g} s, one core, medians of {rounds} rounds; the floor is "
-          f"{1000 * floor:.1f} ms per file.\n")  # fmt: skip
+          f"{1000 * floor:.1f} ms per file, its bytes alone {1000 * moved:.2f} ms.\n")  # fmt: skip
     print("| from file to answer | ms per file | times real time | its time over emotone's |")
     print("|---|---|---|---|")
     for name, each in medians.items():

@@ -7,7 +7,8 @@ from shuffling, PyTorch's own batch normalisation, pooling, optimiser and bidire
 packed sequences. Beside it stands the same with emotone's batches of similar length. The 3-D ACRNN
 is that of ``model.kind=acrnn-3d``. Epochs alternate in one process; the figures are medians. The
 floor is what three times the multiplications of the forward pass would take at the rate of a large
-matrix product in the same precision.
+matrix product in the same precision; beside it stands what reading the spectrograms and, in every
+step, weights, gradients and both moments would take at the rate of a large copy.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from recognition import peak, seconds_of
+from recognition import bandwidth, peak, seconds_of
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -121,10 +122,13 @@ def main() -> None:
                 if number < count:
                     taken[name].append(seconds_of(lambda name=name: epoch(name)))
         floor = 3 * multiply_adds(ours.network) * audio_s[EMOTONE] / peak(torch.bfloat16)
+        weights = sum(value.nbytes for value in ours.network.parameters())
+        spectrograms = ours.data.values.nbytes * ours.options.crop
+        moved = (spectrograms + 4 * weights * ours.steps_per_epoch) / bandwidth()
     medians = {name: statistics.median(times) for name, times in taken.items() if times}
     print("\n## Training, `python benchmarks/training.py`\n")
-    print(f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor of "
-          f"emotone's is {floor:.2f} s in bfloat16.\n")  # fmt: skip
+    print(f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor "
+          f"of emotone's is {floor:.2f} s in bfloat16, its bytes alone {moved:.3f} s.\n")  # fmt: skip
     print("| an epoch of | seconds | times real time | its time over emotone's |")
     print("|---|---|---|---|")
     for name, each in medians.items():
