@@ -127,8 +127,10 @@ def main() -> None:
         moved = (spectrograms + 4 * weights * ours.steps_per_epoch) / bandwidth()
     medians = {name: statistics.median(times) for name, times in taken.items() if times}
     print("\n## Training, `python benchmarks/training.py`\n")
-    print(f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor "
-          f"of emotone's is {floor:.2f} s in bfloat16, its bytes alone {moved:.3f} s.\n")  # fmt: skip
+    print(
+        f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor of "
+        f"emotone's is {floor:.2f} s in bfloat16, its bytes alone {moved:.3f} s.\n"
+    )
     print("| an epoch of | seconds | times real time | its time over emotone's |")
     print("|---|---|---|---|")
     for name, each in medians.items():
