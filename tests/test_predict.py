@@ -93,6 +93,27 @@ def test_an_output_is_continued(
     assert (tmp_path / f"other{suffix}").read_text() == "something,else\n"
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("end", [2, 12])  # the name of the last file is cut off, or what follows
+def test_an_output_killed_among_the_windows_of_a_file_is_continued(
+    folder: Path, tmp_path: Path, suffix: str, end: int
+) -> None:
+    names = ["a.wav", "line\n\u2028break.wav", "déjà.wav"]
+    for seed, name in enumerate(names):
+        soundfile.write(tmp_path / name, voice(seed, 1.0), 16_000)
+    out = tmp_path / f"answers{suffix}"
+    files = [tmp_path / name for name in names]
+    windows = ("--segments", "--window", "0.4", "--hop", "0.2")
+    command: list[str | Path] = ["predict", *files, "--model", folder, *windows, "--output", out]
+    assert emotone(*command).returncode == 0
+    whole = out.read_bytes()
+    start = whole.rindex("déjà".encode())
+    out.write_bytes(whole[: start + end])
+    again = emotone(*command)
+    assert "2 of 3 files are in" in again.stderr
+    assert out.read_bytes() == whole
+
+
 @pytest.mark.parametrize("segments", [[], ["--segments", "--window", "0.2", "--hop", "0.1"]])
 def test_parquet_says_what_csv_says(
     folder: Path, recordings: Path, tmp_path: Path, segments: list[str]

@@ -251,11 +251,11 @@ def _target(
         sys.stdout.write(first)
         yield sys.stdout, set()
         return
-    done, kept = _kept(output, kind, first) if output.exists() else (set(), first)
+    done, kept = _kept(output, kind, header) if output.exists() else (set(), first)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with replacing(output) as temporary:
-            temporary.write_text(kept, encoding="utf-8")
+            temporary.write_text(kept, encoding="utf-8", newline="")
         with output.open("a", encoding="utf-8", newline="") as target:
             yield target, done
     except OSError as error:
@@ -264,7 +264,7 @@ def _target(
         ) from error
 
 
-def _kept(output: Path, kind: Kind, first: str) -> tuple[set[str], str]:
+def _kept(output: Path, kind: Kind, header: list[str]) -> tuple[set[str], str]:
     """Files that an output says something of, and what of it stays.
 
     What it says of the last file may be cut off, so that one is heard again.
@@ -275,20 +275,19 @@ def _kept(output: Path, kind: Kind, first: str) -> tuple[set[str], str]:
     if kind == "table":
         raise UsageError(f"{output} is there already; tables cannot be continued, remove it")
     try:
-        lines = output.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
+        text = output.read_bytes().decode("utf-8", errors="replace")  # the end may be cut off
+        if kind == "csv":  # by a reader, since names of files may hold line breaks
+            read = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [header]
+            if len(read) > 1 and (len(read[-1]) < len(header) or not text.endswith("\n")):
+                read.pop()
+            if read.pop(0) != header:
+                raise other
+            rows = [(row[0], _row(row, header)) for row in read]
+        else:
+            rows = [(json.loads(line)["file"], f"{line}\n") for line in text.split("\n")[:-1]]
+    except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise other from error
-    if not lines:
-        return set(), first
-    if kind == "csv":
-        if lines[0] != first:
-            raise other
-        rows = [(next(csv.reader([line]))[0], line) for line in lines[1:]]
-    else:
-        try:
-            rows = [(json.loads(line)["file"], line) for line in lines if line.endswith("\n")]
-        except (ValueError, KeyError, TypeError) as error:
-            raise other from error
+    first = _row(header, header) if kind == "csv" else ""
     last = rows[-1][0] if rows else None
     stay = [(file, line) for file, line in rows if file != last]
     return {file for file, _ in stay}, first + "".join(line for _, line in stay)
