@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 # Remakes the figures of the README, or continues; days on two cores. DATA holds the corpora.
 results: .venv/installed

@@ -24,7 +24,7 @@ from emotone.config import SHIPPED
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 CORES = os.cpu_count() or 1
-ROUNDS = 5  # of recognition
+ROUNDS = 3  # of recognition
 DISTINCT = 100  # files; the others are links to them
 MACHINES = (1, 8, 32)  # of the plan
 CORES_EACH = 16
