@@ -251,11 +251,11 @@ def _target(
         sys.stdout.write(first)
         yield sys.stdout, set()
         return
-    done, kept = _kept(output, kind, header) if output.exists() else (set(), first)
+    done, kept = _kept(output, kind, header) if output.exists() else (set(), "")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with replacing(output) as temporary:
-            temporary.write_text(kept, encoding="utf-8", newline="")
+            temporary.write_text(first + kept, encoding="utf-8", newline="")
         with output.open("a", encoding="utf-8", newline="") as target:
             yield target, done
     except OSError as error:
@@ -265,7 +265,7 @@ def _target(
 
 
 def _kept(output: Path, kind: Kind, header: list[str]) -> tuple[set[str], str]:
-    """Files that an output says something of, and what of it stays.
+    """Files that an output says something of, and the rows that stay.
 
     What it says of the last file may be cut off, so that one is heard again.
     """
@@ -287,10 +287,9 @@ def _kept(output: Path, kind: Kind, header: list[str]) -> tuple[set[str], str]:
             rows = [(json.loads(line)["file"], f"{line}\n") for line in text.split("\n")[:-1]]
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise other from error
-    first = _row(header, header) if kind == "csv" else ""
     last = rows[-1][0] if rows else None
     stay = [(file, line) for file, line in rows if file != last]
-    return {file for file, _ in stay}, first + "".join(line for _, line in stay)
+    return {file for file, _ in stay}, "".join(line for _, line in stay)
 
 
 def _progress(*, to_terminal: bool) -> Progress:
