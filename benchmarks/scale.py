@@ -44,7 +44,7 @@ def main() -> None:
                 (place / "files" / f"{number}-{copy}.wav").symlink_to(file)
 
         answers = place / "answers.csv"
-        epochs = f"training.epochs={2 if quick else 40}"
+        epochs = f"training.epochs={2 if quick else 15}"
 
         def predict(*where: object) -> float:
             answers.unlink(missing_ok=True)

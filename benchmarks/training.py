@@ -9,6 +9,9 @@ is that of ``model.kind=acrnn-3d``. Epochs alternate in one process; the figures
 floor is what three times the multiplications of the forward pass would take at the rate of a large
 matrix product in the same precision; beside it stands what reading the spectrograms and, in every
 step, weights, gradients and both moments would take at the rate of a large copy.
+
+Emotone's precision is bfloat16, or float32 on a processor without such instructions; there the
+same in emulated bfloat16 stands beside it.
 """
 
 import argparse
@@ -17,6 +20,7 @@ import statistics
 import tempfile
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import torch
 from recognition import bandwidth, peak, seconds_of
@@ -32,6 +36,8 @@ from emotone.model import CRNN, SUMMARIES, ModelOptions, multiply_adds
 from emotone.training import Learner, TrainingOptions
 
 EMOTONE, PLAIN = "emotone", "plain implementation"
+EMULATED = "emotone, emulated bfloat16"
+DTYPES = {"bf16-mixed": torch.bfloat16, "32-true": torch.float32}
 SORTED = "plain implementation, batches of similar length"
 
 
@@ -72,6 +78,38 @@ class PlainCRNN(nn.Module):
         return cast(Tensor, self.output(vector))
 
 
+class PlainLearner(Learner):
+    """Trains :class:`PlainCRNN`; the last weights are kept, not an average.
+
+    Attributes:
+        similar: whether batches are of similar length, as emotone's are, or as they come.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        network = cast(Any, self.network)
+        network.crnn = PlainCRNN(network.crnn)
+        self.crnn = self.fabric.setup_module(network.crnn)
+        self.optimizer = torch.optim.AdamW(
+            network.crnn.parameters(),
+            lr=self.options.learning_rate,
+            weight_decay=self.options.weight_decay,
+        )
+        self.average = self.network
+        self.similar = False
+
+    def train_epoch(self) -> tuple[float, float]:
+        """Train for an epoch; return the mean loss and the seconds of audio."""
+        of_similar_length = datasets.POOL_BATCHES
+        datasets.POOL_BATCHES = of_similar_length if self.similar else 1
+        try:
+            return super().train_epoch()
+        finally:
+            datasets.POOL_BATCHES = of_similar_length
+
+    def _average(self, step: int) -> None: ...
+
+
 def main() -> None:
     """Measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -87,31 +125,35 @@ def main() -> None:
         everything = list(range(len(corpus.table)))
 
         def learner(
-            features: FeatureOptions, model: ModelOptions | Acrnn3dOptions, options: TrainingOptions
+            kind: type[Learner],
+            features: FeatureOptions,
+            model: ModelOptions | Acrnn3dOptions,
+            options: TrainingOptions,
         ) -> Learner:
             data = datasets.spectrograms(corpus, features, Path(folder) / "cache")
-            return Learner(
+            return kind(
                 data, everything, features=features, model=model, options=options, seed=0,
                 device="cpu",
             )  # fmt: skip
 
-        ours = learner(FeatureOptions(), ModelOptions(), TrainingOptions())
-        plain = learner(FeatureOptions(), ModelOptions(), TrainingOptions(precision="32-true"))
-        network = cast(Any, plain.network)
-        network.crnn = PlainCRNN(network.crnn)
-        plain.crnn = plain.fabric.setup_module(network.crnn)
-        plain._average = lambda step: None  # type: ignore[method-assign]
-        plain.optimizer = cast(Any, torch.optim.AdamW(network.crnn.parameters(), lr=2e-3))
-        of_similar_length = datasets.POOL_BATCHES
+        ours = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
+        float32 = TrainingOptions(precision="32-true")
+        plain = learner(PlainLearner, FeatureOptions(), ModelOptions(), float32)
         segments = TrainingOptions(segment_s=3.0, crop=1.0, batch=32, precision="bf16-mixed")
-        large = learner(FeatureOptions(mels=40), Acrnn3dOptions(), segments)
+        large = learner(Learner, FeatureOptions(mels=40), Acrnn3dOptions(), segments)
         ways = {EMOTONE: ours, PLAIN: plain, SORTED: plain, "3-D ACRNN": large}
         rounds = dict.fromkeys(ways, 3 if quick else 7) | {"3-D ACRNN": 0 if quick else 1}
+        precision = training.usable_precision("bf16-mixed", "cpu")
+        if precision == "32-true":
+            with mock.patch("emotone.training.usable_precision", lambda asked, device: asked):
+                emulated = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
+            ways |= {EMULATED: emulated}
+            rounds |= {EMULATED: 1}
         taken: dict[str, list[float]] = {name: [] for name in ways}
         audio_s: dict[str, float] = {}
 
         def epoch(name: str) -> None:
-            datasets.POOL_BATCHES = 1 if name == PLAIN else of_similar_length
+            cast(Any, plain).similar = name == SORTED
             _, audio_s[name] = ways[name].train_epoch()
 
         for name, count in rounds.items():
@@ -121,15 +163,16 @@ def main() -> None:
             for name, count in rounds.items():
                 if number < count:
                     taken[name].append(seconds_of(lambda name=name: epoch(name)))
-        floor = 3 * multiply_adds(ours.network) * audio_s[EMOTONE] / peak(torch.bfloat16)
+        floor = 3 * multiply_adds(ours.network) * audio_s[EMOTONE] / peak(DTYPES[precision])
         weights = sum(value.nbytes for value in ours.network.parameters())
         spectrograms = ours.data.values.nbytes * ours.options.crop
         moved = (spectrograms + 4 * weights * ours.steps_per_epoch) / bandwidth()
     medians = {name: statistics.median(times) for name, times in taken.items() if times}
-    print("\n## Training, `python benchmarks/training.py`\n")
+    where = "" if precision == "bf16-mixed" else " on a processor without bfloat16 instructions"
+    print(f"\n## Training{where}, `python benchmarks/training.py`\n")
     print(
         f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor of "
-        f"emotone's is {floor:.2f} s in bfloat16, its bytes alone {moved:.3f} s.\n"
+        f"emotone's is {floor:.2f} s in {precision}, its bytes alone {moved:.3f} s.\n"
     )
     print("| an epoch of | seconds | times real time | its time over emotone's |")
     print("|---|---|---|---|")

@@ -12,7 +12,7 @@ from test_cli import emotone, one_line
 from test_experiment import Recorder, snapshot
 from test_report import Links
 
-from emotone import ablation, metrics, report
+from emotone import ablation, experiment, metrics, report
 from emotone.config import SHIPPED, load
 from emotone.errors import FoldError, UsageError
 from emotone.experiment import crossval
@@ -171,6 +171,37 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base": FILE["base"] | {"seeds": [1, 1]}}, "give at least one seed, each once"),
     ({"variants": {"baseline": []}}, "variants: Dictionary should have at least 2 items"),
 ]
+
+
+def test_chosen_variants_run_alone_and_no_other_audio_is_read(
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, asked, recorder = tmp_path / "out", ablation.load(write()), Recorder()
+    real, read = experiment._data, []
+
+    def counted(config: Any, *rest: Any) -> Any:
+        read.append(config.features.deltas)
+        return real(config, *rest)
+
+    monkeypatch.setattr(experiment, "_data", counted)
+    results = ablation.ablate(asked, out, recorder, only=["baseline + summary"])
+    assert {name.partition(",")[0] for name in recorder.runs} == {"baseline + summary"}
+    assert len(recorder.runs) == 4
+    assert len(read) == 1
+    assert results["missing"] == 6
+    assert [row["UAR"] is None for row in results["rows"]] == [True, False, True]
+    rest = Recorder()
+    assert ablation.ablate(asked, out, rest)["missing"] == 0
+    assert len(rest.runs) == 6
+
+
+def test_an_unknown_variant_is_named_before_anything_is_written(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = emotone("ablate", write(), "--out", tmp_path / "out", "--only", "bothe")
+    assert result.returncode == 2
+    assert "unknown variant 'bothe'; did you mean 'both'?" in one_line(result)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("changes", "message"), BAD)

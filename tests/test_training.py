@@ -61,7 +61,6 @@ VARIANTS: list[dict[str, Any]] = [
     {"schedule": "cosine"},
     {"crop": 0.6},
     {"most_per_speaker": 2},
-    {"precision": "32-true"},
     {
         "augment": {
             "speed": 0.1, "tempo": 0.1, "warp": 0.1, "noise": 0.5, "time_mask": 0.5,
@@ -82,6 +81,35 @@ def test_each_way_of_training_changes_the_network_and_is_repeatable(
     assert torch.isfinite(weights(changed)).all()
     assert not torch.equal(weights(plain), weights(changed))
     assert torch.equal(weights(changed), weights(again))
+
+
+@pytest.mark.parametrize(
+    ("device", "instructions", "expected"),
+    [
+        ("cpu", {"avx2": True, "avx512_bf16": False}, "32-true"),
+        ("cpu", {"avx512_bf16": True}, "bf16-mixed"),
+        ("auto", {"avx2": True}, "32-true"),
+        ("cuda", {"avx2": True}, "bf16-mixed"),
+    ],
+)
+def test_bfloat16_is_used_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, device: str, instructions: dict[str, bool], expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert training.usable_precision("bf16-mixed", device) == expected
+    assert training.usable_precision("32-true", device) == "32-true"
+
+
+@pytest.mark.parametrize("has_bfloat16", [False, True])
+def test_without_bfloat16_instructions_training_is_that_in_float32(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_bfloat16})
+    default, _ = train(data)
+    float32, _ = train(data, options=options(precision="32-true"))
+    assert torch.equal(weights(default), weights(float32)) != has_bfloat16
 
 
 @pytest.mark.parametrize("norm", ["utterance", "enrol", "speaker"])

@@ -141,7 +141,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Ablation:
 
 
 def ablate(
-    ablation: Ablation, out: Path, observer: Observer, hours: float | None = None
+    ablation: Ablation,
+    out: Path,
+    observer: Observer,
+    hours: float | None = None,
+    only: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Run all variants, folds and seeds of an ablation, or what is left of it.
 
@@ -153,16 +157,25 @@ def ablate(
         out: results folder; one that holds the same ablation is continued.
         observer: is told of progress.
         hours: when to stop, unfinished; what is there then is a valid part of the table.
+        only: names of the variants to run; the audio of others is not read. Empty for all.
 
     Returns:
         The contents of ``results.json``, see :func:`table`.
 
     Raises:
-        UsageError: if ``out`` holds something else; nothing is changed then.
+        UsageError: if ``out`` holds something else or a variant of ``only`` is unknown; nothing is
+            changed then.
         CorpusError, FoldError: if the corpus cannot be used.
         StorageError: if results cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
+    for name in only:
+        if name not in ablation.variants:
+            raise UsageError(
+                f"--only: unknown variant '{name}'{nearest(name, ablation.variants)}; "
+                f"known are {', '.join(ablation.variants)}"
+            )
+    chosen = set(only) or set(ablation.variants)
     deadline = time.monotonic() + (math.inf if hours is None else hours * SECONDS_PER_HOUR)
     with experiment.locked(out):
         _refuse_other_ablation(ablation, out)
@@ -173,14 +186,21 @@ def ablate(
         cache = out / SPECTROGRAMS
         experiments = [
             experiment.prepare(
-                variant, corpus, folds, out / VARIANTS / folder_name(name), cache, observer, name
+                variant,
+                corpus,
+                folds,
+                out / VARIANTS / folder_name(name),
+                cache,
+                observer,
+                name,
+                read=name in chosen,
             )
             for name, variant in ablation.variants.items()
         ]
         runs = [
             run
             for seed, variant in product(ablation.base.seeds, experiments)
-            if seed in variant.config.seeds
+            if seed in variant.config.seeds and variant.name in chosen
             for run in variant.steps(seed)
         ]
         jobs = jobs_of(ablation.base)

@@ -205,6 +205,9 @@ def ablate(
     hours: Annotated[
         float | None, typer.Option(min=0, help="Stop after so long, with a partial table.")
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run this variant; several may be given.")
+    ] = None,
     cluster: OnCluster = None,
 ) -> None:
     """Compare variants over the same folds and seeds: paired, resumable; writes the table."""
@@ -213,7 +216,10 @@ def ablate(
     from emotone.report import write
 
     loaded = ablation.load(config, _with_cluster(overrides, cluster))
-    results = _led(loaded.base, lambda observer: ablation.ablate(loaded, out, observer, hours))
+    results = _led(
+        loaded.base,
+        lambda observer: ablation.ablate(loaded, out, observer, hours, only or ()),
+    )
     show_ablation(results)
     html, *_ = write(out)
     typer.echo(f"report: {html}")

@@ -76,6 +76,8 @@ def prepare(
     cache: Path,
     observer: Observer,
     name: str = "",
+    *,
+    read: bool = True,
 ) -> Experiment:
     """Claim a results folder and read the audio.
 
@@ -87,6 +89,7 @@ def prepare(
         cache: folder of spectrograms, which several experiments may share.
         observer: is told of progress.
         name: see :class:`Experiment`.
+        read: whether to read the audio, without which nothing can be run.
 
     Raises:
         UsageError: if ``out`` was begun with another experiment or corpus; nothing is changed then.
@@ -101,8 +104,8 @@ def prepare(
     if config.pretraining is not None and config.pretraining.model is not None:
         _refuse_unfit_model(config, corpus, bundle.locate(config.pretraining.model))
     elif config.pretraining is not None:
-        before = _pretraining(config, corpus, out / PRETRAINING, cache, observer, name)
-    data = _data(config, corpus, cache, observer)
+        before = _pretraining(config, corpus, out / PRETRAINING, cache, observer, name, read)
+    data = _data(config, corpus, cache, observer) if read else None
     return Experiment(config, corpus, folds, data, out, name, before)
 
 
@@ -129,7 +132,13 @@ def _refuse_unfit_model(config: ExperimentConfig, corpus: Corpus, folder: Path) 
 
 
 def _pretraining(
-    config: ExperimentConfig, corpus: Corpus, out: Path, cache: Path, observer: Observer, name: str
+    config: ExperimentConfig,
+    corpus: Corpus,
+    out: Path,
+    cache: Path,
+    observer: Observer,
+    name: str,
+    read: bool,
 ) -> Experiment:
     asked = config.pretraining
     assert asked is not None
@@ -146,7 +155,7 @@ def _pretraining(
     )  # fmt: skip
     fold = training_fold(learnt, "all", asked.validation_speakers)
     name = f"{name}, pre-training" if name else "pre-training"
-    return prepare(alone, learnt, [fold], out, cache, observer, name)
+    return prepare(alone, learnt, [fold], out, cache, observer, name, read=read)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from emotone.files import replacing
 from emotone.recognizer import Segment
 
 PICTURES = (".png", ".svg", ".pdf")
-PEAKS_PER_S = 20
+PEAKS_PER_S = 200
 MOST_PEAKS = 2000  # that are drawn
 MOST_NAMED = 24  # windows that have room for words
 

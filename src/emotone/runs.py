@@ -68,7 +68,7 @@ class Experiment:
         config: what is run.
         corpus: on what.
         folds: the divisions of the corpus.
-        data: what the model sees of the corpus.
+        data: what the model sees of the corpus; ``None`` where nothing is to be run.
         out: results folder.
         name: of a variant among others; empty if the experiment stands alone.
         pretraining: the experiment whose networks the runs begin with, seed by seed.
@@ -77,7 +77,7 @@ class Experiment:
     config: ExperimentConfig
     corpus: Corpus
     folds: Sequence[Fold]
-    data: Spectrograms | Functionals
+    data: Spectrograms | Functionals | None
     out: Path
     name: str = ""
     pretraining: "Experiment | None" = None
@@ -416,6 +416,7 @@ def _run(
         )
         _write_predictions(run, probabilities)
     else:
+        assert isinstance(data, Spectrograms)
         network, record = _train(run, initial, on_epoch)
         if run.fold.test:
             segment_s = config.training.segment_s
@@ -469,6 +470,7 @@ def _train(
         "validation_UAR": history.epochs[kept].validation_uar,
         "epochs": len(history.epochs),
         "kept_epoch": kept + 1,
+        "precision": training.usable_precision(config.training.precision, config.runtime.device),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "multiply_adds_per_s": multiply_adds(network),
         "seconds": sum(epoch.seconds for epoch in history.epochs),

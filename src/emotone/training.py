@@ -36,6 +36,9 @@ EVALUATION_BATCH = 32
 MOST_ENROLLED = 50  # utterances of a speaker from which statistics are taken in training
 ENROL_STREAM = 2  # of random numbers that are independent of those of augmentation
 LENGTH_STEP = 32  # frames
+BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
+
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 class TrainingOptions(Options):
@@ -65,7 +68,8 @@ class TrainingOptions(Options):
             It keeps a few speakers who say much from being most of what is learnt.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
             all of it.
-        precision: of training; evaluation is always in float32.
+        precision: of training; evaluation is always in float32. Where it is slow, ``bf16-mixed``
+            becomes ``32-true``, see :func:`usable_precision`.
         augment: random changes of training utterances.
     """
 
@@ -83,7 +87,7 @@ class TrainingOptions(Options):
     segment_s: float | None = Field(None, gt=0.1)
     most_per_speaker: int | None = Field(None, ge=1)
     crop: float = Field(0.75, gt=0, le=1)
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    precision: Precision = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
 
     @model_validator(mode="after")
@@ -305,6 +309,24 @@ def begin_with(network: Network, weights: Path) -> None:
     network.load_state_dict(ours | theirs)
 
 
+def usable_precision(asked: Precision, device: str) -> Precision:
+    """Return the precision asked for, or float32 on a processor without bfloat16 instructions.
+
+    There bfloat16 is emulated, several times as slow as float32 (``benchmarks/training.py``). The
+    networks differ by rounding.
+
+    Args:
+        asked: of :class:`TrainingOptions`.
+        device: an accelerator name of lightning-fabric.
+    """
+    if device != "cpu" and (device != "auto" or torch.cuda.is_available()):
+        return asked
+    capabilities_of = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # new in PyTorch
+    capabilities = capabilities_of()
+    has_instructions = any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS)
+    return asked if has_instructions and torch.backends.mkldnn.is_available() else "32-true"
+
+
 def keep_memory() -> None:
     """Tell glibc to keep freed memory, which is faster than returning it after every step.
 
@@ -336,7 +358,7 @@ class Learner:
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
         utterances = sorted(utterances)
-        self.fabric = parallel.fabric(device, options.precision)
+        self.fabric = parallel.fabric(device, usable_precision(options.precision, device))
         torch.manual_seed(seed)
         network = Network(features, model, data.labels)
         if initial is not None:
