@@ -45,6 +45,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/install.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/serve.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/equal.py $(DATA)/emodb >> benchmarks/RESULTS.md
 
 lint: .venv/installed
 	$(BIN)/ruff check .
