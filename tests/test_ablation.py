@@ -193,6 +193,7 @@ def test_chosen_variants_run_alone_and_no_other_audio_is_read(
     rest = Recorder()
     assert ablation.ablate(asked, out, rest)["missing"] == 0
     assert len(rest.runs) == 6
+    assert len(read) == 3  # nor that of the finished variant again
 
 
 def test_an_unknown_variant_is_named_before_anything_is_written(

@@ -185,17 +185,14 @@ def ablate(
         write_text(out / ABLATION, yaml.safe_dump(ablation.identity(), sort_keys=False))
         cache = out / SPECTROGRAMS
         experiments = [
-            experiment.prepare(
-                variant,
-                corpus,
-                folds,
-                out / VARIANTS / folder_name(name),
-                cache,
-                observer,
-                name,
-                read=name in chosen,
-            )
+            experiment.prepare(variant, corpus, folds, out / VARIANTS / folder_name(name), name)
             for name, variant in ablation.variants.items()
+        ]
+        experiments = [
+            experiment.read_audio(variant, cache, observer)
+            if variant.name in chosen and not variant.is_finished
+            else variant
+            for variant in experiments
         ]
         runs = [
             run

@@ -4,6 +4,7 @@ import json
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -60,40 +61,29 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> dict[st
         corpus = corpora.read_all(config.corpus)
         folds = make_folds(corpus, config.protocol)
         observer.corpus(corpus, folds)
-        experiment = prepare(config, corpus, folds, out, out / SPECTROGRAMS, observer)
-        runs = [run for seed in config.seeds for run in experiment.steps(seed)]
-        run_all(runs, jobs_of(config), observer)
+        experiment = prepare(config, corpus, folds, out)
+        if not experiment.is_finished:
+            experiment = read_audio(experiment, out / SPECTROGRAMS, observer)
+        run_all(experiment.all_steps(), jobs_of(config), observer)
         results = merge(experiment, experiment.runs())
         datasets.forget(out / SPECTROGRAMS)
         return results
 
 
 def prepare(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    folds: Sequence[Fold],
-    out: Path,
-    cache: Path,
-    observer: Observer,
-    name: str = "",
-    *,
-    read: bool = True,
+    config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], out: Path, name: str = ""
 ) -> Experiment:
-    """Claim a results folder and read the audio.
+    """Claim a results folder; :func:`read_audio` then gives the experiment what it learns from.
 
     Args:
         config: the experiment.
         corpus: its corpus.
         folds: its folds.
         out: results folder, which the caller has locked.
-        cache: folder of spectrograms, which several experiments may share.
-        observer: is told of progress.
         name: see :class:`Experiment`.
-        read: whether to read the audio, without which nothing can be run.
 
     Raises:
         UsageError: if ``out`` was begun with another experiment or corpus; nothing is changed then.
-        CorpusError: if audio cannot be used.
         StorageError: if the folder cannot be written.
     """
     refuse_other_experiment(config, out)
@@ -104,9 +94,27 @@ def prepare(
     if config.pretraining is not None and config.pretraining.model is not None:
         _refuse_unfit_model(config, corpus, bundle.locate(config.pretraining.model))
     elif config.pretraining is not None:
-        before = _pretraining(config, corpus, out / PRETRAINING, cache, observer, name, read)
-    data = _data(config, corpus, cache, observer) if read else None
-    return Experiment(config, corpus, folds, data, out, name, before)
+        before = _pretraining(config, corpus, out / PRETRAINING, name)
+    return Experiment(config, corpus, folds, None, out, name, before)
+
+
+def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Experiment:
+    """Return the experiment with its data, and with those of its pre-training.
+
+    Args:
+        experiment: from :func:`prepare`.
+        cache: folder of spectrograms, which several experiments may share.
+        observer: is told of progress.
+
+    Raises:
+        CorpusError: if audio cannot be used.
+        StorageError: if the cache cannot be written.
+    """
+    before = experiment.pretraining
+    if before is not None:
+        before = read_audio(before, cache, observer)
+    data = _data(experiment.config, experiment.corpus, cache, observer)
+    return replace(experiment, data=data, pretraining=before)
 
 
 def _refuse_unfit_model(config: ExperimentConfig, corpus: Corpus, folder: Path) -> None:
@@ -131,15 +139,7 @@ def _refuse_unfit_model(config: ExperimentConfig, corpus: Corpus, folder: Path) 
         )
 
 
-def _pretraining(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    out: Path,
-    cache: Path,
-    observer: Observer,
-    name: str,
-    read: bool,
-) -> Experiment:
+def _pretraining(config: ExperimentConfig, corpus: Corpus, out: Path, name: str) -> Experiment:
     asked = config.pretraining
     assert asked is not None
     learnt = corpora.read_all(asked.corpus)
@@ -155,7 +155,7 @@ def _pretraining(
     )  # fmt: skip
     fold = training_fold(learnt, "all", asked.validation_speakers)
     name = f"{name}, pre-training" if name else "pre-training"
-    return prepare(alone, learnt, [fold], out, cache, observer, name, read=read)
+    return prepare(alone, learnt, [fold], out, name)
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Experiment:
         config: what is run.
         corpus: on what.
         folds: the divisions of the corpus.
-        data: what the model sees of the corpus; ``None`` where nothing is to be run.
+        data: what the model sees of the corpus; ``None`` until it is needed.
         out: results folder.
         name: of a variant among others; empty if the experiment stands alone.
         pretraining: the experiment whose networks the runs begin with, seed by seed.
@@ -124,6 +124,15 @@ class Experiment:
         """All that is to be done for a seed: the pre-training, if any, and the folds."""
         before = self.pretraining.steps(seed) if self.pretraining is not None else []
         return before + [Run(self, fold, seed) for fold in self.folds]
+
+    def all_steps(self) -> list["Run"]:
+        """All that is to be done, seed by seed."""
+        return [run for seed in self.config.seeds for run in self.steps(seed)]
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to do, so that no audio is needed."""
+        return all(run.is_finished for run in self.all_steps())
 
 
 @dataclass(frozen=True)

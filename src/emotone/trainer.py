@@ -72,7 +72,8 @@ def train(
         found = calibration.calibrate(calibrate, config, corpus.labels) if calibrate else None
         observer.corpus(corpus, [fold])
         work = out / WORK
-        begun = experiment.prepare(config, corpus, [fold], work, work / SPECTROGRAMS, observer)
+        begun = experiment.prepare(config, corpus, [fold], work)
+        begun = experiment.read_audio(begun, work / SPECTROGRAMS, observer)
         (run,) = begun.runs()
         run_all(begun.steps(run.seed), jobs_of(config), observer)
         network = Network(config.features, config.model, corpus.labels)
