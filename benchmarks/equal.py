@@ -17,14 +17,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 from training import EMOTONE, PLAIN, PlainLearner
 
 from emotone import corpora, datasets, evaluation, metrics, training
 from emotone.config import ExperimentConfig, load
+from emotone.files import replacing
 from emotone.folds import make_folds
 from emotone.model import ModelOptions
 
@@ -59,7 +58,7 @@ def main() -> None:
     theirs = pd.concat([pd.read_csv(path, dtype=text) for path in paths.values()])
     seed = config.seeds[0]
     confusions = {
-        name: of_speakers(table[table["seed"] == seed], corpus.labels)
+        name: evaluation.confusions_by_speaker(table[table["seed"] == seed], corpus.labels)
         for name, table in ((EMOTONE, ours), (PLAIN, theirs))
     }
     found = metrics.compare(confusions[EMOTONE][None], confusions[PLAIN][None])
@@ -97,16 +96,9 @@ def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) ->
         loss, _ = learner.train_epoch()
         learner.judge(loss, fold.validation, since=0.0)
     probabilities = training.posteriors(learner.average, data, fold.test)
-    evaluation.predictions_table(corpus, fold.test, name, seed, probabilities).to_csv(
-        path, index=False
-    )
-
-
-def of_speakers(predictions: pd.DataFrame, labels: list[str]) -> NDArray[np.int64]:
-    """Confusion counts of each speaker."""
-    return np.stack(
-        [evaluation.confusion_of(rows, labels) for _, rows in predictions.groupby("speaker")]
-    )
+    table = evaluation.predictions_table(corpus, fold.test, name, seed, probabilities)
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ def test_without_bfloat16_instructions_training_is_that_in_float32(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_bfloat16})
     default, _ = train(data)
     float32, _ = train(data, options=options(precision="32-true"))
+    again, _ = train(data, options=options(precision="32-true"))
+    assert torch.equal(weights(float32), weights(again))
     assert torch.equal(weights(default), weights(float32)) != has_bfloat16
 
 

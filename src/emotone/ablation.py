@@ -364,12 +364,11 @@ def _counts(variant: Experiment) -> dict[int, NDArray[np.int64]]:
         return {}
     text = {"utterance": str, "fold": str, "speaker": str}
     predictions = pd.read_csv(variant.out / PREDICTIONS, dtype=text)
-    counts = {}
-    for seed in seeds:
-        of_speakers = predictions[predictions["seed"] == seed].groupby("speaker")
-        labels = variant.corpus.labels
-        counts[seed] = np.stack([evaluation.confusion_of(rows, labels) for _, rows in of_speakers])
-    return counts
+    labels = variant.corpus.labels
+    return {
+        seed: evaluation.confusions_by_speaker(predictions[predictions["seed"] == seed], labels)
+        for seed in seeds
+    }
 
 
 def _for_all_seeds(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
@@ -84,9 +83,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def _rates(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
-    by_speaker = np.stack(
-        [evaluation.confusion_of(group, labels) for _, group in predictions.groupby("speaker")]
-    )
+    by_speaker = evaluation.confusions_by_speaker(predictions, labels)
     found = {}
     for name, rate_of in evaluation.RATES.items():
         low, high = metrics.speaker_interval(by_speaker, rate_of)

@@ -116,7 +116,7 @@ def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]
     keys = ["fold", "utterance", "speaker", "truth"]
     mean = predictions.groupby(keys, as_index=False)[columns].mean()
     mean["prediction"] = np.array(labels)[mean[columns].to_numpy().argmax(axis=1)]
-    by_speaker = np.stack([confusion_of(group, labels) for _, group in mean.groupby("speaker")])
+    by_speaker = confusions_by_speaker(mean, labels)
     return {
         name: {
             "pooled": float(rate_of(by_speaker.sum(axis=0))),
@@ -141,10 +141,7 @@ def enrolment(scored: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any
     for number in sorted(set(scored["enrolled"])):
         rows = scored[scored["enrolled"] == number]
         counts[int(number)] = np.stack(
-            [
-                [confusion_of(group, labels) for _, group in of_seed.groupby("speaker")]
-                for _, of_seed in rows.groupby("seed")
-            ]
+            [confusions_by_speaker(of_seed, labels) for _, of_seed in rows.groupby("seed")]
         )
     curve = []
     for number, of_seeds in counts.items():
@@ -175,6 +172,15 @@ def confusion_of(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np
     return metrics.confusion(
         predictions["truth"].tolist(), predictions["prediction"].tolist(), labels
     )
+
+
+def confusions_by_speaker(predictions: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:
+    """Confusion counts of each speaker, in the order of their names.
+
+    Returns:
+        Shape ``(speakers, labels, labels)``.
+    """
+    return np.stack([confusion_of(group, labels) for _, group in predictions.groupby("speaker")])
 
 
 def _rates(

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -321,8 +321,8 @@ def usable_precision(asked: Precision, device: str) -> Precision:
     """
     if device != "cpu" and (device != "auto" or torch.cuda.is_available()):
         return asked
-    capabilities_of = getattr(torch.cpu, "get_capabilities", dict[str, bool])  # new in PyTorch
-    capabilities = capabilities_of()
+    # old PyTorch cannot tell
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     has_instructions = any(capabilities.get(name) for name in BFLOAT16_INSTRUCTIONS)
     return asked if has_instructions and torch.backends.mkldnn.is_available() else "32-true"
 
