@@ -275,7 +275,7 @@ def show_ablation(results: dict[str, Any]) -> None:
     if results["missing"]:
         console.print(
             f"Unfinished: {results['missing']} runs are missing; a seed counts once all its folds "
-            "are finished. The same command continues.",
+            "are finished. The same command without --only continues.",
             highlight=False,
         )
 
