@@ -8,14 +8,15 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, distributed, nn
 
 from emotone.errors import EmotoneError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PATIENCE = timedelta(days=1)  # torchrun ends all processes if one dies; until then, wait
 
@@ -49,8 +50,11 @@ def joined(device: str) -> Iterator[bool]:
         distributed.destroy_process_group()
 
 
-def fabric(device: str, precision: Any = "32-true", size: int | None = None) -> Fabric:
+def fabric(device: str, precision: Any = "32-true", size: int | None = None) -> "Fabric":
     """Lightning-fabric for the processes that are joined, or for this one alone."""
+    from lightning_fabric import Fabric  # slow to load, and who only leads needs none
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
     size = processes() if size is None else size
     if size == 1:
         return Fabric(accelerator=device, devices=1, precision=precision)

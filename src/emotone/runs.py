@@ -521,9 +521,9 @@ def _enrolment(run: Run, network: Network) -> pd.DataFrame:
 
 
 def _processes() -> Any:
-    """How to start processes: forked, where possible, from a server that imports PyTorch once."""
+    """How to start processes: forked, where possible, from a server that imports what is slow."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "lightning_fabric"])
     return context
