@@ -53,7 +53,9 @@ def render(
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    """Figures of a results folder for a model card: one row, or one per corpus that is tested.
+    """Figures of a results folder for a model card: of all corpora together, and of each.
+
+    There is no row of them together if each was tested after learning the others.
 
     Raises:
         UsageError: if the folder holds no results.
@@ -70,16 +72,20 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     model = settings["model"]
     system = SYSTEMS[model.get("functionals", model.get("kind", "crnn"))]
     common = {"system": system, "seeds": len(results["seeds"])}
-    if results["protocol"]["name"] != "cross_corpus":
-        tested = f"new speakers, {protocol_name(results['protocol'])}"
-        row = common | {"corpus": results["corpus"].replace("+", " + "), "tested": tested}
-        return [row | _rates(predictions, results["labels"])]
-    rows = []
-    for fold, of_fold in predictions.groupby("fold"):
+    if results["protocol"]["name"] == "cross_corpus":
         tested = "new corpus, after learning the others"
-        row = common | {"corpus": str(fold), "tested": tested}
-        rows.append(row | _rates(of_fold, results["labels"]))
-    return rows
+        parts = {str(fold): of_fold for fold, of_fold in predictions.groupby("fold")}
+    else:
+        tested = f"new speakers, {protocol_name(results['protocol'])}"
+        corpora = results["corpus"].split("+")
+        parts = {" + ".join(corpora): predictions}
+        if len(corpora) > 1:  # whose names begin those of the speakers
+            of_corpus = predictions["speaker"].str.partition("/")[0]
+            parts |= {f"of these, {name}": predictions[of_corpus == name] for name in corpora}
+    return [
+        common | {"corpus": name, "tested": tested} | _rates(part, results["labels"])
+        for name, part in parts.items()
+    ]
 
 
 def _rates(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
