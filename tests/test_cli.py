@@ -9,6 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import TINY
+from test_experiment import Recorder
+
+from emotone.config import load
+from emotone.experiment import crossval
 
 
 def emotone(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -196,7 +200,7 @@ def test_two_corpora_train_one_and_test_the_other(
 
 def test_export_writes_a_database_that_audformat_loads(experiment: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert emotone("crossval", experiment, "--out", out).returncode == 0
+    crossval(load(experiment), out, Recorder())
     done = emotone("report", out, "--audformat", tmp_path / "db")
     assert done.returncode == 0, done.stderr
     database = audformat.Database.load(str(tmp_path / "db"))

@@ -160,7 +160,7 @@ def test_after_kill_9_the_same_command_ends_with_the_same_predictions(
     experiment: Path, tmp_path: Path
 ) -> None:
     expected, out = tmp_path / "expected", tmp_path / "out"
-    subprocess.run(command(experiment, expected), check=True, capture_output=True)
+    crossval(load(experiment), expected, Recorder())
     moments = [
         out / "config.yaml",
         out / "runs" / "1-0" / "checkpoint.safetensors",

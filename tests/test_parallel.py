@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import TINY
-from test_cli import emotone
+from test_experiment import Recorder
 
 import emotone as package
 from emotone import parallel
+from emotone.config import load
+from emotone.experiment import crossval
 
 EXACT = TINY["training"] | {"precision": "32-true", "batch": 3}  # batches of 3, 3 and 2
 
@@ -92,8 +94,7 @@ def test_several_processes_learn_as_one(
     kind: str, processes: int, experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
     asked = experiment(**KINDS[kind])
-    alone = emotone("crossval", asked, "--out", tmp_path / "alone")
-    assert alone.returncode == 0, alone.stderr
+    crossval(load(asked), tmp_path / "alone", Recorder())
     done = together("crossval", asked, "--out", tmp_path / "together", processes=processes)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("report:") == 1
@@ -104,8 +105,7 @@ def test_a_training_goes_on_with_another_number_of_processes(
     experiment: Callable[..., Path], tmp_path: Path
 ) -> None:
     asked = experiment(training=EXACT | {"epochs": 30, "patience": 30})
-    uninterrupted = emotone("crossval", asked, "--out", tmp_path / "alone")
-    assert uninterrupted.returncode == 0, uninterrupted.stderr
+    crossval(load(asked), tmp_path / "alone", Recorder())
     out = tmp_path / "changing"
     process = subprocess.Popen(
         started("crossval", asked, "--out", out),
@@ -119,8 +119,7 @@ def test_a_training_goes_on_with_another_number_of_processes(
         process.terminate()
         process.wait()
     assert len(losses(out)) < len(losses(tmp_path / "alone"))
-    continued = emotone("crossval", asked, "--out", out)
-    assert continued.returncode == 0, continued.stderr
+    crossval(load(asked), out, Recorder())
     assert_equal(tmp_path / "alone", out)
 
 
