@@ -1,8 +1,11 @@
+import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import audformat
 import pandas as pd
@@ -11,17 +14,26 @@ import yaml
 from conftest import TINY
 from test_experiment import Recorder
 
+from emotone.cli import main
 from emotone.config import load
 from emotone.experiment import crossval
 
 
 def emotone(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "emotone", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-    )
+    """Run a command in this process, which has loaded PyTorch already."""
+    command = ["emotone", *map(str, arguments)]
+    out, error = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        Path(os.devnull).open() as nothing,
+        mock.patch.multiple(sys, argv=command, stdin=nothing, stdout=out, stderr=error),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    printed = []
+    for stream in (out, error):
+        stream.flush()
+        printed.append(stream.buffer.getvalue().decode())
+    return subprocess.CompletedProcess(command, ended.value.code or 0, *printed)
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
