@@ -33,7 +33,7 @@ def emotone(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     for stream in (out, error):
         stream.flush()
         printed.append(stream.buffer.getvalue().decode())
-    return subprocess.CompletedProcess(command, ended.value.code or 0, *printed)
+    return subprocess.CompletedProcess(command, int(ended.value.code or 0), *printed)
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -205,6 +205,10 @@ def test_two_corpora_train_one_and_test_the_other(
     assert "table+other" in done.stdout
     predictions = pd.read_csv(out / "predictions.csv")
     assert set(predictions["speaker"]) == {f"other/s{n}" for n in range(4)}
+    results = json.loads((out / "results.json").read_text())
+    assert list(results["by_corpus"]) == ["other"]
+    assert results["by_corpus"]["other"]["UAR"]["pooled"] == results["UAR"]["pooled"]
+    assert "Each corpus" in (out / "report.html").read_text()
     done = emotone("crossval", path, "corpus.root=x", "--out", tmp_path / "2")
     assert done.returncode == 2
     assert "say which, such as corpus.0.root=" in one_line(done)

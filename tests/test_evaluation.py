@@ -57,6 +57,20 @@ def test_several_seeds_give_the_mean_over_seeds() -> None:
     assert summary["by_speaker"]["s0"]["utterances"] == 20
 
 
+def test_each_corpus_of_several_has_its_rates() -> None:
+    table = predictions(seeds=2)
+    assert evaluation.by_corpus(table, LABELS, ["made"]) == {}
+    first = table["speaker"].isin(["s0", "s1"])
+    table["speaker"] = np.where(first, "b/", "a/") + table["speaker"]
+    found = evaluation.by_corpus(table, LABELS, ["b", "a", "never tested"])
+    assert {name: rates["utterances"] for name, rates in found.items()} == {"a": 80, "b": 40}
+    for name, rows in {"a": table[~first], "b": table[first]}.items():
+        alone = evaluation.summarise(rows, LABELS)
+        for rate in ("UAR", "WAR"):
+            assert found[name][rate]["pooled"] == pytest.approx(alone[rate]["pooled"])
+            assert found[name][rate]["interval_95"] == pytest.approx(alone[rate]["interval_95"])
+
+
 def test_a_class_that_is_never_tested_has_no_recall() -> None:
     table = predictions()
     table = table[table["truth"] != "sadness"]

@@ -111,13 +111,11 @@ def script(path: Path) -> ModuleType:
 
 
 def test_what_the_readme_says_of_the_models_stands_in_their_cards() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    said = [
-        line for line in readme.splitlines() if re.match(r"\| .* \| new (speakers|corpus)", line)
-    ]
-    text = (bundle.MODELS / "emotone-base" / bundle.CARD).read_text(encoding="utf-8")
-    assert len(said) == 7
-    assert set(said) <= set(text.splitlines())
+    said, known = (
+        re.findall(r"^\| .* \| new (?:speakers|corpus).*$", path.read_text("utf-8"), re.MULTILINE)
+        for path in (ROOT / "README.md", bundle.MODELS / "emotone-base" / bundle.CARD)
+    )
+    assert said == known != []
 
 
 @pytest.mark.parametrize("name", ["emotone-base", "emotone-8"])

@@ -5,14 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
-from emotone import evaluation, metrics
 from emotone.errors import UsageError
 from emotone.experiment import CONFIG, RESULTS
 from emotone.rendering import protocol_name, template
-from emotone.runs import PREDICTIONS
 
 SYSTEMS = {
     "crnn": "this network",
@@ -63,8 +60,6 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        text = {"fold": str, "speaker": str}
-        predictions = pd.read_csv(folder / PREDICTIONS, dtype=text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UsageError(
             f"{folder} holds no finished results; give the --out of emotone crossval"
@@ -72,26 +67,15 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     model = settings["model"]
     system = SYSTEMS[model.get("functionals", model.get("kind", "crnn"))]
     common = {"system": system, "seeds": len(results["seeds"])}
+    corpora = results.get("by_corpus", {})
     if results["protocol"]["name"] == "cross_corpus":
         tested = "new corpus, after learning the others"
-        parts = {str(fold): of_fold for fold, of_fold in predictions.groupby("fold")}
+        parts = corpora
     else:
         tested = f"new speakers, {protocol_name(results['protocol'])}"
-        corpora = results["corpus"].split("+")
-        parts = {" + ".join(corpora): predictions}
-        if len(corpora) > 1:  # whose names begin those of the speakers
-            of_corpus = predictions["speaker"].str.partition("/")[0]
-            parts |= {f"of these, {name}": predictions[of_corpus == name] for name in corpora}
+        parts = {results["corpus"].replace("+", " + "): results}
+        parts |= {f"of these, {name}": rates for name, rates in corpora.items()}
     return [
-        common | {"corpus": name, "tested": tested} | _rates(part, results["labels"])
-        for name, part in parts.items()
+        common | {"corpus": name, "tested": tested, "UAR": rates["UAR"], "WAR": rates["WAR"]}
+        for name, rates in parts.items()
     ]
-
-
-def _rates(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
-    by_speaker = evaluation.confusions_by_speaker(predictions, labels)
-    found = {}
-    for name, rate_of in evaluation.RATES.items():
-        low, high = metrics.speaker_interval(by_speaker, rate_of)
-        found[name] = {"mean": float(rate_of(by_speaker.sum(axis=0))), "low": low, "high": high}
-    return found

@@ -116,7 +116,32 @@ def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]
     keys = ["fold", "utterance", "speaker", "truth"]
     mean = predictions.groupby(keys, as_index=False)[columns].mean()
     mean["prediction"] = np.array(labels)[mean[columns].to_numpy().argmax(axis=1)]
-    by_speaker = confusions_by_speaker(mean, labels)
+    return _pooled(confusions_by_speaker(mean, labels))
+
+
+def by_corpus(
+    predictions: pd.DataFrame, labels: Sequence[str], corpora: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Rates of each corpus in an experiment over several; nothing if there is only one.
+
+    Args:
+        predictions: as of :func:`predictions_table`, of all runs.
+        labels: order of the classes.
+        corpora: their names, with which those of their speakers begin.
+    """
+    if len(corpora) == 1:
+        return {}
+    tested = predictions["speaker"].str.partition("/")[0]
+    seeds = predictions["seed"].nunique()
+    return {
+        str(name): {"utterances": len(rows) // seeds} | _pooled(confusions_by_speaker(rows, labels))
+        for name, rows in predictions.groupby(tested)
+        if name in corpora
+    }
+
+
+def _pooled(by_speaker: NDArray[np.int64]) -> dict[str, Any]:
+    """Rates over all speakers, from :func:`confusions_by_speaker`."""
     return {
         name: {
             "pooled": float(rate_of(by_speaker.sum(axis=0))),

@@ -295,6 +295,7 @@ def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:
         "multiply_adds_per_s": details[0]["multiply_adds_per_s"],
         "validation_UAR": _mean(run["validation_UAR"] for run in details),
         **evaluation.summarise(predictions, corpus.labels),
+        "by_corpus": evaluation.by_corpus(predictions, corpus.labels, corpus.name.split("+")),
         "enrolment": evaluation.enrolment(enrolment, corpus.labels) if curves else [],
         "runs": details,
         "versions": versions(),
