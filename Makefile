@@ -25,6 +25,7 @@ MODELS := results/models
 
 models: .venv/installed
 	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/kfold
+	$(BIN)/emotone crossval $(BASE) model.kind=opensmile-svm "model.c=[0.00001,0.0001,0.001,0.01]" --out $(MODELS)/emotone-base/kfold-compare
 	$(BIN)/emotone crossval $(BASE) protocol.name=cross_corpus --out $(MODELS)/emotone-base/cross-corpus
 	$(BIN)/emotone crossval $(BASE) protocol.name=cross_corpus model.kind=opensmile-svm "model.c=[0.00001,0.0001,0.001,0.01]" --out $(MODELS)/emotone-base/cross-corpus-compare
 	$(BIN)/emotone crossval $(EIGHT) --out $(MODELS)/emotone-8/kfold

@@ -17,7 +17,7 @@ LICENCE = (
     "The code of emotone is MIT."
 )
 RESULTS = {
-    "emotone-base": ["kfold", "cross-corpus", "cross-corpus-compare"],
+    "emotone-base": ["kfold", "kfold-compare", "cross-corpus", "cross-corpus-compare"],
     "emotone-8": ["kfold"],
 }
 ROBUSTNESS = {"emotone-base": "robustness.json"}
