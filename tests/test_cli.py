@@ -203,6 +203,7 @@ def test_two_corpora_train_one_and_test_the_other(
     done = emotone("crossval", path, f"corpus.1.root={second}", "--out", out)
     assert done.returncode == 0, done.stderr
     assert "table+other" in done.stdout
+    assert "UAR of other" in done.stdout
     predictions = pd.read_csv(out / "predictions.csv")
     assert set(predictions["speaker"]) == {f"other/s{n}" for n in range(4)}
     results = json.loads((out / "results.json").read_text())

@@ -291,14 +291,17 @@ def show_results(results: dict[str, Any]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in ("%", "pooled", "95 % interval", "mean ± std over folds"):
         table.add_column(column, justify="left" if column == "%" else "right")
-    for name, meaning in (("UAR", "balanced accuracy, UA"), ("WAR", "accuracy, WA")):
-        rate = results[name]
+    rows = {"UAR (balanced accuracy, UA)": results["UAR"], "WAR (accuracy, WA)": results["WAR"]}
+    rows |= {f"UAR of {name}": rates["UAR"] for name, rates in results["by_corpus"].items()}
+    for name, rate in rows.items():
         low, high = rate["interval_95"]
         table.add_row(
-            f"{name} ({meaning})",
+            name,
             f"{100 * rate['pooled']:.1f}",
             f"{100 * low:.1f} … {100 * high:.1f}",
-            f"{100 * rate['fold_mean']:.1f} ± {100 * rate['fold_std']:.1f}",
+            f"{100 * rate['fold_mean']:.1f} ± {100 * rate['fold_std']:.1f}"
+            if "fold_mean" in rate
+            else "",
         )
     console.print(table)
     console.print("The interval is a bootstrap over speakers.", highlight=False)
