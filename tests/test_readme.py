@@ -118,6 +118,18 @@ def test_what_the_readme_says_of_the_models_stands_in_their_cards() -> None:
     assert said == known != []
 
 
+def test_what_was_tried_for_emotone_base_is_in_its_results() -> None:
+    folder = RESULTS / "models" / "emotone-base" / "kfold-capped"
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    low, high = (f"{100 * end:.1f}" for end in results["UAR"]["interval_95"])
+    rates = {name: f"{100 * of['UAR']['pooled']:.1f}" for name, of in results["by_corpus"].items()}
+    said = (
+        f"{100 * results['UAR']['pooled']:.1f} [{low}, {high}]: more on EMO-DB ({rates['emodb']}) "
+        f"and RAVDESS ({rates['ravdess']}), less on nEMO ({rates['nemo']})"
+    )
+    assert said in (ROOT / "README.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", ["emotone-base", "emotone-8"])
 def test_the_cards_are_made_from_the_results(name: str) -> None:
     cards = script(RESULTS / "models" / "cards.py")
