@@ -210,6 +210,8 @@ def test_two_corpora_train_one_and_test_the_other(
     assert list(results["by_corpus"]) == ["other"]
     assert results["by_corpus"]["other"]["UAR"]["pooled"] == results["UAR"]["pooled"]
     assert "Each corpus" in (out / "report.html").read_text()
+    assert "| other | 16 |" in (out / "report.md").read_text()
+    assert "UAR of other &" in (out / "report.tex").read_text()
     done = emotone("crossval", path, "corpus.root=x", "--out", tmp_path / "2")
     assert done.returncode == 2
     assert "say which, such as corpus.0.root=" in one_line(done)

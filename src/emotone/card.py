@@ -54,6 +54,9 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
     There is no row of them together if each was tested after learning the others.
 
+    Returns:
+        Rows of corpus, what was tested, system, number of seeds, and UAR and WAR as shares.
+
     Raises:
         UsageError: if the folder holds no results.
     """
