@@ -1,17 +1,22 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from emotone import card
+from emotone import bundle, card
 from emotone.errors import UsageError
+from emotone.metrics import Comparison
 
 
 def results(out: Path, protocol: str) -> Path:
     """Results of two corpora: of a, everything is right, of b, half."""
     out.mkdir()
     rates = [
-        {name: {"pooled": rate, "interval_95": [rate, rate]} for name in ("UAR", "WAR")}
+        {
+            name: {"pooled": rate, "interval_95": [rate, rate], "seed_std": None}
+            for name in ("UAR", "WAR")
+        }
         for rate in (0.75, 1.0, 0.5)
     ]
     found = rates[0] | {
@@ -33,6 +38,19 @@ def test_pooled_corpora_have_a_row_together_and_one_each(tmp_path: Path) -> None
 def test_corpora_left_out_have_a_row_each(tmp_path: Path) -> None:
     rows = card.rows_of(results(tmp_path / "crossed", "cross_corpus"))
     assert {row["corpus"]: row["WAR"]["pooled"] for row in rows} == {"a": 1.0, "b": 0.5}
+
+
+def test_a_row_says_how_seeds_differ_and_what_is_compared(tmp_path: Path) -> None:
+    model: dict[str, Any] = json.loads((bundle.MODELS / "emotone-8" / bundle.CONFIG).read_text())
+    ours, *_ = card.rows_of(results(tmp_path / "ours", "kfold"))
+    assert "minus it" not in card.render("m", model, [ours])
+    ours["UAR"]["seed_std"] = 0.012
+    theirs = ours | {"system": "another", "minus": Comparison(0.05, -0.01, 0.1, 0.04)}
+    said = card.render("m", model, [ours, theirs]).splitlines()
+    start = "| a + b | new speakers, 2-fold over speakers | "
+    rates = " | 75.0 ± 1.2 [75.0, 75.0] | 75.0 | 1 | "
+    assert f"{start}this network{rates}– |" in said
+    assert f"{start}another{rates}+5.0 [−1.0, +10.0] |" in said
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:

@@ -69,6 +69,9 @@ def test_each_corpus_of_several_has_its_rates() -> None:
         for rate in ("UAR", "WAR"):
             assert found[name][rate]["pooled"] == pytest.approx(alone[rate]["pooled"])
             assert found[name][rate]["interval_95"] == pytest.approx(alone[rate]["interval_95"])
+            assert found[name][rate]["seed_std"] == pytest.approx(alone[rate]["seed_std"])
+    (one,) = evaluation.by_corpus(table[first & (table["seed"] == 0)], LABELS, "ab").values()
+    assert one["UAR"]["seed_std"] is None
 
 
 def test_a_class_that_is_never_tested_has_no_recall() -> None:

@@ -9,16 +9,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from emotone import bundle, card
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from emotone import bundle, card, evaluation, metrics
+from emotone.experiment import RESULTS
+from emotone.runs import PREDICTIONS
 
 HERE = Path(__file__).parent
 LICENCE = (
     "The weights are licensed CC BY-NC-SA 4.0, as RAVDESS and nEMO ask; EMO-DB is free for use. "
     "The code of emotone is MIT."
 )
-RESULTS = {
-    "emotone-base": ["kfold", "kfold-compare", "cross-corpus", "cross-corpus-compare"],
-    "emotone-8": ["kfold"],
+FOLDERS: dict[str, dict[str, str | None]] = {  # and those of the system to compare with
+    "emotone-base": {"kfold": "kfold-compare", "cross-corpus": "cross-corpus-compare"},
+    "emotone-8": {"kfold": None},
 }
 ROBUSTNESS = {"emotone-base": "robustness.json"}
 
@@ -26,12 +32,41 @@ ROBUSTNESS = {"emotone-base": "robustness.json"}
 def rendered(name: str) -> str:
     """The card of a model."""
     model = json.loads((bundle.MODELS / name / bundle.CONFIG).read_text(encoding="utf-8"))
-    folders = [HERE / name / folder for folder in RESULTS[name]]
-    rows = [row for folder in folders for row in card.rows_of(folder)]
+    rows = []
+    for ours, theirs in FOLDERS[name].items():
+        rows += card.rows_of(HERE / name / ours)
+        if theirs is not None:
+            rows += _compared(HERE / name / ours, HERE / name / theirs)
     robustness = None
     if name in ROBUSTNESS:
         robustness = _table(json.loads((HERE / ROBUSTNESS[name]).read_text(encoding="utf-8")))
     return card.render(name, model, rows, licence=LICENCE, robustness=robustness)
+
+
+def _compared(ours: Path, theirs: Path) -> list[dict[str, Any]]:
+    """Rows of another system, with the UAR of ours minus its.
+
+    Nothing in an SVM is random, so its one seed stands for each of ours.
+    """
+    counts = [_counts(ours), _counts(theirs)]
+    rows = card.rows_of(theirs)
+    for row in rows:
+        part = row["corpus"].removeprefix("of these, ")
+        one, other = (of_parts.get(part, of_parts["all"]) for of_parts in counts)
+        row["minus"] = metrics.compare(one, np.broadcast_to(other, one.shape))
+    return rows
+
+
+def _counts(folder: Path) -> dict[str, NDArray[np.int64]]:
+    """Confusion counts by seed and speaker, of all corpora and of each."""
+    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    predictions = pd.read_csv(folder / PREDICTIONS, dtype={"speaker": str})
+    parts = {"all": predictions}
+    parts |= evaluation.split_by_corpus(predictions, results["corpus"].split("+"))
+    return {
+        name: np.stack([*evaluation.confusions_by_seed(rows, results["labels"]).values()])
+        for name, rows in parts.items()
+    }
 
 
 def _table(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -51,5 +86,5 @@ def _table(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    for each in RESULTS:
+    for each in FOLDERS:
         (bundle.MODELS / each / bundle.CARD).write_text(rendered(each), encoding="utf-8")

@@ -364,11 +364,8 @@ def _counts(variant: Experiment) -> dict[int, NDArray[np.int64]]:
         return {}
     text = {"utterance": str, "fold": str, "speaker": str}
     predictions = pd.read_csv(variant.out / PREDICTIONS, dtype=text)
-    labels = variant.corpus.labels
-    return {
-        seed: evaluation.confusions_by_speaker(predictions[predictions["seed"] == seed], labels)
-        for seed in seeds
-    }
+    finished = predictions[predictions["seed"].isin(seeds)]
+    return evaluation.confusions_by_seed(finished, variant.corpus.labels)
 
 
 def _for_all_seeds(

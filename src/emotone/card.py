@@ -32,7 +32,8 @@ def render(
     Args:
         title: name of the model.
         model: what its ``config.json`` says, see :class:`emotone.bundle.ModelConfig`.
-        results: rows of the table of results, see :func:`rows_of`.
+        results: rows of the table of results, see :func:`rows_of`; one of another system may have
+            ``minus``, a :class:`emotone.metrics.Comparison` of this model's UAR to its.
         licence: a sentence about the licence of the weights.
         robustness: rows of changes of the input and columns of corpora.
     """
@@ -43,6 +44,7 @@ def render(
         made=model["training"],
         parameters=model["training"]["parameters"],
         results=list(results),
+        compared=any("minus" in row for row in results),
         licence=licence or "The licence of the weights follows from those of the corpora.",
         robustness=robustness,
     )

@@ -81,14 +81,13 @@ def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any
     summary: dict[str, Any] = {}
     for name, rate_of in RATES.items():
         folds = _rates(predictions, ["fold"], labels, rate_of)
-        seeds = _rates(predictions, ["seed"], labels, rate_of)
         low, high = metrics.speaker_interval(np.stack(list(by_speaker.values())), rate_of)
         summary[name] = {
             "pooled": float(rate_of(total)),
             "interval_95": [low, high],
             "fold_mean": float(np.mean(folds)),
             "fold_std": float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0,
-            "seed_std": float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None,
+            "seed_std": _std_of_seeds(predictions, labels, rate_of),
         }
     summary["ensemble"] = ensemble(predictions, labels)
     totals = total.sum(axis=1)
@@ -130,18 +129,25 @@ def by_corpus(
         corpora: their names, with which those of their speakers begin.
 
     Returns:
-        Of each corpus that was tested the number of utterances, and UAR and WAR as shares, pooled
-        and with the speaker bootstrap's interval.
+        Of each corpus that was tested the number of utterances, and UAR and WAR as shares: pooled,
+        the speaker bootstrap's interval, and the standard deviation over seeds if there are some.
     """
+    seeds = predictions["seed"].nunique()
+    found = {}
+    for name, rows in split_by_corpus(predictions, corpora).items():
+        rates = _pooled(confusions_by_speaker(rows, labels))
+        for rate, rate_of in RATES.items():
+            rates[rate]["seed_std"] = _std_of_seeds(rows, labels, rate_of)
+        found[name] = {"utterances": len(rows) // seeds} | rates
+    return found
+
+
+def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Predictions of each corpus that was tested; nothing if there is only one corpus."""
     if len(corpora) == 1:
         return {}
-    tested = predictions["speaker"].str.partition("/")[0]
-    seeds = predictions["seed"].nunique()
-    return {
-        str(name): {"utterances": len(rows) // seeds} | _pooled(confusions_by_speaker(rows, labels))
-        for name, rows in predictions.groupby(tested)
-        if name in corpora
-    }
+    tested = predictions.groupby(predictions["speaker"].str.partition("/")[0])
+    return {str(name): rows for name, rows in tested if name in corpora}
 
 
 def _pooled(by_speaker: NDArray[np.int64]) -> dict[str, Any]:
@@ -169,9 +175,7 @@ def enrolment(scored: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any
     counts: dict[int, NDArray[np.int64]] = {}
     for number in sorted(set(scored["enrolled"])):
         rows = scored[scored["enrolled"] == number]
-        counts[int(number)] = np.stack(
-            [confusions_by_speaker(of_seed, labels) for _, of_seed in rows.groupby("seed")]
-        )
+        counts[int(number)] = np.stack(list(confusions_by_seed(rows, labels).values()))
     curve = []
     for number, of_seeds in counts.items():
         comparison = metrics.compare(of_seeds, counts[0])
@@ -210,6 +214,21 @@ def confusions_by_speaker(predictions: pd.DataFrame, labels: Sequence[str]) -> N
         Shape ``(speakers, labels, labels)``.
     """
     return np.stack([confusion_of(group, labels) for _, group in predictions.groupby("speaker")])
+
+
+def confusions_by_seed(
+    predictions: pd.DataFrame, labels: Sequence[str]
+) -> dict[int, NDArray[np.int64]]:
+    """Confusion counts of each seed, as of :func:`confusions_by_speaker`."""
+    return {
+        int(str(seed)): confusions_by_speaker(group, labels)
+        for seed, group in predictions.groupby("seed")
+    }
+
+
+def _std_of_seeds(predictions: pd.DataFrame, labels: Sequence[str], rate_of: Any) -> float | None:
+    rates = _rates(predictions, ["seed"], labels, rate_of)
+    return float(np.std(rates, ddof=1)) if len(rates) > 1 else None
 
 
 def _rates(

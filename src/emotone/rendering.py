@@ -23,6 +23,7 @@ def template(name: str) -> jinja2.Template:
     )
     environment.filters |= {
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f}",
+        "rate": _rate,
         "points": lambda share: f"{100 * share:+.1f}".replace("-", "−"),
         "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
         "count": lambda count: "–" if count is None else f"{count:,}",
@@ -31,6 +32,12 @@ def template(name: str) -> jinja2.Template:
         "tex": lambda text: "".join(TEX.get(letter, letter) for letter in str(text)),
     }
     return environment.get_template(name)
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    """A pooled rate in per cent, with its standard deviation if there are several seeds."""
+    std = rate["seed_std"]
+    return f"{100 * rate['pooled']:.1f}" + ("" if std is None else f" ± {100 * std:.1f}")
 
 
 def protocol_name(protocol: dict[str, Any]) -> str:
