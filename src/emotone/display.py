@@ -23,6 +23,7 @@ from emotone.corpora import Corpus
 from emotone.evaluation import independence
 from emotone.folds import Fold
 from emotone.inspection import Inspection
+from emotone.rendering import p_value
 from emotone.runs import Run
 from emotone.training import History, Speed
 
@@ -268,7 +269,7 @@ def show_ablation(results: dict[str, Any]) -> None:
             low, high = found["interval_95"]
             cells.append(
                 f"{100 * found['UAR']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}], "
-                f"{found['p_holm']:.3f}"
+                + p_value(found["p_holm"])
             )
         table.add_row(*cells, f"{row['finished']}/{row['runs']}")
     console.print(table)

@@ -25,13 +25,18 @@ def template(name: str) -> jinja2.Template:
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f}",
         "rate": _rate,
         "points": lambda share: f"{100 * share:+.1f}".replace("-", "−"),
-        "p": lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}",
+        "p": p_value,
         "count": lambda count: "–" if count is None else f"{count:,}",
         "millions": lambda count: "–" if count is None else f"{count / 1e6:.1f}",
         "minutes": lambda seconds: "–" if seconds is None else f"{seconds / 60:.1f}",
         "tex": lambda text: "".join(TEX.get(letter, letter) for letter in str(text)),
     }
     return environment.get_template(name)
+
+
+def p_value(p: float) -> str:
+    """Write a p-value with three digits; a randomisation test never gives none at all."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _rate(rate: dict[str, Any]) -> str:
