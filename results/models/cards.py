@@ -51,8 +51,7 @@ def _compared(ours: Path, theirs: Path) -> list[dict[str, Any]]:
     counts = [_counts(ours), _counts(theirs)]
     rows = card.rows_of(theirs)
     for row in rows:
-        part = row["corpus"].removeprefix("of these, ")
-        one, other = (of_parts.get(part, of_parts["all"]) for of_parts in counts)
+        one, other = (of_parts[row["corpus"].removeprefix("of these, ")] for of_parts in counts)
         row["minus"] = metrics.compare(one, np.broadcast_to(other, one.shape))
     return rows
 
@@ -61,8 +60,9 @@ def _counts(folder: Path) -> dict[str, NDArray[np.int64]]:
     """Confusion counts by seed and speaker, of all corpora and of each."""
     results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     predictions = pd.read_csv(folder / PREDICTIONS, dtype={"speaker": str})
-    parts = {"all": predictions}
-    parts |= evaluation.split_by_corpus(predictions, results["corpus"].split("+"))
+    corpora = results["corpus"].split("+")
+    parts = {" + ".join(corpora): predictions}
+    parts |= evaluation.split_by_corpus(predictions, corpora)
     return {
         name: np.stack([*evaluation.confusions_by_seed(rows, results["labels"]).values()])
         for name, rows in parts.items()

@@ -221,8 +221,8 @@ def confusions_by_seed(
 ) -> dict[int, NDArray[np.int64]]:
     """Confusion counts of each seed, as of :func:`confusions_by_speaker`."""
     return {
-        int(str(seed)): confusions_by_speaker(group, labels)
-        for seed, group in predictions.groupby("seed")
+        int(seed): confusions_by_speaker(predictions[predictions["seed"] == seed], labels)
+        for seed in sorted(predictions["seed"].unique())
     }
 
 
