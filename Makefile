@@ -19,6 +19,7 @@ results: .venv/installed
 	$(BIN)/emotone ablate experiments/ablation-ravdess.yaml corpus.root=$(DATA)/emobox/ravdess corpus.audio=$(DATA)/ravdess --out results/ablation-ravdess
 	$(BIN)/emotone crossval experiments/emodb.yaml corpus.root=$(DATA)/emodb \
 		"pretraining.corpus=[{name: ravdess, root: $(DATA)/ravdess}, {name: nemo, root: $(DATA)/nemo}]" --out results/pretrained/emodb
+	$(BIN)/python results/tables.py
 
 # Remakes the models that ship, their results and cards; five hours on two cores.
 BASE := experiments/emotone-base.yaml corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo

@@ -30,17 +30,13 @@ def default_of(corpus: str) -> Path:
     return RESULTS / f"ablation-{corpus}" / str(row["folder"])
 
 
-@pytest.mark.parametrize("corpus", ABLATIONS)
-def test_the_tables_are_those_of_the_results(corpus: str) -> None:
+def test_the_tables_are_made_from_the_results() -> None:
+    tables = script(RESULTS / "tables.py")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for row in rows_of(corpus):
-        rate = row["UAR"]
-        std = "" if rate["std"] is None else f" ± {100 * rate['std']:.1f}"
-        low, high = (f"{100 * end:.1f}" for end in rate["interval_95"])
-        name = f"**{row['variant']}** (default)" if row["is_default"] else row["variant"]
-        line = f"| {name} | {100 * rate['mean']:.1f}{std} | {low} … {high} | {len(row['seeds'])} |"
-        assert line in readme
-    report = (default_of(corpus) / "report.md").read_text(encoding="utf-8").splitlines()
+    assert [part[2] for part in tables.MARKED.finditer(readme)] == [*tables.PARTS]
+    assert tables.rendered(readme) == readme
+    assert "| **all four − multi-kernel** (default) | " in readme
+    report = (default_of("emodb") / "report.md").read_text(encoding="utf-8").splitlines()
     (line,) = [line for line in report if line.startswith("| WAR (")]
     assert line in readme
 
@@ -68,37 +64,6 @@ def test_the_figures_follow_from_the_predictions(corpus: str) -> None:
         assert again[name]["pooled"] == pytest.approx(results[name]["pooled"])
         assert again[name]["interval_95"] == pytest.approx(results[name]["interval_95"])
     assert again["confusion"] == results["confusion"]
-
-
-def test_the_differences_are_those_of_the_results() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = readme.split("What is there so far")[1].split("An ablation is a YAML file")[0]
-    known = set()
-    for row in [row for corpus in ABLATIONS for row in rows_of(corpus)]:
-        for found in row["differences"].values():
-            p = "< 0.001" if found["p"] < 0.001 else f"= {found['p']:.3f}"
-            low, high = found["interval_95"]
-            for middle, *ends in ((found["UAR"], low, high), (-found["UAR"], -high, -low)):
-                first, last = (f"{100 * end:+.1f}" for end in ends)
-                known.add(f"{100 * middle:+.1f} [{first}, {last}], p {p}")
-    said = re.findall(r"[+-]\d+\.\d \[[^]]*\], p [=<] [\d.]*\d", section)
-    assert len(said) >= 7
-    assert set(said) <= known
-
-
-def test_what_is_missing_and_what_enrolment_brings() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    missing = [
-        json.loads((RESULTS / f"ablation-{corpus}" / "results.json").read_text("utf-8"))["missing"]
-        for corpus in ABLATIONS
-    ]
-    assert f"{missing[0]} and {missing[1]} runs are missing" in readme
-    folder = RESULTS / "ablation-emodb" / "variants" / "enrolment"
-    points = json.loads((folder / "results.json").read_text("utf-8"))["enrolment"]
-    rates = ", ".join(f"{100 * point['UAR']:.1f}" for point in points)
-    low, high = (f"{100 * end:+.1f}" for end in points[-1]["interval_95"])
-    gain = f"{100 * points[-1]['difference']:+.1f} [{low}, {high}]"
-    assert f"{rates} %: {points[-1]['enrolled']} utterances bring {gain}" in readme
 
 
 def test_what_pretraining_brings() -> None:

@@ -1,0 +1,111 @@
+"""Write the tables of the ablations into the README, from the results beside this file.
+
+    python results/tables.py
+
+`make results` says how those results were made.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
+MARKED = re.compile(r"(<!-- (\w+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rendered(readme: str) -> str:
+    """The README with each marked part written anew."""
+    return MARKED.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], readme)
+
+
+def _variants(corpus: str) -> str:
+    """UAR and WAR of each variant that has results, and its differences to the references."""
+    results = _read(HERE / f"ablation-{corpus}")
+    default = [row["variant"] for row in results["rows"] if row["is_default"]]
+    titles = ["variant", "UAR, %", "WAR, %"]
+    for reference in results["references"]:
+        titles.append(f"UAR minus {'the default' if reference in default else reference}")
+    lines = []
+    for row in results["rows"]:
+        if row["UAR"] is None:
+            continue
+        low, high = (f"{100 * end:.1f}" for end in row["UAR"]["interval_95"])
+        name = f"**{row['variant']}** (default)" if row["is_default"] else row["variant"]
+        cells = [name, f"{_rate(row['UAR'])} [{low}, {high}]", _rate(row["WAR"])]
+        for reference in results["references"]:
+            found = row["differences"].get(reference)
+            star = "*" if found and found["p_holm"] < 0.05 else ""
+            cells.append(f"{_gain(found['UAR'], found)}{star}" if found else "–")
+        lines.append([*cells, str(len(row["seeds"]))])
+    return _table([*titles, "seeds"], lines)
+
+
+def _enrolment() -> str:
+    """UAR over how many utterances of a speaker are known, and what they bring."""
+    rows: dict[int, list[str]] = {}
+    corpora = []
+    for corpus, name in CORPORA.items():
+        folder = HERE / f"ablation-{corpus}" / "variants" / "enrolment"
+        if folder.exists():
+            corpora.append(name)
+            for point in _read(folder)["enrolment"]:
+                gain = f" ({_gain(point['difference'], point)})" if point["enrolled"] else ""
+                cell = f"{100 * point['UAR']:.1f}{gain}"
+                rows.setdefault(point["enrolled"], []).append(cell)
+    lines = [[str(enrolled), *cells] for enrolled, cells in rows.items()]
+    return _table(["utterances known", *(f"{name}, UAR, %" for name in corpora)], lines)
+
+
+def _missing() -> str:
+    """What has not been computed."""
+    lines = []
+    for corpus, name in CORPORA.items():
+        results = _read(HERE / f"ablation-{corpus}")
+        short = [
+            f"{row['variant']} {row['finished']} of {row['runs']}"
+            for row in results["rows"]
+            if row["finished"] < row["runs"]
+        ]
+        if short:
+            lines.append(f"- {name}: {results['missing']} runs ({', '.join(short)})\n")
+    return "\n" + "".join(lines) + "\n"
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "emodb": lambda: _variants("emodb"),
+    "ravdess": lambda: _variants("ravdess"),
+    "missing": _missing,
+    "enrolment": _enrolment,
+}
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def _rate(rate: dict[str, Any]) -> str:
+    std = "" if rate["std"] is None else f" ± {100 * rate['std']:.1f}"
+    return f"{100 * rate['mean']:.1f}{std}"
+
+
+def _gain(difference: float, found: dict[str, Any]) -> str:
+    low, high = (_points(end) for end in found["interval_95"])
+    return f"{_points(difference)} [{low}, {high}]"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _table(titles: list[str], lines: list[list[str]]) -> str:
+    rows = [titles, ["---"] * len(titles), *lines]
+    return "\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows) + "\n"
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
