@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from emotone.rendering import points
+
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
@@ -72,7 +74,7 @@ def _missing() -> str:
         ]
         if short:
             lines.append(f"- {name}: {results['missing']} runs ({', '.join(short)})\n")
-    return "\n" + "".join(lines) + "\n"
+    return "\n" + ("".join(lines) or "- nothing\n") + "\n"
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -94,12 +96,8 @@ def _rate(rate: dict[str, Any]) -> str:
 
 
 def _gain(difference: float, found: dict[str, Any]) -> str:
-    low, high = (_points(end) for end in found["interval_95"])
-    return f"{_points(difference)} [{low}, {high}]"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    low, high = (points(end) for end in found["interval_95"])
+    return f"{points(difference)} [{low}, {high}]"
 
 
 def _table(titles: list[str], lines: list[list[str]]) -> str:

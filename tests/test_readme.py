@@ -66,6 +66,31 @@ def test_the_figures_follow_from_the_predictions(corpus: str) -> None:
     assert again["confusion"] == results["confusion"]
 
 
+def test_what_the_readme_concludes_from_the_ablations() -> None:
+    def sure(corpus: str, variant: str, reference: str) -> int:
+        """1 or -1 if the interval of the difference is above or below zero, 0 if it includes it."""
+        (row,) = [row for row in rows_of(corpus) if row["variant"] == variant]
+        low, high = row["differences"][reference]["interval_95"]
+        return int(low > 0) - int(high < 0)
+
+    default = "all four − multi-kernel"
+    for corpus in ABLATIONS:
+        assert sure(corpus, "baseline + training", "baseline") == 1
+        for ingredient in ("multi-kernel", "summary", "features"):
+            assert sure(corpus, f"baseline + {ingredient}", "baseline") == 0
+        assert sure(corpus, default, "baseline") == 1
+        assert sure(corpus, "eGeMAPSv02 + SVM", default) == -1
+    assert sure("ravdess", "ComParE 2016 + SVM", default) == -1
+    assert sure("emodb", "ComParE 2016 + SVM", default) == 0
+    assert sure("ravdess", "baseline + training", default) == -1
+    assert sure("ravdess", "all four", default) == 0
+    for corpus in ABLATIONS:
+        folder = RESULTS / f"ablation-{corpus}" / "variants" / "enrolment"
+        point = json.loads((folder / "results.json").read_text("utf-8"))["enrolment"][-1]
+        low, high = point["interval_95"]
+        assert (point["enrolled"], low < 0 < high) == (25, True)
+
+
 def test_what_pretraining_brings() -> None:
     folder = RESULTS / "pretrained" / "emodb"
     results = json.loads((folder / "results.json").read_text("utf-8"))

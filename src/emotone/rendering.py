@@ -24,7 +24,7 @@ def template(name: str) -> jinja2.Template:
     environment.filters |= {
         "percent": lambda share: "–" if share is None else f"{100 * share:.1f}",
         "rate": _rate,
-        "points": lambda share: f"{100 * share:+.1f}".replace("-", "−"),
+        "points": points,
         "p": p_value,
         "count": lambda count: "–" if count is None else f"{count:,}",
         "millions": lambda count: "–" if count is None else f"{count / 1e6:.1f}",
@@ -32,6 +32,11 @@ def template(name: str) -> jinja2.Template:
         "tex": lambda text: "".join(TEX.get(letter, letter) for letter in str(text)),
     }
     return environment.get_template(name)
+
+
+def points(share: float) -> str:
+    """Write a difference of two rates in percentage points, always with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def p_value(p: float) -> str:
