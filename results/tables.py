@@ -11,6 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from emotone import evaluation, metrics
 from emotone.rendering import points
 
 HERE = Path(__file__).parent
@@ -62,6 +66,45 @@ def _enrolment() -> str:
     return _table(["utterances known", *(f"{name}, UAR, %" for name in corpora)], lines)
 
 
+def _pretrained() -> str:
+    """What learning other corpora first brings, over the same folds and seeds."""
+    lines = []
+    for corpus, name in CORPORA.items():
+        folder = HERE / "pretrained" / corpus
+        if not folder.exists():
+            continue
+        results = _read(folder)
+        (default,) = [
+            row for row in _read(HERE / f"ablation-{corpus}")["rows"] if row["is_default"]
+        ]
+        scratch = HERE / f"ablation-{corpus}" / default["folder"]
+        pretrained, plain = (
+            evaluation.confusions_by_seed(
+                pd.read_csv(place / "predictions.csv", dtype={"fold": str, "speaker": str}),
+                results["labels"],
+            )
+            for place in (folder, scratch)
+        )
+        found = metrics.compare(
+            np.stack([pretrained[seed] for seed in results["seeds"]]),
+            np.stack([plain[seed] for seed in results["seeds"]]),
+        )
+        low, high = (f"{100 * end:.1f}" for end in results["UAR"]["interval_95"])
+        gain = f"{points(found.difference)} [{points(found.low)}, {points(found.high)}]"
+        lines.append(
+            [
+                f"[{name}](results/pretrained/{corpus}/report.md)",
+                results["pretrained_on"].replace("+", " + "),
+                f"{100 * results['UAR']['pooled']:.1f} [{low}, {high}]",
+                gain,
+                f"{found.p:.3f}",
+                str(len(results["seeds"])),
+            ]
+        )
+    titles = ["tested on", "begun with", "UAR, %", "minus from scratch, same seeds", "p", "seeds"]
+    return _table(titles, lines)
+
+
 def _missing() -> str:
     """What has not been computed."""
     lines = []
@@ -82,6 +125,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "ravdess": lambda: _variants("ravdess"),
     "missing": _missing,
     "enrolment": _enrolment,
+    "pretrained": _pretrained,
 }
 
 

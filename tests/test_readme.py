@@ -7,12 +7,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from emotone import ablation, bundle, calibration, evaluation, metrics
+from emotone import ablation, bundle, calibration, evaluation
 from emotone.config import SHIPPED, ExperimentConfig, load, options_of
 
 ROOT = Path(__file__).parents[1]
@@ -89,25 +88,6 @@ def test_what_the_readme_concludes_from_the_ablations() -> None:
         point = json.loads((folder / "results.json").read_text("utf-8"))["enrolment"][-1]
         low, high = point["interval_95"]
         assert (point["enrolled"], low < 0 < high) == (25, True)
-
-
-def test_what_pretraining_brings() -> None:
-    folder = RESULTS / "pretrained" / "emodb"
-    results = json.loads((folder / "results.json").read_text("utf-8"))
-    counts = []
-    for place in (folder, default_of("emodb")):
-        predictions = pd.read_csv(place / "predictions.csv", dtype={"fold": str, "speaker": str})
-        found = evaluation.confusions_by_seed(predictions, results["labels"])
-        counts.append(np.stack([found[seed] for seed in results["seeds"]]))
-    pretrained, scratch = counts
-    gain = metrics.compare(pretrained, scratch)
-    low, high = (f"{100 * end:.1f}" for end in results["UAR"]["interval_95"])
-    said = (
-        f"{100 * results['UAR']['pooled']:.1f} [{low}, {high}], {100 * gain.difference:+.1f} "
-        f"[{100 * gain.low:+.1f}, {100 * gain.high:+.1f}], p = {gain.p:.3f}, above the same seed"
-    )
-    assert results["pretrained_on"] == "ravdess+nemo"
-    assert said in (ROOT / "README.md").read_text("utf-8")
 
 
 def script(path: Path) -> ModuleType:
