@@ -265,7 +265,7 @@ def ablation_picture(results: dict[str, Any]) -> str:
     ]
     with matplotlib.rc_context(STYLE):
         panels = 1 + len(references)
-        figure = Figure(figsize=(4.2 + 2.6 * len(references), 1 + 0.34 * len(rows)),
+        figure = Figure(figsize=(4.2 + 2.5 * len(references), 1 + 0.34 * len(rows)),
                         layout="constrained")  # fmt: skip
         first, *others = np.atleast_1d(figure.subplots(1, panels, sharey=True))
         heights = np.arange(len(rows))[::-1]
