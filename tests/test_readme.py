@@ -66,23 +66,41 @@ def test_the_figures_follow_from_the_predictions(corpus: str) -> None:
 
 
 def test_what_the_readme_concludes_from_the_ablations() -> None:
+    def difference(corpus: str, variant: str, reference: str) -> dict[str, Any]:
+        (row,) = [row for row in rows_of(corpus) if row["variant"] == variant]
+        found: dict[str, Any] = row["differences"][reference]
+        return found
+
     def sure(corpus: str, variant: str, reference: str) -> int:
         """1 or -1 if the interval of the difference is above or below zero, 0 if it includes it."""
-        (row,) = [row for row in rows_of(corpus) if row["variant"] == variant]
-        low, high = row["differences"][reference]["interval_95"]
+        low, high = difference(corpus, variant, reference)["interval_95"]
         return int(low > 0) - int(high < 0)
 
     default = "all four − multi-kernel"
+    readme = (ROOT / "README.md").read_text("utf-8")
+    without = {
+        corpus: difference(corpus, "all four − training", "all four")["UAR"] for corpus in ABLATIONS
+    }
+    assert (
+        f"all four without the training are {-100 * without['ravdess']:.1f} points below all four "
+        f"on RAVDESS and {-100 * without['emodb']:.1f} on EMO-DB"
+    ) in readme
     for corpus in ABLATIONS:
         assert sure(corpus, "baseline + training", "baseline") == 1
         for ingredient in ("multi-kernel", "summary", "features"):
             assert sure(corpus, f"baseline + {ingredient}", "baseline") == 0
+        assert sure(corpus, "all four − training", "all four") == -1
         assert sure(corpus, default, "baseline") == 1
         assert sure(corpus, "eGeMAPSv02 + SVM", default) == -1
     assert sure("ravdess", "ComParE 2016 + SVM", default) == -1
     assert sure("emodb", "ComParE 2016 + SVM", default) == 0
     assert sure("ravdess", "baseline + training", default) == -1
     assert sure("ravdess", "all four", default) == 0
+    for ingredient in ("summary", "features"):
+        variant = f"all four − {ingredient}"
+        assert sure("ravdess", variant, "all four") == 0
+        cost = -100 * difference("ravdess", variant, "all four")["UAR"]
+        assert f"to leave out one of the two costs {cost:.1f} points there" in readme
     for corpus in ABLATIONS:
         folder = RESULTS / f"ablation-{corpus}" / "variants" / "enrolment"
         point = json.loads((folder / "results.json").read_text("utf-8"))["enrolment"][-1]
