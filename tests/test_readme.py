@@ -94,6 +94,7 @@ def test_what_the_readme_concludes_from_the_ablations() -> None:
         assert sure(corpus, "eGeMAPSv02 + SVM", default) == -1
     assert sure("ravdess", "ComParE 2016 + SVM", default) == -1
     assert sure("emodb", "ComParE 2016 + SVM", default) == 0
+    assert sure("emodb", "3-D ACRNN", default) == -1
     assert sure("ravdess", "baseline + training", default) == -1
     assert sure("ravdess", "all four", default) == 0
     for ingredient in ("summary", "features"):
