@@ -102,15 +102,6 @@ def test_what_the_readme_concludes_from_the_ablations() -> None:
         assert sure("ravdess", variant, "all four") == 0
         cost = -100 * difference("ravdess", variant, "all four")["UAR"]
         assert f"to leave out one of the two costs {cost:.1f} points there" in readme
-    losses = {
-        corpus: [
-            json.loads(path.read_text("utf-8"))["history"][-1]["training_loss"]
-            for path in RESULTS.glob(f"ablation-{corpus}/variants/3-d-acrnn/runs/*/run.json")
-        ]
-        for corpus in ABLATIONS
-    }
-    assert max(losses["emodb"]) < 0.1
-    assert min(losses["ravdess"]) > 1.4
     for corpus in ABLATIONS:
         folder = RESULTS / f"ablation-{corpus}" / "variants" / "enrolment"
         point = json.loads((folder / "results.json").read_text("utf-8"))["enrolment"][-1]
