@@ -139,6 +139,20 @@ def test_segments_cover_each_utterance_once(
         assert covered == list(range(data.frames[number]))
 
 
+def test_the_last_segment_may_overlap_the_one_before(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = load(make_table(), tmp_path / "kept")
+    frames = int(data.frames[0])
+    assert frames % 6
+    pieces = datasets.cut(data, [0], 6, overlapping=True)
+    assert pieces[:-1] == datasets.cut(data, [0], 6)[:-1]
+    assert pieces[-1] == Example(0, frames - 6, frames)
+    assert datasets.cut(data, [0], frames, overlapping=True) == datasets.whole(data, [0])
+    longer = datasets.cut(data, [0], frames + 5, overlapping=True)
+    assert longer == datasets.whole(data, [0])
+
+
 def test_batches_hold_each_example_once_and_alike_lengths_together() -> None:
     lengths = np.random.default_rng(0).integers(10, 1000, 333)
     examples = [Example(number, 0, int(length)) for number, length in enumerate(lengths)]
@@ -146,6 +160,9 @@ def test_batches_hold_each_example_once_and_alike_lengths_together() -> None:
     assert sorted(e.utterance for batch in drawn for e in batch) == list(range(333))
     spread = [max(e.stop for e in batch) - min(e.stop for e in batch) for batch in drawn]
     assert np.mean(spread) < 250  # of random batches it would be about 800
+    padded = datasets.batches(examples, 8, np.random.default_rng(1), at_least=1000)
+    spread = [max(e.stop for e in batch) - min(e.stop for e in batch) for batch in padded]
+    assert np.mean(spread) > 700
     again = list(datasets.batches(examples, 8, np.random.default_rng(1)))
     other = list(datasets.batches(examples, 8, np.random.default_rng(2)))
     assert drawn == again != other

@@ -242,11 +242,16 @@ def test_posteriors_are_those_of_each_utterance_alone(data: Spectrograms) -> Non
         np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
 
 
-def test_posteriors_of_segments_are_their_mean(data: Spectrograms) -> None:
-    network, _ = train(data, options=options(segment_s=0.2, crop=1.0))
-    whole = training.posteriors(network, data, [1], 0.2)[0]
-    parts = []
-    for start in range(0, int(data.frames[1]), 10):
+@pytest.mark.parametrize("rest", ["padded", "overlapping"])
+def test_posteriors_of_segments_are_their_mean(data: Spectrograms, rest: str) -> None:
+    asked = options(segment_s=0.2, segment_rest=rest, crop=1.0)
+    network, _ = train(data, options=asked)
+    whole = training.posteriors(network, data, [1], asked)[0]
+    frames, parts = int(data.frames[1]), []
+    assert frames % 10
+    for start in range(0, frames, 10):
+        if rest == "overlapping":
+            start = min(start, frames - 10)
         piece = data[1][start : start + 10]
         padded = functional.pad(piece, (0, 0, 0, 10 - len(piece)))[None]
         stacked = network.features.stack(padded, torch.tensor([len(piece)]))
@@ -283,11 +288,13 @@ def test_class_weights_balance_the_loss(data: Spectrograms) -> None:
     assert totals.sum() == pytest.approx(counts.sum())
 
 
-def test_segments_and_crops_exclude_each_other() -> None:
+def test_options_of_segments_fit_together() -> None:
     with pytest.raises(
         ValueError, match=r"segment_s cuts utterances already; set training\.crop=1"
     ):
         TrainingOptions(segment_s=3.0, crop=0.5)
+    with pytest.raises(ValueError, match=r"set training\.segment_s with it"):
+        TrainingOptions(segment_rest="overlapping")
 
 
 def test_augmentation_is_off_in_validation(data: Spectrograms) -> None:

@@ -104,9 +104,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     for epoch, weights in kept.values():
         if epoch not in scores:
             learner.average.load_state_dict(weights)
-            probabilities = training.posteriors(
-                learner.average, data, others, asked.training.segment_s
-            )
+            probabilities = training.posteriors(learner.average, data, others, asked.training)
             names = [corpus.labels[number] for number in probabilities.argmax(axis=1)]
             scores[epoch] = round(100 * metrics.uar(truth, names), 2)
     row = {"variant": name, "group": group, "seed": seed}

@@ -214,13 +214,25 @@ def whole(data: Spectrograms, utterances: Sequence[int]) -> list[Example]:
     return [Example(number, 0, int(data.frames[number])) for number in utterances]
 
 
-def cut(data: Spectrograms, utterances: Sequence[int], segment: int) -> list[Example]:
-    """Each utterance in pieces of ``segment`` frames, the last one shorter."""
-    return [
-        Example(number, start, min(start + segment, int(data.frames[number])))
-        for number in utterances
-        for start in range(0, int(data.frames[number]), segment)
-    ]
+def cut(
+    data: Spectrograms, utterances: Sequence[int], segment: int, *, overlapping: bool = False
+) -> list[Example]:
+    """Each utterance in pieces of ``segment`` frames.
+
+    Args:
+        data: spectrograms of the corpus.
+        utterances: numbers of the utterances.
+        segment: frames of a piece.
+        overlapping: the last piece of an utterance is as long as the others and overlaps the one
+            before; else it is what is left. Of an utterance shorter than a piece it is all.
+    """
+    pieces = []
+    for number in utterances:
+        frames = int(data.frames[number])
+        for start in range(0, frames, segment):
+            stop = min(start + segment, frames)
+            pieces.append(Example(number, max(stop - segment, 0) if overlapping else start, stop))
+    return pieces
 
 
 def cropped(examples: Sequence[Example], share: float, rng: np.random.Generator) -> list[Example]:
@@ -265,14 +277,23 @@ def balanced(
 
 
 def batches(
-    examples: Sequence[Example], size: int, rng: np.random.Generator
+    examples: Sequence[Example], size: int, rng: np.random.Generator, *, at_least: int = 0
 ) -> Iterator[list[Example]]:
-    """Yield batches in random order, each of examples of similar length."""
+    """Yield batches in random order, each of examples of similar length.
+
+    Args:
+        examples: to divide.
+        size: examples of a batch.
+        rng: draws.
+        at_least: frames that each is padded to, see :meth:`Spectrograms.batch`. What is padded to
+            the same length is alike: were segments sorted by what is speech in them, those that
+            are mostly silence would share batches, and batch normalisation statistics of their own.
+    """
     order = rng.permutation(len(examples))
     result = []
     for pool in range(0, len(order), size * POOL_BATCHES):
         members = [examples[number] for number in order[pool : pool + size * POOL_BATCHES]]
-        members.sort(key=lambda example: example.stop - example.start)
+        members.sort(key=lambda example: max(example.stop - example.start, at_least))
         result += [members[start : start + size] for start in range(0, len(members), size)]
     for number in rng.permutation(len(result)):
         yield result[number]

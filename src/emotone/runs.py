@@ -428,8 +428,8 @@ def _run(
         assert isinstance(data, Spectrograms)
         network, record = _train(run, initial, on_epoch)
         if run.fold.test:
-            segment_s = config.training.segment_s
-            _write_predictions(run, training.posteriors(network, data, run.fold.test, segment_s))
+            probabilities = training.posteriors(network, data, run.fold.test, config.training)
+            _write_predictions(run, probabilities)
         else:
             with replacing(run.folder / WEIGHTS) as temporary:
                 temporary.write_bytes(save(network.state_dict()))
@@ -510,7 +510,7 @@ def _enrolment(run: Run, network: Network) -> pd.DataFrame:
                 network, data, {speaker: known[:count] for speaker, known in enrolled.items()}
             )
             probabilities = training.posteriors(
-                network, data, scored, run.experiment.config.training.segment_s, statistics
+                network, data, scored, run.experiment.config.training, statistics
             )
             table = evaluation.predictions_table(
                 corpus, scored, run.fold.name, run.seed, probabilities

@@ -62,8 +62,11 @@ class TrainingOptions(Options):
         averaging: share of all steps over which weights are averaged, with exponential decay and
             corrected for its beginning (Polyak & Juditsky 1992; Kingma & Ba, ICLR 2015, section
             7.2); the average is what is evaluated and kept; 0 for none.
-        segment_s: cut utterances into segments of this length, zero-padded, whose posteriors are
-            averaged; ``None`` for whole utterances, padded and masked.
+        segment_s: cut utterances into segments of this length, whose posteriors are averaged;
+            ``None`` for whole utterances, padded and masked.
+        segment_rest: what is left of an utterance after its last whole segment: ``padded`` with
+            zeros, or ``overlapping``, a whole segment that ends with the utterance. An utterance
+            shorter than a segment is always padded.
         most_per_speaker: examples of a speaker per epoch, drawn anew for each; ``None`` for all.
             It keeps a few speakers who say much from being most of what is learnt.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
@@ -85,6 +88,7 @@ class TrainingOptions(Options):
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
+    segment_rest: Literal["padded", "overlapping"] = "padded"
     most_per_speaker: int | None = Field(None, ge=1)
     crop: float = Field(0.75, gt=0, le=1)
     precision: Precision = "bf16-mixed"
@@ -94,6 +98,8 @@ class TrainingOptions(Options):
     def _one_way_to_cut(self) -> "TrainingOptions":
         if self.segment_s is not None and self.crop < 1:
             raise ValueError("segment_s cuts utterances already; set training.crop=1 with it")
+        if self.segment_s is None and self.segment_rest != "padded":
+            raise ValueError("segment_rest is of segments; set training.segment_s with it")
         return self
 
 
@@ -217,7 +223,7 @@ def posteriors(
     network: Network,
     data: Spectrograms,
     utterances: Sequence[int],
-    segment_s: float | None = None,
+    options: TrainingOptions | None = None,
     statistics: Statistics | None = None,
 ) -> NDArray[np.float32]:
     """Class probabilities of utterances, in float32, the mean over segments if there are any.
@@ -226,7 +232,7 @@ def posteriors(
         network: to ask.
         data: spectrograms of the corpus.
         utterances: numbers of the utterances.
-        segment_s: see :class:`TrainingOptions`.
+        options: whose segments the utterances are cut into; ``None`` for whole utterances.
         statistics: of speakers, for ``norm: enrol``; those of training if there are none. For
             ``norm: speaker`` they are computed here.
 
@@ -234,11 +240,7 @@ def posteriors(
         Shape ``(utterances, labels)``, in the order of ``utterances``.
     """
     network.eval()
-    if segment_s is None:
-        examples, at_least = datasets.whole(data, utterances), 0
-    else:
-        at_least = round(segment_s / data.hop_s)
-        examples = datasets.cut(data, utterances, at_least)
+    examples, at_least = _examples(data, utterances, options or TrainingOptions())
     examples = sorted(examples, key=lambda example: example.stop - example.start)
     if network.features.options.norm == "speaker":
         statistics = speaker_statistics(network, data, utterances)
@@ -260,6 +262,17 @@ def posteriors(
             counts[example.utterance] += 1
     chosen = list(utterances)
     return np.asarray(sums[chosen] / counts[chosen, None], np.float32)
+
+
+def _examples(
+    data: Spectrograms, utterances: Sequence[int], options: TrainingOptions
+) -> tuple[list[Example], int]:
+    """Whole utterances or segments, and the frames that each is padded to, at least."""
+    if options.segment_s is None:
+        return datasets.whole(data, utterances), 0
+    segment = round(options.segment_s / data.hop_s)
+    overlapping = options.segment_rest == "overlapping"
+    return datasets.cut(data, utterances, segment, overlapping=overlapping), segment
 
 
 def speaker_statistics(
@@ -380,12 +393,7 @@ class Learner:
             fused=True,
         )
         self.optimizer = cast(torch.optim.AdamW, self.fabric.setup_optimizers(optimizer))
-        self.segment = 0 if options.segment_s is None else round(options.segment_s / data.hop_s)
-        self.examples = (
-            datasets.cut(data, utterances, self.segment)
-            if self.segment
-            else datasets.whole(data, utterances)
-        )
+        self.examples, self.segment = _examples(data, utterances, options)
         self.class_weights = torch.ones(len(data.labels))
         if options.class_balance == "weights":
             counts = np.bincount(data.targets[utterances], minlength=len(data.labels))
@@ -409,7 +417,7 @@ class Learner:
         if self.options.crop < 1:
             examples = datasets.cropped(examples, self.options.crop, rng)
         loss_sum, frame_sum = 0.0, 0
-        drawn = datasets.batches(examples, self.options.batch, rng)
+        drawn = datasets.batches(examples, self.options.batch, rng, at_least=self.segment)
         for number, batch in enumerate(drawn):
             step = epoch * self.steps_per_epoch + number
             self._set_rate(step)
@@ -520,7 +528,7 @@ class Learner:
 
     def _validated(self, validation: Sequence[int]) -> tuple[float, float, float]:
         """Loss, UAR and its standard error of the averaged network."""
-        probabilities = posteriors(self.average, self.data, validation, self.options.segment_s)
+        probabilities = posteriors(self.average, self.data, validation, self.options)
         targets = self.data.targets[list(validation)]
         likelihood = probabilities[np.arange(len(targets)), targets].clip(1e-12)
         names = np.array(self.data.labels)
