@@ -260,6 +260,27 @@ def test_posteriors_of_segments_are_their_mean(data: Spectrograms, rest: str) ->
     np.testing.assert_allclose(whole, np.mean(parts, axis=0), atol=1e-5)
 
 
+def test_rests_of_utterances_share_batches_with_whole_segments(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = Learner(
+        data, data.of_speakers(["s0", "s1"]), features=FEATURES, model=MODEL,
+        options=options(segment_s=0.2, crop=1.0, batch=2), seed=0, device="cpu",
+    )  # fmt: skip
+    seen: list[list[int]] = []
+
+    def step(batch: list[datasets.Example], epoch: int) -> float:
+        seen.append([example.stop - example.start for example in batch])
+        return 0.0
+
+    monkeypatch.setattr(learner, "_step", step)
+    monkeypatch.setattr(datasets, "POOL_BATCHES", 100)
+    learner.train_epoch()
+    assert {length for lengths in seen for length in lengths} > {10}
+    mixed = sum(min(lengths) < max(lengths) == 10 for lengths in seen)
+    assert mixed > 1  # of sorted ones it would be one at most
+
+
 def test_the_average_is_that_of_the_steps(data: Spectrograms) -> None:
     """With a long window all steps count nearly alike, and never the initial weights."""
     learner = Learner(
