@@ -25,7 +25,7 @@ FILE: dict[str, Any] = {
     "variants": {
         "baseline": [],
         "baseline + summary": ["summary"],
-        "both": ["summary", "deltas", {"seeds": [0]}],
+        "both": ["summary", "deltas", {"training.epochs": 2, "seeds": [0]}],
     },
     "references": ["baseline"],
 }
@@ -78,6 +78,8 @@ def test_the_table_says_what_the_predictions_say(
     assert one_seed["UAR"] == pytest.approx(uars["both"][0] - uars["baseline"][0])
     assert one_seed["p_holm"] >= one_seed["p"]
     assert rows["both"]["parameters"] < rows["baseline"]["parameters"]  # a shorter summary
+    assert [row["epochs"] for row in rows.values()] == [3, 3, 2]
+    assert "| epochs |" in report.render_ablation(results, "md")
 
     # each variant is a results folder that crossval continues
     variant = ablation.load(write()).variants["both"]
@@ -95,6 +97,7 @@ def test_the_one_run_of_an_svm_is_paired_with_all_seeds(
     results = ablation.ablate(ablation.load(path), tmp_path / "out", Recorder())
     baseline, row = results["rows"]
     assert row["seeds"] == [0]
+    assert row["epochs"] is None
     difference = row["differences"]["baseline"]
     assert difference["seeds"] == [0, 1]
     assert difference["UAR"] == pytest.approx(row["UAR"]["mean"] - baseline["UAR"]["mean"])

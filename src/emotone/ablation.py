@@ -382,6 +382,7 @@ def _row(variant: Experiment, counts: dict[int, NDArray[np.int64]]) -> dict[str,
     runs = variant.runs()
     finished = [run for run in runs if run.is_finished]
     details = [json.loads((run.folder / RUN).read_text("utf-8")) for run in finished]
+    epochs = [run["epochs"] for run in details if "epochs" in run]
     row: dict[str, Any] = {
         "variant": variant.name,
         "folder": f"{VARIANTS}/{folder_name(variant.name)}",
@@ -396,6 +397,7 @@ def _row(variant: Experiment, counts: dict[int, NDArray[np.int64]]) -> dict[str,
         "WAR": None,
         "parameters": details[0]["parameters"] if details else None,
         "multiply_adds_per_s": details[0]["multiply_adds_per_s"] if details else None,
+        "epochs": int(np.median(epochs)) if epochs else None,
         # the median, because runs that were paused or shared their core took longer
         "training_s": float(np.median([run["seconds"] for run in details])) if details else None,
         "differences": {},

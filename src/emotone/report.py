@@ -188,7 +188,7 @@ def ablation_table(results: dict[str, Any]) -> pd.DataFrame:
                 f"p against {reference}": difference.get("p"),
                 f"p against {reference}, Holm": difference.get("p_holm"),
             }
-        names = ("parameters", "multiply_adds_per_s", "training_s", "finished", "runs")
+        names = ("parameters", "multiply_adds_per_s", "epochs", "training_s", "finished", "runs")
         table.append(cells | {name: row[name] for name in names})
     return pd.DataFrame(table)
 
