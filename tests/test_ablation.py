@@ -118,6 +118,7 @@ def test_a_budget_leaves_a_valid_part_that_is_continued(
     for path in report.write(out):
         assert path.is_file()
     assert "10 runs are missing" in (out / "report.md").read_text()
+    assert report.covered(out) == [out]
 
     class StopAfterThree(Recorder):
         def finished(self, run: Run, result: dict[str, Any]) -> None:
@@ -269,7 +270,12 @@ def test_the_command_prints_the_table_and_says_what_is_missing(
     assert page.count("<svg") == 1
     links = Links()
     links.feed(page)
-    assert all(link.startswith("#") for link in links.found)
+    pages = [
+        row["folder"] + "/report.html"
+        for row in json.loads((out / "results.json").read_text())["rows"]
+    ]
+    assert [link for link in links.found if not link.startswith("#")] == pages
+    assert all((out / place).is_file() for place in pages)
     assert r"baseline $+$ summary" in (out / "report.tex").read_text()
     wrong = emotone("ablate", write(references=["x"]), "--out", out)
     assert wrong.returncode == 2

@@ -213,7 +213,6 @@ def ablate(
     """Compare variants over the same folds and seeds: paired, resumable; writes the table."""
     from emotone import ablation
     from emotone.display import show_ablation
-    from emotone.report import write
 
     loaded = ablation.load(config, _with_cluster(overrides, cluster))
     results = _led(
@@ -221,8 +220,7 @@ def ablate(
         lambda observer: ablation.ablate(loaded, out, observer, hours, only or ()),
     )
     show_ablation(results)
-    html, *_ = write(out)
-    typer.echo(f"report: {html}")
+    typer.echo(f"report: {_reports(out)[0]}")
 
 
 @app.command()
@@ -291,9 +289,9 @@ def report(
     ] = None,
 ) -> None:
     """Write report.html, report.md and report.tex of a results folder."""
-    from emotone.report import export_audformat, write
+    from emotone.report import export_audformat
 
-    for path in write(folder):
+    for path in _reports(folder):
         typer.echo(path)
     if audformat is not None:
         typer.echo(export_audformat(folder, audformat))
@@ -346,12 +344,18 @@ def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]
 def _crossval(config: Any, out: Path) -> None:
     from emotone.display import show_results
     from emotone.experiment import crossval
-    from emotone.report import write
 
     results = _led(config, lambda observer: crossval(config, out, observer))
     show_results(results)
-    html, *_ = write(out)
-    typer.echo(f"report: {html}")
+    typer.echo(f"report: {_reports(out)[0]}")
+
+
+def _reports(folder: Path) -> list[Path]:
+    from emotone.display import counting
+    from emotone.report import covered, write
+
+    with counting("writing reports", len(covered(folder))) as advance:
+        return write(folder, advance)
 
 
 def _led(config: Any, work: Callable[[Any], Done]) -> Done:

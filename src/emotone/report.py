@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,23 +36,50 @@ STYLE: dict[Any, Any] = {
 TABLE = "table.csv"  # of an ablation
 
 
-def write(folder: Path) -> list[Path]:
-    """Write the reports of a finished experiment, or of an ablation, into its folder.
+def covered(folder: Path) -> list[Path]:
+    """The results folder itself and, of an ablation, those of its variants that have figures."""
+    if not _is_ablation(folder):
+        return [folder]
+    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    return [folder, *(folder / row["folder"] for row in results["rows"] if row["UAR"])]
+
+
+def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path]:
+    """Write the reports of a finished experiment, or of an ablation and its variants.
+
+    Args:
+        folder: a results folder; each report goes into the folder it tells of.
+        advance: is called after each folder of :func:`covered`.
 
     Returns:
-        Their paths, the HTML page first.
+        Paths of the reports of ``folder`` itself, the HTML page first.
 
     Raises:
         UsageError: if ``folder`` holds no results.
         StorageError: if they cannot be written.
     """
+    written = []
+    for each in covered(folder):
+        written.append(_write_ablation(each) if _is_ablation(each) else _write_experiment(each))
+        advance()
+    return written[0]
+
+
+def _is_ablation(folder: Path) -> bool:
+    return (folder / ABLATION).is_file() and (folder / RESULTS).is_file()
+
+
+def _write_ablation(folder: Path) -> list[Path]:
     paths = [folder / name for name in REPORTS]
-    if (folder / ABLATION).is_file() and (folder / RESULTS).is_file():
-        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        for path in paths:
-            write_text(path, render_ablation(results, path.suffix[1:]))
-        write_text(folder / TABLE, ablation_table(results).to_csv(index=False))
-        return [*paths, folder / TABLE]
+    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    for path in paths:
+        write_text(path, render_ablation(results, path.suffix[1:]))
+    write_text(folder / TABLE, ablation_table(results).to_csv(index=False))
+    return [*paths, folder / TABLE]
+
+
+def _write_experiment(folder: Path) -> list[Path]:
+    paths = [folder / name for name in REPORTS]
     results, configuration = _finished(folder)
     for path in paths:
         write_text(path, render(results, configuration, path.suffix[1:]))
