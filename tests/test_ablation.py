@@ -280,6 +280,10 @@ def test_the_command_prints_the_table_and_says_what_is_missing(
     wrong = emotone("ablate", write(references=["x"]), "--out", out)
     assert wrong.returncode == 2
     assert "unknown variant 'x'" in one_line(wrong)
+    (out / "variants" / "both" / "results.json").unlink()
+    lost = emotone("report", out)
+    assert lost.returncode == 2
+    assert "both holds no finished experiment" in one_line(lost)
 
 
 def test_a_file_may_extend_another(tmp_path: Path, write: Callable[..., Path]) -> None:

@@ -137,6 +137,17 @@ def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
         report.write(tmp_path)
 
 
+@pytest.mark.parametrize("content", [None, "{"])
+def test_an_ablation_without_results_is_refused(tmp_path: Path, content: str | None) -> None:
+    (tmp_path / "ablation.yaml").touch()
+    if content is not None:
+        (tmp_path / "results.json").write_text(content)
+    with pytest.raises(UsageError, match="holds no finished experiment"):
+        report.write(tmp_path)
+    with pytest.raises(UsageError, match="holds no finished experiment"):
+        report.export_audformat(tmp_path, tmp_path / "predictions")
+
+
 def test_what_stands_beside_the_headline_is_said() -> None:
     two = results(seeds=2)
     two["enrolment"] = [

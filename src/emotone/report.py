@@ -40,7 +40,7 @@ def covered(folder: Path) -> list[Path]:
     """The results folder itself and, of an ablation, those of its variants that have figures."""
     if not _is_ablation(folder):
         return [folder]
-    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    results, _ = _finished(folder, ABLATION)
     return [folder, *(folder / row["folder"] for row in results["rows"] if row["UAR"])]
 
 
@@ -55,7 +55,7 @@ def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path
         Paths of the reports of ``folder`` itself, the HTML page first.
 
     Raises:
-        UsageError: if ``folder`` holds no results.
+        UsageError: if ``folder`` or a variant's folder holds no results.
         StorageError: if they cannot be written.
     """
     written = []
@@ -66,12 +66,12 @@ def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path
 
 
 def _is_ablation(folder: Path) -> bool:
-    return (folder / ABLATION).is_file() and (folder / RESULTS).is_file()
+    return (folder / ABLATION).is_file()
 
 
 def _write_ablation(folder: Path) -> list[Path]:
     paths = [folder / name for name in REPORTS]
-    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    results, _ = _finished(folder, ABLATION)
     for path in paths:
         write_text(path, render_ablation(results, path.suffix[1:]))
     write_text(folder / TABLE, ablation_table(results).to_csv(index=False))
@@ -129,17 +129,16 @@ def export_audformat(folder: Path, out: Path) -> Path:
     return out
 
 
-def _finished(folder: Path) -> tuple[dict[str, Any], str]:
-    """Results and configuration of a finished experiment."""
+def _finished(folder: Path, configuration: str = CONFIG) -> tuple[dict[str, Any], str]:
+    """Results and configuration of a finished experiment or, with its file, of an ablation."""
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        configuration = (folder / CONFIG).read_text(encoding="utf-8")
+        return results, (folder / configuration).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{folder} holds no finished experiment (no readable {RESULTS} and {CONFIG}); "
+            f"{folder} holds no finished experiment (no readable {RESULTS} and {configuration}); "
             "give the --out folder of emotone crossval or ablate after it has ended"
         ) from error
-    return results, configuration
 
 
 def render(results: dict[str, Any], configuration: str, kind: str) -> str:
