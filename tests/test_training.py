@@ -9,6 +9,7 @@ from conftest import TINY
 from torch.nn import functional
 
 from emotone import corpora, datasets, training
+from emotone.acrnn import ACRNN3D, Acrnn3dOptions
 from emotone.augment import AugmentOptions
 from emotone.corpora.table import TableOptions
 from emotone.datasets import Spectrograms
@@ -61,6 +62,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"schedule": "cosine"},
     {"crop": 0.6},
     {"most_per_speaker": 2},
+    {"batch_norm": "population"},
     {
         "augment": {
             "speed": 0.1, "tempo": 0.1, "warp": 0.1, "noise": 0.5, "time_mask": 0.5,
@@ -295,6 +297,51 @@ def test_the_average_is_that_of_the_steps(data: Spectrograms) -> None:
         learner._average(step)
     average = torch.cat([p.flatten() for p in learner.average.crnn.parameters()])
     torch.testing.assert_close(average, torch.stack(seen).mean(dim=0), atol=0.01, rtol=0)
+
+
+ACRNN = Acrnn3dOptions(first_channels=4, channels=4, convolutions=2, linear=8, lstm=4, hidden=4)
+
+
+def test_statistics_of_the_population_are_those_of_the_final_weights(data: Spectrograms) -> None:
+    plain = AugmentOptions.model_validate(dict.fromkeys(AugmentOptions.model_fields, 0.0))
+    changes = {"segment_s": 0.2, "crop": 1.0, "batch": 1000, "augment": plain}
+    learnt = data.of_speakers(["s0", "s1"])
+    for batch_norm in ("running", "population"):
+        asked = options(**changes, batch_norm=batch_norm)
+        for validation in ([], data.of_speakers(["s2"])):
+            network, _ = training.fit(
+                data, learnt, validation, features=FEATURES, model=ACRNN, options=asked, seed=0
+            )
+            assert isinstance(network.crnn, ACRNN3D)
+            found = network.crnn.linear_norm.running_mean
+            assert found is not None
+            found = found.clone()
+            # all are one batch, so its statistics with the final weights are the population's
+            network.crnn.linear_norm.momentum = 1.0
+            network.crnn.train()
+            examples, at_least = training._examples(data, learnt, asked)
+            log_mel, frames = data.batch(examples, at_least=at_least)
+            network.crnn(network.features.stack(log_mel, frames, None), frames)
+            again = network.crnn.linear_norm.running_mean
+            assert again is not None
+            is_equal = torch.allclose(found, again, atol=1e-4, rtol=1e-3)
+            assert is_equal == (batch_norm == "population")
+
+
+def test_a_segment_is_as_long_in_training_as_when_the_network_is_asked(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = set()
+    forward = ACRNN3D.forward
+
+    def recorded(self: ACRNN3D, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        seen.add((self.training, features.shape[2]))
+        return forward(self, features, lengths)
+
+    monkeypatch.setattr(ACRNN3D, "forward", recorded)
+    train(data, model=ACRNN, options=options(segment_s=0.2, crop=1.0))
+    assert {training for training, _ in seen} == {True, False}
+    assert len({frames for _, frames in seen}) == 1
 
 
 def test_class_weights_balance_the_loss(data: Spectrograms) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from safetensors import safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from emotone import datasets, metrics, parallel
@@ -69,6 +69,10 @@ class TrainingOptions(Options):
             shorter than a segment is always padded.
         most_per_speaker: examples of a speaker per epoch, drawn anew for each; ``None`` for all.
             It keeps a few speakers who say much from being most of what is learnt.
+        batch_norm: whose statistics batch normalisation uses outside training: ``running`` ones of
+            the last steps, or those of the ``population``, the training set, estimated once the
+            weights are final (Ioffe & Szegedy 2015, algorithm 2). Where weights change fast until
+            the end, running ones lag far behind them.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
             all of it.
         precision: of training; evaluation is always in float32. Where it is slow, ``bf16-mixed``
@@ -90,6 +94,7 @@ class TrainingOptions(Options):
     segment_s: float | None = Field(None, gt=0.1)
     segment_rest: Literal["padded", "overlapping"] = "padded"
     most_per_speaker: int | None = Field(None, ge=1)
+    batch_norm: Literal["running", "population"] = "running"
     crop: float = Field(0.75, gt=0, le=1)
     precision: Precision = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
@@ -448,8 +453,8 @@ class Learner:
         smoothing = self.options.label_smoothing
         weights = targets @ self.class_weights.to(targets.device)
         targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
-        # few different lengths, because oneDNN prepares its kernels anew for each
-        x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
+        if not self.segment:  # few different lengths, as oneDNN prepares its kernels for each anew
+            x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
         logits = self.crnn(x, frames)
         losses = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
         loss = (weights * losses).sum() / parallel.total(weights.sum())
@@ -476,6 +481,7 @@ class Learner:
         targets = targets.to(device)
         draws = Draws.of(numbers, seed=self.seed, epoch=epoch)
         log_mel, frames = augment(log_mel, frames, draws, options, self.network.features.options)
+        log_mel = functional.pad(log_mel, (0, 0, 0, max(self.segment - log_mel.shape[1], 0)))
         statistics = (
             self._enrolled(numbers, epoch).to(device)
             if self.network.features.options.norm == "enrol"
@@ -513,8 +519,12 @@ class Learner:
             since: when the epoch began, by :func:`time.perf_counter`.
         """
         seconds = time.perf_counter() - since
+        network = self.average
+        is_last = len(self.history.epochs) + 1 == self.options.epochs
+        if self.options.batch_norm == "population" and (validation or is_last):
+            network = self._with_population_statistics()
         if validation:
-            loss, uar, error = self._validated(validation)
+            loss, uar, error = self._validated(network, validation)
             seconds = time.perf_counter() - since
             epoch = Epoch(training_loss, loss, uar, error, seconds)
         else:
@@ -522,13 +532,30 @@ class Learner:
         self.history.epochs.append(parallel.told(epoch))
         if self.history.kept_epoch(self.options.tolerance) == len(self.history.epochs) - 1:
             self.kept = {
-                name: value.detach().cpu().clone()
-                for name, value in self.average.state_dict().items()
+                name: value.detach().cpu().clone() for name, value in network.state_dict().items()
             }
 
-    def _validated(self, validation: Sequence[int]) -> tuple[float, float, float]:
-        """Loss, UAR and its standard error of the averaged network."""
-        probabilities = posteriors(self.average, self.data, validation, self.options)
+    @torch.no_grad()
+    def _with_population_statistics(self) -> Network:
+        """Copy the averaged network, with batch normalisation statistics of the training set."""
+        network = copy.deepcopy(self.average).train()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.reset_running_stats()
+                module.momentum = None  # the mean over all batches
+            elif isinstance(module, nn.Dropout):
+                module.eval()
+        epoch = len(self.history.epochs)
+        rng = np.random.default_rng([self.seed, epoch])
+        drawn = datasets.batches(self._drawn(rng), self.options.batch, rng, at_least=self.segment)
+        for batch in drawn:
+            x, frames, _ = self._prepared(batch, epoch)
+            network.crnn(x, frames)
+        return network.eval()
+
+    def _validated(self, network: Network, validation: Sequence[int]) -> tuple[float, float, float]:
+        """Loss, UAR and its standard error of a network."""
+        probabilities = posteriors(network, self.data, validation, self.options)
         targets = self.data.targets[list(validation)]
         likelihood = probabilities[np.arange(len(targets)), targets].clip(1e-12)
         names = np.array(self.data.labels)
