@@ -168,6 +168,14 @@ def test_batches_hold_each_example_once_and_alike_lengths_together() -> None:
     assert drawn == again != other
 
 
+def test_no_segment_is_alone_in_a_batch() -> None:
+    examples = [Example(number, 0, 30) for number in range(17)]
+    drawn = list(datasets.batches(examples, 8, np.random.default_rng(0), at_least=30))
+    assert sorted(map(len, drawn)) == [8, 9]
+    assert sorted(e.utterance for batch in drawn for e in batch) == list(range(17))
+    assert len(list(datasets.batches(examples[:1], 8, np.random.default_rng(0), at_least=30))) == 1
+
+
 def test_crops_lie_inside_and_balanced_classes_are_equal() -> None:
     rng = np.random.default_rng(0)
     examples = [Example(number, 10, 10 + number) for number in range(1, 100)]

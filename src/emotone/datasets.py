@@ -288,6 +288,7 @@ def batches(
         at_least: frames that each is padded to, see :meth:`Spectrograms.batch`. What is padded to
             the same length is alike: were segments sorted by what is speech in them, those that
             are mostly silence would share batches, and batch normalisation statistics of their own.
+            A single one that is left joins the batch before, as one vector cannot be normalised.
     """
     order = rng.permutation(len(examples))
     result = []
@@ -295,6 +296,8 @@ def batches(
         members = [examples[number] for number in order[pool : pool + size * POOL_BATCHES]]
         members.sort(key=lambda example: max(example.stop - example.start, at_least))
         result += [members[start : start + size] for start in range(0, len(members), size)]
+    if at_least and len(result) > 1 and len(result[-1]) == 1:
+        result[-2:] = [result[-2] + result[-1]]
     for number in rng.permutation(len(result)):
         yield result[number]
 
