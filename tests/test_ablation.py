@@ -199,6 +199,9 @@ def test_chosen_variants_run_alone_and_no_other_audio_is_read(
     assert len(read) == 1
     assert results["missing"] == 6
     assert [row["UAR"] is None for row in results["rows"]] == [True, False, True]
+    report.write(out)
+    counts = pd.read_csv(out / "table.csv", dtype=str)["parameters"]
+    assert counts.dropna().tolist() == [str(results["rows"][1]["parameters"])]
     rest = Recorder()
     assert ablation.ablate(asked, out, rest)["missing"] == 0
     assert len(rest.runs) == 6

@@ -74,7 +74,7 @@ def _write_ablation(folder: Path) -> list[Path]:
     results, _ = _finished(folder, ABLATION)
     for path in paths:
         write_text(path, render_ablation(results, path.suffix[1:]))
-    write_text(folder / TABLE, ablation_table(results).to_csv(index=False))
+    write_text(folder / TABLE, ablation_table(results).convert_dtypes().to_csv(index=False))
     return [*paths, folder / TABLE]
 
 
