@@ -543,8 +543,6 @@ class Learner:
             if isinstance(module, nn.BatchNorm1d):
                 module.reset_running_stats()
                 module.momentum = None  # the mean over all batches
-            elif isinstance(module, nn.Dropout):
-                module.eval()
         epoch = len(self.history.epochs)
         rng = np.random.default_rng([self.seed, epoch])
         drawn = datasets.batches(self._drawn(rng), self.options.batch, rng, at_least=self.segment)
