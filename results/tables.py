@@ -29,7 +29,7 @@ def rendered(readme: str) -> str:
 
 
 def _variants(corpus: str) -> str:
-    """UAR and WAR of each variant that has results, and its differences to the references."""
+    """UAR and WAR of each variant that has results, its differences to the references, its size."""
     results = _read(HERE / f"ablation-{corpus}")
     default = [row["variant"] for row in results["rows"] if row["is_default"]]
     titles = ["variant", "UAR, %", "WAR, %"]
@@ -46,8 +46,8 @@ def _variants(corpus: str) -> str:
             found = row["differences"].get(reference)
             star = "*" if found and found["p_holm"] < 0.05 else ""
             cells.append(f"{_gain(found['UAR'], found)}{star}" if found else "–")
-        lines.append([*cells, str(len(row["seeds"]))])
-    return _table([*titles, "seeds"], lines)
+        lines.append([*cells, str(len(row["seeds"])), f"{row['parameters']:,}"])
+    return _table([*titles, "seeds", "parameters"], lines)
 
 
 def _enrolment() -> str:
