@@ -119,14 +119,16 @@ def test_what_the_readme_concludes_from_the_ablations() -> None:
         assert (
             f"{fewer[0]:.0f} times fewer parameters and {fewer[1]:.0f} times fewer multiply-adds"
         ) in readme
-    for corpus, epochs in (("emodb", 16), ("ravdess", 8)):
+    assert "The 3-D ACRNN has 16 epochs on EMO-DB and 8 on RAVDESS" in readme
+    for corpus, epochs, name in (("emodb", 16, "EMO-DB"), ("ravdess", 8, "RAVDESS")):
         acrnn = RESULTS / f"ablation-{corpus}" / "variants" / "3-d-acrnn" / "runs"
         runs = [json.loads(path.read_text("utf-8")) for path in acrnn.glob("*/run.json")]
         losses = [[epoch["training_loss"] for epoch in run["history"]] for run in runs]
         assert {len(of_run) for of_run in losses} == {epochs}
         assert all(of_run[-1] < of_run[-2] for of_run in losses)
         last = [of_run[-1] for of_run in losses]
-        assert f"between {min(last):.2f} and {max(last):.2f}" in readme
+        assert f"between {min(last):.2f} and {max(last):.2f} on {name}" in readme
+    assert "its training loss ends between" in readme
     assert sure("ravdess", "baseline + training", default) == -1
     assert sure("ravdess", "all four", default) == 0
     for ingredient in ("summary", "features"):
