@@ -36,6 +36,9 @@ validates, so only large differences say something. That the last epoch is as go
 looks at the validating actor is why nobody validates in the shipped experiments on EMO-DB and
 RAVDESS. Variants without settings needed code that was not kept.
 
+What is marked *not yet* is undecided: begun after EMO-DB had been run with the default, on the
+first group so far, so compare it with the default's runs on that group, not with its mean.
+
 Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
 `results/search/runs.csv`, the settings in `results/search/variants.yaml`.""".splitlines()
 KEPT = {"best epoch": 0.0, "within 1 standard error": 1.0, "within 2 standard errors": 2.0}
