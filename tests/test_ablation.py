@@ -232,6 +232,21 @@ def test_an_experiment_is_no_ablation() -> None:
         ablation.load(SHIPPED / "emodb.yaml")
 
 
+def test_variants_can_be_added_but_not_left_out(write: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    some = dict(list(FILE["variants"].items())[:2])
+    first = ablation.ablate(ablation.load(write(variants=some)), out, Recorder())
+    recorder = Recorder()
+    whole = ablation.ablate(ablation.load(write()), out, recorder)
+    assert len(recorder.runs) == 2  # those of the added one
+    assert [row["variant"] for row in whole["rows"]] == list(FILE["variants"])
+    assert [row["UAR"] for row in whole["rows"][:2]] == [row["UAR"] for row in first["rows"]]
+    before = snapshot(out)
+    with pytest.raises(UsageError, match=r"another ablation \(variant 'both' there, not asked\)"):
+        ablation.ablate(ablation.load(write(variants=some)), out, Recorder())
+    assert snapshot(out) == before
+
+
 def test_folders_of_others_are_left_alone(write: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     ablation.ablate(ablation.load(write()), out, Recorder(), hours=0)

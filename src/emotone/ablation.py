@@ -154,7 +154,7 @@ def ablate(
 
     Args:
         ablation: what to run.
-        out: results folder; one that holds the same ablation is continued.
+        out: results folder; one that holds the same ablation, or some variants less, is continued.
         observer: is told of progress.
         hours: when to stop, unfinished; what is there then is a valid part of the table.
         only: names of the variants to run; the audio of others is not read. Empty for all.
@@ -271,7 +271,12 @@ def _refuse_other_ablation(ablation: Ablation, out: Path) -> None:
         raise UsageError(
             f"{path} is not an ablation of this version of emotone; choose another --out"
         ) from error
-    differing = experiment.differences(found, ablation.identity())
+    asked = ablation.identity()
+    both = [name for name in asked if name in found]  # further variants may come
+    differing = [f"variant '{name}' there, not asked" for name in found if name not in asked]
+    differing += experiment.differences(
+        {name: found[name] for name in both}, {name: asked[name] for name in both}
+    )
     if differing:
         shown = "; ".join(differing[:3]) + ("; …" if len(differing) > 3 else "")
         raise UsageError(
