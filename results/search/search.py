@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 RUNS = HERE / "runs.csv"
 PAGE = HERE.parents[1] / "docs" / "search.md"
 ACTORS_PER_GROUP = 8
+AGAIN = "the default, run again"
 INTRODUCTION = """# What was tried
 
 Every choice behind the default was made on RAVDESS, before EMO-DB was run with it: each variant is
@@ -36,11 +37,13 @@ validates, so only large differences say something. That the last epoch is as go
 looks at the validating actor is why nobody validates in the shipped experiments on EMO-DB and
 RAVDESS. Variants without settings needed code that was not kept.
 
-What is marked *not yet* is undecided: begun after EMO-DB had been run with the default, on the
-first group so far, so compare it with the default's runs on that group, not with its mean.
-
 Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
-`results/search/runs.csv`, the settings in `results/search/variants.yaml`.""".splitlines()
+`results/search/runs.csv`, the settings in `results/search/variants.yaml`."""
+LATER = """## Later
+
+After EMO-DB had been run with the default: larger networks, longer training, and other ways to make
+one network vary less. The default was run again beside them. The difference is that of the last
+epochs, over the groups and seeds that both have, with its standard error over those runs."""
 KEPT = {"best epoch": 0.0, "within 1 standard error": 1.0, "within 2 standard errors": 2.0}
 COLUMNS = ["variant", "group", "seed", *KEPT, "last epoch"]
 
@@ -116,21 +119,43 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
 
 def page(runs: pd.DataFrame, variants: dict[str, dict[str, Any]]) -> str:
     """Return docs/search.md, made from the runs."""
+    runs = runs.assign(later=runs["variant"].map(lambda name: variants[name].get("later", False)))
+    before, later = runs[~runs["later"]], runs[runs["later"]]
     rules = COLUMNS[3:]
-    lines = [
-        *INTRODUCTION,
-        "",
-        "| variant | runs | " + " | ".join(rules) + " | kept |",
-        "|---|---|" + "---|" * (len(rules) + 1),
-    ]
+    means = [f"{before[rule].mean():.1f}" for rule in rules]
+    lines = [*_table(before, variants), f"| **all** | {len(before)} | {' | '.join(means)} | |"]
+    again = later[later["variant"] == AGAIN]
+    text = [INTRODUCTION, "\n".join(lines), LATER, "\n".join(_table(later, variants, again))]
+    return "\n\n".join(text) + "\n"
+
+
+def _table(
+    runs: pd.DataFrame, variants: dict[str, dict[str, Any]], beside: pd.DataFrame | None = None
+) -> list[str]:
+    """A row per variant, and how it differs from the runs ``beside`` if there are any."""
+    rules = COLUMNS[3:]
+    titles = ["variant", "runs", *rules, *([] if beside is None else ["minus the default"]), "kept"]
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for name, variant in variants.items():
         part = runs[runs["variant"] == name]
-        if len(part):
-            cells = [f"{part[rule].mean():.1f} ({part[rule].std(ddof=0):.1f})" for rule in rules]
-            lines.append(f"| {name} | {len(part)} | {' | '.join(cells)} | {variant['kept']} |")
-    means = [f"{runs[rule].mean():.1f}" for rule in rules]
-    lines.append(f"| **all** | {len(runs)} | " + " | ".join(means) + " | |")
-    return "\n".join(lines) + "\n"
+        if part.empty:
+            continue
+        cells = [
+            f"{part[rule].mean():.1f} ({part[rule].std(ddof=0):.1f})" if part[rule].any() else "–"
+            for rule in rules
+        ]
+        if beside is not None:
+            cells.append("–" if name == AGAIN else _difference(part, beside))
+        lines.append(f"| {name} | {len(part)} | {' | '.join(cells)} | {variant['kept']} |")
+    return lines
+
+
+def _difference(part: pd.DataFrame, beside: pd.DataFrame) -> str:
+    """Mean difference of the last epochs of the same groups and seeds, with its standard error."""
+    pairs = part.merge(beside, on=["group", "seed"], suffixes=("", " beside"))
+    found = pairs["last epoch"] - pairs["last epoch beside"]
+    text = f"{found.mean():+.1f}".replace("-", "−")
+    return f"{text} ± {found.sem():.1f}" if len(found) > 1 else text
 
 
 if __name__ == "__main__":
