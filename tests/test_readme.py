@@ -13,6 +13,7 @@ import yaml
 
 from emotone import ablation, bundle, calibration, evaluation
 from emotone.config import SHIPPED, ExperimentConfig, load, options_of
+from emotone.model import ModelOptions, Network
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -97,8 +98,17 @@ def test_what_the_readme_concludes_from_the_ablations() -> None:
         for row in rows_of(corpus)
         if len(row["seeds"]) >= 5
     }
-    assert five == {(corpus, name) for corpus in ABLATIONS for name in ("baseline", default)}
-    assert "The default and the baseline have five seeds, the rest one." in readme
+    longer = "all four − multi-kernel, 120 epochs"
+    assert five == {
+        *((corpus, name) for corpus in ABLATIONS for name in ("baseline", default)),
+        ("emodb", longer),
+    }
+    more = points("emodb", longer, default)
+    assert f"and {more} on EMO-DB, where the interval just includes zero; whether" in readme
+    assert sure("emodb", longer, default) == 0
+    assert (
+        "The default, the default with 120 epochs and the baseline have five seeds, the rest one."
+    ) in readme
     summary = points("ravdess", "baseline + summary", "baseline")
     assert f"The summary alone brings {summary} points on RAVDESS" in readme
     assert sure("ravdess", "baseline + summary", "baseline") == 1
@@ -196,6 +206,36 @@ def test_the_cards_are_made_from_the_results(name: str) -> None:
     calibrated = calibration.calibrate(RESULTS / "models" / name / "kfold", asked, [*config.labels])
     assert config.training["calibration"] == calibrated.as_dict()
     assert config.temperature == pytest.approx(calibrated.temperature, abs=1e-4)
+
+
+def test_what_the_readme_concludes_from_the_search() -> None:
+    folder = RESULTS / "search"
+    search = script(folder / "search.py")
+    variants = yaml.safe_load((folder / "variants.yaml").read_text(encoding="utf-8"))
+    runs = dict(iter(pd.read_csv(folder / "runs.csv").groupby("variant")))
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    found, sizes = [], []
+    for name, variant in variants.items():
+        changes = variant.get("changes", {})
+        if variant.get("later") and any(key.startswith("model.") for key in changes):
+            overrides = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+            larger = load(SHIPPED / "ravdess.yaml", overrides)
+            assert isinstance(larger.model, ModelOptions)
+            labels = [str(number) for number in range(8)]
+            network = Network(larger.features, larger.model, labels)
+            sizes.append(sum(weight.numel() for weight in network.crnn.parameters()))
+            found.append(search.differences(runs[name], runs[search.AGAIN]).mean())
+    assert len(found) == 5
+    assert (
+        f"So do larger networks, of up to {max(sizes) / 1e6:.2f} million parameters: "
+        f"{-max(found):.1f} to {-min(found):.1f} points less."
+    ) in readme
+    longer = search.differences(runs["the default, 120 epochs"], runs[search.AGAIN])
+    assert len(longer) == 6
+    assert (
+        f"Twice the epochs score {longer.mean():.1f} points more there, with a standard error of "
+        f"{longer.sem():.1f} over six runs"
+    ) in readme
 
 
 def test_the_page_about_the_search_is_made_from_its_runs() -> None:

@@ -151,11 +151,15 @@ def _table(
 
 
 def _difference(part: pd.DataFrame, beside: pd.DataFrame) -> str:
-    """Mean difference of the last epochs of the same groups and seeds, with its standard error."""
-    pairs = part.merge(beside, on=["group", "seed"], suffixes=("", " beside"))
-    found = pairs["last epoch"] - pairs["last epoch beside"]
+    found = differences(part, beside)
     text = f"{found.mean():+.1f}".replace("-", "−")
     return f"{text} ± {found.sem():.1f}" if len(found) > 1 else text
+
+
+def differences(part: pd.DataFrame, beside: pd.DataFrame) -> "pd.Series[float]":
+    """Differences of the last epochs of the same groups and seeds."""
+    pairs = part.merge(beside, on=["group", "seed"], suffixes=("", " beside"))
+    return pairs["last epoch"] - pairs["last epoch beside"]
 
 
 if __name__ == "__main__":
