@@ -20,7 +20,12 @@ from emotone.model import ModelOptions, Network, multiply_adds
 from emotone.runs import Run
 
 FILE: dict[str, Any] = {
-    "base": {"protocol": {"name": "kfold", "folds": 2}, "seeds": [0, 1], **TINY},
+    "base": {
+        "protocol": {"name": "kfold", "folds": 2},
+        "seeds": [0, 1],
+        "runtime": {"jobs": 2},
+        **TINY,
+    },
     "ingredients": {"summary": {"model.summary": "mean"}, "deltas": {"features.deltas": 2}},
     "variants": {
         "baseline": [],
@@ -51,9 +56,9 @@ def test_the_table_says_what_the_predictions_say(
 ) -> None:
     out, recorder = tmp_path / "out", Recorder()
     results = ablation.ablate(ablation.load(write()), out, recorder)
-    # the first seed of all variants, then the second
+    # the first seed of all variants, then the second; at most one of it can overtake the last
     assert recorder.left == 10
-    assert {name[-1] for name in recorder.runs[:6]} == {"0"}
+    assert {name[-1] for name in recorder.runs[:5]} == {"0"}
     assert results["missing"] == 0
     rows = {row["variant"]: row for row in results["rows"]}
     assert [row["seeds"] for row in rows.values()] == [[0, 1], [0, 1], [0]]
