@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from emotone import evaluation, metrics
+from emotone.config import ExperimentConfig
+from emotone.options import Options
 from emotone.rendering import points
 
 HERE = Path(__file__).parent
@@ -74,10 +77,7 @@ def _pretrained() -> str:
         if not folder.exists():
             continue
         results = _read(folder)
-        (default,) = [
-            row for row in _read(HERE / f"ablation-{corpus}")["rows"] if row["is_default"]
-        ]
-        scratch = HERE / f"ablation-{corpus}" / default["folder"]
+        scratch = _from_scratch(corpus, folder)
         pretrained, plain = (
             evaluation.confusions_by_seed(
                 pd.read_csv(place / "predictions.csv", dtype={"fold": str, "speaker": str}),
@@ -103,6 +103,20 @@ def _pretrained() -> str:
         )
     titles = ["tested on", "begun with", "UAR, %", "minus from scratch, same seeds", "p", "seeds"]
     return _table(titles, lines)
+
+
+def _from_scratch(corpus: str, pretrained: Path) -> Path:
+    """Folder of the ablation's variant that differs in the pre-training alone."""
+    asked = _options(pretrained)
+    variants = (HERE / f"ablation-{corpus}" / "variants").iterdir()
+    (found,) = (folder for folder in variants if _options(folder) == asked)
+    return found
+
+
+def _options(folder: Path) -> tuple[Options, ...]:
+    values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    config = ExperimentConfig.model_validate(values)
+    return config.features, config.model, config.training
 
 
 def _missing() -> str:

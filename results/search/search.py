@@ -27,6 +27,7 @@ RUNS = HERE / "runs.csv"
 PAGE = HERE.parents[1] / "docs" / "search.md"
 ACTORS_PER_GROUP = 8
 AGAIN = "the default, run again"
+THEN = {"training.epochs": 60, "training.patience": 60}  # the default's, until 120 were tried
 INTRODUCTION = """# What was tried
 
 Every choice behind the default was made on RAVDESS, before EMO-DB was run with it: each variant is
@@ -42,8 +43,9 @@ Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
 LATER = """## Later
 
 After EMO-DB had been run with the default: larger networks, longer training, and other ways to make
-one network vary less. The default was run again beside them. The difference is that of the last
-epochs, over the groups and seeds that both have, with its standard error over those runs."""
+one network vary less. The default of then, of 60 epochs like all above that say nothing else, was
+run again beside them. The difference is that of the last epochs, over the groups and seeds that
+both have, with its standard error over those runs."""
 KEPT = {"best epoch": 0.0, "within 1 standard error": 1.0, "within 2 standard errors": 2.0}
 COLUMNS = ["variant", "group", "seed", *KEPT, "last epoch"]
 
@@ -81,7 +83,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     torch.set_num_threads(1)
     training.keep_memory()
     overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
-                 for key, value in changes.items()]  # fmt: skip
+                 for key, value in (THEN | changes).items()]  # fmt: skip
     asked = config.load(config.SHIPPED / "ravdess.yaml", [f"corpus.root={root}", *overrides])
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"

@@ -80,8 +80,8 @@ class TrainingOptions(Options):
         augment: random changes of training utterances.
     """
 
-    epochs: int = Field(60, ge=1)
-    patience: int = Field(60, ge=1)
+    epochs: int = Field(120, ge=1)
+    patience: int = Field(120, ge=1)
     tolerance: float = Field(2.0, ge=0)
     batch: int = Field(16, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
