@@ -232,6 +232,14 @@ def test_wrong_files_are_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_what_a_variant_changes_of_an_ingredient_is_its_own(write: Callable[..., Path]) -> None:
+    ingredients = {"longer": {"training": {"epochs": 1}}}
+    longest = ["longer", {"training.epochs": 2}]
+    variants = {"baseline": [], "longest": longest, "longer": ["longer"]}
+    loaded = ablation.load(write(ingredients=ingredients, variants=variants))
+    assert [each.training.epochs for each in loaded.variants.values()] == [3, 2, 1]
+
+
 def test_an_experiment_is_no_ablation() -> None:
     with pytest.raises(UsageError, match="this is not an ablation"):
         ablation.load(SHIPPED / "emodb.yaml")

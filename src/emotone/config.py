@@ -3,6 +3,7 @@
 import math
 import types
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -272,6 +273,7 @@ def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None
             place = place.setdefault(section, {})
         if not isinstance(place, dict | list):
             raise UsageError(f"{source}: {section} has no options of its own")
+    value = deepcopy(value)  # so that what is set within it later changes these values alone
     if isinstance(place, list):
         place[_number(last, place, source)] = value
     else:
