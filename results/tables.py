@@ -49,8 +49,9 @@ def _variants(corpus: str) -> str:
             found = row["differences"].get(reference)
             star = "*" if found and found["p_holm"] < 0.05 else ""
             cells.append(f"{_gain(found['UAR'], found)}{star}" if found else "–")
-        lines.append([*cells, str(len(row["seeds"])), f"{row['parameters']:,}"])
-    return _table([*titles, "seeds", "parameters"], lines)
+        counts = [len(row["seeds"]), row["epochs"], row["parameters"]]
+        lines.append([*cells, *("–" if count is None else f"{count:,}" for count in counts)])
+    return _table([*titles, "seeds", "epochs", "parameters"], lines)
 
 
 def _enrolment() -> str:

@@ -30,8 +30,9 @@ AGAIN = "the default, run again"
 THEN = {"training.epochs": 60, "training.patience": 60}  # the default's, until 120 were tried
 INTRODUCTION = """# What was tried
 
-Every choice behind the default was made on RAVDESS, before EMO-DB was run with it: each variant is
-trained on groups of 8 actors (7 train, 1 validates) and scored on the 16 actors outside the group.
+Every choice behind the default was made on RAVDESS, all but its 120 epochs before EMO-DB was run
+with it: each variant is trained on groups of 8 actors (7 train, 1 validates) and scored on the 16
+actors outside the group.
 UAR in %, mean over runs (standard deviation over runs in brackets), by the rule that chooses the
 epoch on the validating actor. A run moves by about 3 points with its seed, which also says who
 validates, so only large differences say something. That the last epoch is as good as any rule that
