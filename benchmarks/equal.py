@@ -2,10 +2,10 @@
 
     python benchmarks/equal.py EMODB [--results FOLDER] [--out FOLDER]
 
-Trains the plain implementation of ``training.py``, in float32, on the folds of leave-one-speaker-out
-results on EMO-DB, those of the default with half its epochs, with their first seed and as many
-epochs, and compares the answers to all utterances. Each network has a core of its own. Folds that
-are in ``--out`` are not trained again.
+Trains the plain implementation of ``training.py``, in float32, on the folds of
+leave-one-speaker-out results on EMO-DB, those of the default with half its epochs, with their first
+seed and as many epochs, and compares the answers to all utterances. Each network has a core of its
+own. Folds that are in ``--out`` are not trained again.
 """
 
 import argparse
