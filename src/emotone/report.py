@@ -2,6 +2,7 @@
 
 import io
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -312,7 +313,7 @@ def ablation_picture(results: dict[str, Any]) -> str:
         first.set(xlabel="UAR in %", ylim=(-0.6, len(rows) - 0.4))
         for axes, reference in zip(others, references, strict=True):
             axes.axvline(0, color="#8a94a3", linewidth=0.8)
-            axes.set(xlabel=f"UAR minus {reference}")
+            axes.set(xlabel=textwrap.fill(f"UAR minus {reference}", 26))
         for axes in (first, *others):
             axes.grid(axis="y", color="#dde2e9", linewidth=0.6)
             axes.tick_params(axis="y", length=0)
