@@ -15,7 +15,7 @@ test: lint
 
 # Remakes the figures of the README, or continues; days on two cores. DATA holds the corpora.
 # Pre-training is measured with half the default's epochs.
-HALF := training.epochs=60 training.patience=60
+HALF := training.epochs=60 training.patience=60 pretraining.training.epochs=60 pretraining.training.patience=60
 
 results: .venv/installed
 	$(BIN)/emotone ablate experiments/ablation-emodb.yaml corpus.root=$(DATA)/emodb --out results/ablation-emodb

@@ -54,6 +54,19 @@ def test_the_results_are_of_the_shipped_experiment(corpus: str, experiment: str)
     assert found == asked
 
 
+@pytest.mark.parametrize(("corpus", "experiment"), ABLATIONS.items())
+def test_the_pretrained_results_are_what_make_asks(corpus: str, experiment: str) -> None:
+    values = yaml.safe_load((RESULTS / "pretrained" / corpus / "config.yaml").read_text("utf-8"))
+    found = ExperimentConfig.model_validate(values)
+    (half,) = re.findall(r"^HALF := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    pretraining = "pretraining.corpus=[{name: synthetic}]"
+    asked = load(SHIPPED / f"{experiment}.yaml", [pretraining, *half.split()])
+    assert found.pretraining is not None
+    assert asked.pretraining is not None
+    assert found.training == asked.training
+    assert found.pretraining.training == asked.pretraining.training
+
+
 @pytest.mark.parametrize("corpus", ABLATIONS)
 def test_the_figures_follow_from_the_predictions(corpus: str) -> None:
     results = json.loads((default_of(corpus) / "results.json").read_text())
