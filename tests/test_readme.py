@@ -253,6 +253,10 @@ def test_what_the_readme_concludes_from_the_search() -> None:
         f"120 epochs instead of the 60 before scored {longer.mean():.1f} points more there, "
         f"with a standard error of {longer.sem():.1f} over six runs"
     ) in readme
+    longest = search.differences(runs["the default, 240 epochs"], runs["the default, 120 epochs"])
+    assert len(longest) == 2
+    assert (longest > 0).all()
+    assert "240 epochs score more again in the search, over two runs" in readme
 
 
 def test_the_page_about_the_search_is_made_from_its_runs() -> None:
