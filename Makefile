@@ -37,9 +37,9 @@ models: .venv/installed
 	$(BIN)/emotone crossval $(BASE) protocol.name=cross_corpus "seeds=[0,1,2,3,4]" --out $(MODELS)/emotone-base/cross-corpus
 	$(BIN)/emotone crossval $(BASE) protocol.name=cross_corpus model.kind=opensmile-svm "model.c=[0.00001,0.0001,0.001,0.01]" --out $(MODELS)/emotone-base/cross-corpus-compare
 	$(BIN)/emotone crossval $(EIGHT) --out $(MODELS)/emotone-8/kfold
-	rm -rf src/emotone/models/*
-	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/kfold --out src/emotone/models/emotone-base
-	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out src/emotone/models/emotone-8
+	rm -rf src/emotone/pretrained/*
+	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/kfold --out src/emotone/pretrained/emotone-base
+	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out src/emotone/pretrained/emotone-8
 	$(BIN)/emotone train $(BASE) protocol.validation_speakers=10 --out out/held-out
 	$(BIN)/python results/models/robustness.py out/held-out emodb=$(DATA)/emodb ravdess=$(DATA)/ravdess
 	$(BIN)/python results/models/cards.py

@@ -21,11 +21,15 @@ import pandas as pd
 import torch
 from training import EMOTONE, PLAIN, PlainLearner
 
-from emotone import corpora, datasets, evaluation, metrics, training
-from emotone.config import ExperimentConfig, load
+from emotone import corpora
+from emotone.evaluation import metrics
+from emotone.evaluation import summary as evaluation
+from emotone.evaluation.folds import make_folds
+from emotone.experiments.config import ExperimentConfig, load
 from emotone.files import replacing
-from emotone.folds import make_folds
-from emotone.model import ModelOptions
+from emotone.models.network import ModelOptions
+from emotone.training import datasets
+from emotone.training import loop as training
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results/ablation-emodb/variants/all-four-without-multi-kernel"

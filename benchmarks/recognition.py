@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 import emotone
 from emotone.corpora import synthetic
-from emotone.model import multiply_adds
-from emotone.recognizer import BATCH
-from emotone.trainer import rebuilt
+from emotone.experiments.shipping import rebuilt
+from emotone.inference.recognizer import BATCH
+from emotone.models.network import multiply_adds
 
 SECONDS = 3.0
 RATE = 16_000

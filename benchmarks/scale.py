@@ -21,7 +21,7 @@ from pathlib import Path
 
 from recognition import SECONDS, seconds_of, write_files
 
-from emotone.config import SHIPPED
+from emotone.experiments.config import SHIPPED
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 CORES = os.cpu_count() or 1

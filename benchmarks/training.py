@@ -28,12 +28,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from emotone import corpora, datasets, training
-from emotone.acrnn import Acrnn3dOptions
+from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
 from emotone.features import FeatureOptions
-from emotone.model import CRNN, SUMMARIES, ModelOptions, multiply_adds
-from emotone.training import Learner, TrainingOptions
+from emotone.models.acrnn import Acrnn3dOptions
+from emotone.models.network import CRNN, SUMMARIES, ModelOptions, multiply_adds
+from emotone.training import datasets
+from emotone.training import loop as training
+from emotone.training.loop import Learner, TrainingOptions
 
 EMOTONE, PLAIN = "emotone", "plain implementation"
 EMULATED = "emotone, emulated bfloat16"
@@ -145,7 +147,7 @@ def main() -> None:
         rounds = dict.fromkeys(ways, 3 if quick else 7) | {"3-D ACRNN": 0 if quick else 1}
         precision = training.usable_precision("bf16-mixed", "cpu")
         if precision == "32-true":
-            with mock.patch("emotone.training.usable_precision", lambda asked, device: asked):
+            with mock.patch("emotone.training.loop.usable_precision", lambda asked, device: asked):
                 emulated = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
             ways |= {EMULATED: emulated}
             rounds |= {EMULATED: 1}

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from emotone import evaluation, metrics
-from emotone.config import ExperimentConfig
+from emotone.evaluation import metrics
+from emotone.evaluation import summary as evaluation
+from emotone.experiments.config import ExperimentConfig
 from emotone.options import Options
-from emotone.rendering import points
+from emotone.reporting.rendering import points
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"

@@ -2,52 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 import torch
-from numpy.typing import NDArray
 
-from emotone.config import ExperimentConfig
-from emotone.recognizer import Recognizer, load
-from emotone.trainer import train
-
-DATA = Path(__file__).parents[2] / "shared" / "data"
+from emotone.inference.recognizer import Recognizer, load
+from tests.helpers import TINY, trained, voice
 
 torch.set_num_threads(1)  # small networks are slower with more, much slower on a busy machine
-
-# a network and a training so small that a run takes a second
-TINY: dict[str, Any] = {
-    "features": {"mels": 16, "hop_ms": 20.0, "deltas": 1},
-    "model": {
-        "channels": [4, 6],
-        "time_strides": [2, 2],
-        "mel_pools": [2, 2],
-        "lstm": 4,
-        "hidden": 4,
-    },
-    "training": {"epochs": 3, "batch": 4},
-}
-
-
-def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.float32]:
-    """A harmonic tone with noise: something that is neither silent nor equal to another seed's."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(round(seconds * rate)) / rate
-    pitch = rng.uniform(90, 300)
-    tone = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 6))
-    return (0.1 * tone + 0.01 * rng.normal(size=len(time))).astype(np.float32)
-
-
-def real_corpus(name: str) -> Path:
-    """Folder of a real corpus, or skip the test."""
-    root = DATA / name
-    if not root.is_dir():
-        pytest.skip(f"the corpus {name} is not on this machine")
-    return root
 
 
 @pytest.fixture
@@ -74,27 +38,6 @@ def make_table(tmp_path: Path) -> Callable[..., Path]:
         return root / "table.csv"
 
     return make
-
-
-def trained(root: Path, **changes: Any) -> Path:
-    """A model folder of a small network."""
-    rows = ["file,emotion,speaker"]
-    for number in range(8):
-        name = f"{number}.wav"
-        soundfile.write(root / name, voice(number, 0.3 + 0.1 * number), 16_000)
-        rows.append(f"{name},{('anger', 'neutral')[number % 2]},s{number // 4}")
-    (root / "table.csv").write_text("\n".join(rows))
-    asked = {
-        "corpus": {"name": "table", "root": str(root / "table.csv")},
-        "protocol": {"validation_speakers": 0},
-        **TINY,
-    } | changes
-    from test_experiment import Recorder  # imports this file
-
-    recorder = Recorder()
-    folder = train(ExperimentConfig.model_validate(asked), root / "out", recorder)
-    assert recorder.runs == ["all-0"]
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from emotone import ablation, bundle, calibration, evaluation
-from emotone.config import SHIPPED, ExperimentConfig, load, options_of
-from emotone.model import ModelOptions, Network
+from emotone.evaluation import calibration
+from emotone.evaluation import summary as evaluation
+from emotone.experiments import ablation
+from emotone.experiments.config import SHIPPED, ExperimentConfig, load, options_of
+from emotone.inference import model_folder
+from emotone.models.network import ModelOptions, Network
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -186,7 +189,7 @@ def script(path: Path) -> ModuleType:
 
 def test_what_the_readme_says_of_the_models_stands_in_their_cards() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    card = (bundle.MODELS / "emotone-base" / bundle.CARD).read_text("utf-8")
+    card = (model_folder.MODELS / "emotone-base" / model_folder.CARD).read_text("utf-8")
     rows = re.findall(
         r"^\| (.*) \| (new [sc].*) \| (.*) \| (.*) \| .* \| . \| (.*) \|$", card, re.M
     )
@@ -216,8 +219,10 @@ def test_what_was_tried_for_emotone_base_is_in_its_results() -> None:
 @pytest.mark.parametrize("name", ["emotone-base", "emotone-8"])
 def test_the_cards_are_made_from_the_results(name: str) -> None:
     cards = script(RESULTS / "models" / "cards.py")
-    assert (bundle.MODELS / name / bundle.CARD).read_text(encoding="utf-8") == cards.rendered(name)
-    config = bundle.read(bundle.MODELS / name)
+    assert (model_folder.MODELS / name / model_folder.CARD).read_text(
+        encoding="utf-8"
+    ) == cards.rendered(name)
+    config = model_folder.read(model_folder.MODELS / name)
     values = yaml.safe_load((RESULTS / "models" / name / "kfold" / "config.yaml").read_text())
     found = ExperimentConfig.model_validate(values)
     asked = load(SHIPPED / f"{name}.yaml")

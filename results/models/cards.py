@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emotone import bundle, card, evaluation, metrics
-from emotone.experiment import RESULTS
-from emotone.runs import PREDICTIONS
+from emotone.evaluation import metrics
+from emotone.evaluation import summary as evaluation
+from emotone.experiments.crossval import RESULTS
+from emotone.experiments.runs import PREDICTIONS
+from emotone.inference import model_folder
+from emotone.reporting import card
 
 HERE = Path(__file__).parent
 LICENCE = (
@@ -31,7 +34,9 @@ ROBUSTNESS = {"emotone-base": "robustness.json"}
 
 def rendered(name: str) -> str:
     """The card of a model."""
-    model = json.loads((bundle.MODELS / name / bundle.CONFIG).read_text(encoding="utf-8"))
+    model = json.loads(
+        (model_folder.MODELS / name / model_folder.CONFIG).read_text(encoding="utf-8")
+    )
     rows = []
     for ours, theirs in FOLDERS[name].items():
         rows += card.rows_of(HERE / name / ours)
@@ -87,4 +92,6 @@ def _table(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     for each in FOLDERS:
-        (bundle.MODELS / each / bundle.CARD).write_text(rendered(each), encoding="utf-8")
+        (model_folder.MODELS / each / model_folder.CARD).write_text(
+            rendered(each), encoding="utf-8"
+        )

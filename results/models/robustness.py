@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from scipy.signal import butter, resample_poly, sosfilt
 
 from emotone import audio, corpora
-from emotone.config import corpus_options
 from emotone.corpora import Corpus
 from emotone.errors import AudioError
-from emotone.recognizer import Recognizer
+from emotone.experiments.config import corpus_options
+from emotone.inference.recognizer import Recognizer
 
 RATE = audio.SAMPLE_RATE
 HERE = Path(__file__).parent

@@ -19,8 +19,12 @@ import pandas as pd
 import torch
 import yaml
 
-from emotone import config, corpora, datasets, metrics, training
-from emotone.training import Learner
+from emotone import corpora
+from emotone.evaluation import metrics
+from emotone.experiments import config
+from emotone.training import datasets
+from emotone.training import loop as training
+from emotone.training.loop import Learner
 
 HERE = Path(__file__).parent
 RUNS = HERE / "runs.csv"

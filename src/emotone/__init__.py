@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emotone.recognizer import Prediction, Recognizer, load
+    from emotone.inference.recognizer import Prediction, Recognizer, load
 
 __version__ = version("emotone")
 __all__ = ["Prediction", "Recognizer", "load"]
@@ -13,7 +13,7 @@ __all__ = ["Prediction", "Recognizer", "load"]
 def __getattr__(name: str) -> Any:
     """Import the recogniser when it is asked for, so that ``import emotone`` is quick."""
     if name in __all__:
-        from emotone import recognizer
+        from emotone.inference import recognizer
 
         return getattr(recognizer, name)
     raise AttributeError(f"module 'emotone' has no attribute '{name}'")

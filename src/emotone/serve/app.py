@@ -28,8 +28,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emotone import __version__, bundle
+from emotone import __version__
 from emotone.errors import AudioError, UsageError
+from emotone.inference import model_folder
 from emotone.serve import page
 from emotone.serve.answers import REFUSALS, UNAUTHORIZED, Answer, Model, Refusal, Segments
 from emotone.serve.live import Live
@@ -208,7 +209,7 @@ def create(options: ServeOptions | None = None) -> FastAPI:
     """
     options = options or ServeOptions()
     for name in options.models:
-        bundle.read(bundle.locate(name))
+        model_folder.read(model_folder.locate(name))
     service = Service(options)
 
     @asynccontextmanager

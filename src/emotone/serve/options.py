@@ -10,7 +10,7 @@ class ServeOptions(Options):
 
     Attributes:
         models: names or folders of the models, the first one the default; see
-            :func:`emotone.bundle.locate`.
+            :func:`emotone.inference.model_folder.locate`.
         workers: processes that decode and recognise.
         upload_mb: largest upload, in megabytes.
         minutes: longest audio of an upload.

@@ -20,8 +20,8 @@ import numpy as np
 
 from emotone import audio
 from emotone.errors import EmotoneError
-from emotone.listing import as_dict, segment_as_dict
-from emotone.recognizer import Recognizer, load
+from emotone.inference.listing import as_dict, segment_as_dict
+from emotone.inference.recognizer import Recognizer, load
 
 MEMORY = 2_000_000_000  # bytes that a worker may use beyond what it has when it is ready
 START_S = 60.0  # that a worker may take to load the models
@@ -53,7 +53,7 @@ class Workers:
     """A fixed number of worker processes. Safe to use from several threads.
 
     Args:
-        models: names or folders, see :func:`emotone.bundle.locate`.
+        models: names or folders, see :func:`emotone.inference.model_folder.locate`.
         count: how many processes.
 
     Raises:

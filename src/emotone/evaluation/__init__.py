@@ -1,0 +1,1 @@
+"""What predictions are worth: folds, rates, intervals, calibration, results folders."""

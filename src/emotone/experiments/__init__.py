@@ -1,0 +1,1 @@
+"""Experiments: configuration, cross-validation, ablation, adaptation, models to ship."""

@@ -1,0 +1,1 @@
+"""Recognise with a model folder: no PyTorch, ONNX Runtime alone."""

@@ -1,0 +1,168 @@
+"""The model folder: a trained network with all that is needed to use and to rebuild it.
+
+``config.json`` says everything, ``model.onnx`` recognises without PyTorch, ``model.safetensors``
+holds the weights, ``MODEL_CARD.md`` says what it was made from. Nothing in it is executed.
+"""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from emotone.errors import ModelError
+from emotone.files import replacing, write_text
+from emotone.options import Options
+
+FORMAT = 1
+SMALLEST_STD = 1e-3  # of a feature, so that what hardly varies is not blown up
+MODELS = Path(__file__).parents[1] / "pretrained"  # that ship with emotone
+DEFAULT = "emotone-base"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+
+
+class ModelConfig(Options):
+    """What ``config.json`` says.
+
+    Attributes:
+        format: version of this file's format.
+        labels: emotions in the order of the network's outputs.
+        sample_rate: in Hz.
+        features: options of the front end.
+        model: kind and sizes of the network.
+        training: what the network was trained on, and how.
+        temperature: divides the logits before the softmax.
+        confident_from: probability from which an answer counts as sure.
+        sha256: of ``model.onnx`` and ``model.safetensors``.
+        versions: of the software that made it.
+    """
+
+    format: int = FORMAT
+    labels: tuple[str, ...] = Field(min_length=2)
+    sample_rate: int = Field(16_000, gt=0)
+    features: dict[str, Any]
+    model: dict[str, Any]
+    training: dict[str, Any]
+    temperature: float = Field(1.0, gt=0)
+    confident_from: float = Field(0.5, ge=0, le=1)
+    sha256: dict[str, str]
+    versions: dict[str, str]
+
+
+def locate(model: str | Path | None = None) -> Path:
+    """Find a model folder.
+
+    Args:
+        model: a folder, for which the network is never touched; the name of a model that ships
+            with emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
+            the Hugging Face Hub such as ``organisation/name``, which is downloaded once.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    if model is None:
+        return MODELS / DEFAULT
+    folder = Path(model)
+    if folder.exists() or isinstance(model, Path):
+        return folder
+    if (MODELS / model / CONFIG).is_file():
+        return MODELS / model
+    if HUB_ID.fullmatch(model):
+        return _from_hub(model)
+    raise ModelError(
+        f"{model}: no such folder, nor a model that ships with emotone "
+        f"({', '.join(sorted(path.name for path in MODELS.iterdir()))})"
+    )
+
+
+def _from_hub(model: str) -> Path:
+    try:
+        import huggingface_hub
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"{model}: no such folder here. To load models of the Hugging Face Hub: "
+            "pip install 'emotone[hub]'"
+        ) from error
+    try:
+        names = [CONFIG, ONNX, WEIGHTS, CARD]
+        return Path(huggingface_hub.snapshot_download(model, allow_patterns=names))
+    except Exception as error:  # of many kinds, from many libraries
+        reason = str(error).strip().splitlines()
+        raise ModelError(
+            f"{model}: no such folder here, and not to be had from the Hugging Face Hub "
+            f"({reason[0] if reason else type(error).__name__}); check the name and the connection"
+        ) from error
+
+
+def read(folder: Path) -> ModelConfig:
+    """Read what a model folder says about itself.
+
+    Raises:
+        ModelError: if it is not a model folder, or one of a newer format.
+    """
+    path = folder / CONFIG
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"{folder} is not a model folder: no readable {CONFIG} ({error.strerror}); give the "
+            "--out folder of emotone train"
+        ) from error
+    except ValueError as error:
+        raise ModelError(
+            f"{path} is not JSON; the model folder is damaged, copy it again"
+        ) from error
+    found = values.get("format") if isinstance(values, dict) else None
+    if not isinstance(found, int):
+        raise ModelError(f"{path} is not of a model of emotone: it has no 'format'")
+    if found > FORMAT:
+        raise ModelError(
+            f"{folder} is a model of format {found}, this emotone reads up to {FORMAT}; "
+            "upgrade emotone"
+        )
+    try:
+        return ModelConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ModelError(f"{path}: {place}: {first['msg']}; the model folder is damaged") from error
+
+
+def content(folder: Path, name: str, config: ModelConfig) -> bytes:
+    """Read ``model.onnx`` or ``model.safetensors`` of a model folder and check its hash.
+
+    Raises:
+        ModelError: if it is missing or not the file that ``config.json`` describes.
+    """
+    path = folder / name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path}: cannot read it ({error.strerror}); the folder is not whole, copy it again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != config.sha256.get(name):
+        raise ModelError(
+            f"{path} is not the file that {CONFIG} describes (SHA-256 differs); it was changed or "
+            "damaged, copy the model folder again"
+        )
+    return data
+
+
+def write(folder: Path, config: dict[str, Any], onnx: bytes, weights: bytes, card: str) -> None:
+    """Write a model folder; ``config.json``, with the hashes, comes last.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    hashes = {}
+    for name, data in ((ONNX, onnx), (WEIGHTS, weights)):
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(data)
+        hashes[name] = hashlib.sha256(data).hexdigest()
+    write_text(folder / CARD, card)
+    whole = ModelConfig.model_validate(config | {"sha256": hashes})
+    write_text(folder / CONFIG, json.dumps(whole.model_dump(mode="json"), indent=1) + "\n")

@@ -1,0 +1,1 @@
+"""The kinds of model: how each is built, exported and counted."""

@@ -1,0 +1,228 @@
+"""A trained network as ONNX, features inside the graph: waveform in, logits out."""
+
+import copy
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnxscript import opset20
+from torch import Tensor, nn
+from torch.export import Dim
+
+from emotone.audio import Waveform
+from emotone.errors import ModelError
+from emotone.features import frame_mask
+from emotone.inference.runtime import onnxruntime
+from emotone.models.network import BLSTM, Network
+
+op: Any = opset20  # its types are too narrow for constants
+OPSET = 20
+TOLERANCE = 1e-4  # of logits, between PyTorch and ONNX Runtime
+LONGEST = 2**24  # samples, of which the exporter wants to know
+SPEAKER = ("speaker", "speaker_weight")  # inputs that may be left out
+
+
+def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
+    """Export a network and check that ONNX Runtime gives the same logits.
+
+    Args:
+        network: to export; of the features only ``norm`` ``train``, ``utterance`` and ``enrol``
+            without enrolment can be exported.
+        speech: recordings of different lengths, on which both must agree, one by one and together.
+
+    Returns:
+        The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
+        ``lengths``, shape ``(batch,)`` in samples, and the output ``logits``, ``(batch, labels)``.
+        With ``norm: enrol`` there are also the output ``moments``, mean and mean square over time
+        of what is normalised, ``(batch, 2, channels, mels)``, and the inputs ``speaker``, mean and
+        standard deviation of a speaker, ``(2, channels, mels)``, and ``speaker_weight``, ``(1,)``;
+        without them the training set's statistics serve.
+
+    Raises:
+        ModelError: if the network cannot be exported, or the logits differ by more than 1e-4.
+    """
+    if network.features.options.norm == "speaker":
+        raise ModelError(
+            "features.norm=speaker needs all of a speaker's recordings in advance and cannot be "
+            "exported; train with another norm"
+        )
+    network = network.to("cpu").eval()
+    exported = copy.deepcopy(network)
+    for module in exported.crnn.modules():
+        for name, child in module.named_children():
+            if isinstance(child, BLSTM):
+                setattr(module, name, _OnnxBLSTM(child))
+    example: tuple[Tensor, ...] = torch.zeros(2, 8000), torch.tensor([8000, 6000])
+    batch, samples = Dim("batch", min=1, max=2**15), Dim("samples", min=1, max=LONGEST)
+    shapes: tuple[dict[int, Any], ...] = {0: batch, 1: samples}, {0: batch}
+    inputs, outputs = ["waveform", "lengths"], ["logits"]
+    enrolling = network.features.options.norm == "enrol"
+    if enrolling:
+        nobody = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
+        example, shapes = (*example, *nobody), (*shapes, {}, {})
+        inputs, outputs = [*inputs, *SPEAKER], [*outputs, "moments"]
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        program = torch.onnx.export(
+            _Enrolling(exported) if enrolling else exported,
+            example,
+            dynamo=True,
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            custom_translation_table={torch.ops.emotone.blstm.default: _blstm_in_onnx},
+        )
+        assert program is not None
+        path = Path(folder) / "model.onnx"
+        program.save(str(path), external_data=False)
+        model = _without_traces(path.read_bytes())
+    if enrolling:
+        defaults = [value.numpy() for value in nobody]
+        model = _with_defaults(model, dict(zip(SPEAKER, defaults, strict=True)))
+    check_parity(network, model, speech)
+    return model
+
+
+def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> float:
+    """Compare the logits of PyTorch and of ONNX Runtime, one by one and in a padded batch.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        ModelError: if it is above 1e-4.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; that inputs have defaults is meant
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    lengths = np.array([len(waveform) for waveform in speech], np.int64)
+    padded = np.zeros((len(speech), lengths.max()), np.float32)
+    for row, waveform in enumerate(speech):
+        padded[row, : len(waveform)] = waveform
+    (together,) = session.run(["logits"], {"waveform": padded, "lengths": lengths})
+    largest = 0.0
+    for row, waveform in enumerate(speech):
+        inputs = waveform[None], lengths[row : row + 1]
+        with torch.no_grad():
+            expected = network(*map(torch.from_numpy, inputs)).numpy()
+        (alone,) = session.run(["logits"], dict(zip(("waveform", "lengths"), inputs, strict=True)))
+        for found in (alone, together[row : row + 1]):
+            largest = max(largest, float(np.abs(found - expected).max()))
+    if not largest <= TOLERANCE:
+        raise ModelError(
+            f"the exported model's logits differ from PyTorch's by {largest:.1e}, more than "
+            f"{TOLERANCE:.0e}; nothing was written. This is a defect; please report it"
+        )
+    return largest
+
+
+class _Enrolling(nn.Module):
+    """A network that takes statistics of a speaker and gives moments to make them from."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.features, self.crnn = network.features, network.crnn
+
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, speaker: Tensor, weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See :func:`to_onnx` for shapes."""
+        log_mel, frames = self.features.log_mel(waveform, lengths)
+        channels = self.features.channels(log_mel, frames)
+        valid = channels * frame_mask(frames, log_mel.shape[1])[:, None, :, None]
+        count = frames[:, None, None]
+        moments = torch.stack([valid.sum(dim=2) / count, valid.square().sum(dim=2) / count], dim=1)
+        statistics = self.features.blended(speaker, weight)
+        return self.crnn(self.features.stack(log_mel, frames, statistics[None]), frames), moments
+
+
+def _without_traces(model: bytes) -> bytes:
+    """Take out what the exporter notes of the code and its place on this machine."""
+    program = onnx.load_from_string(model)
+    graphs = [program.graph, *program.functions]
+    for part in [program, *graphs, *(node for graph in graphs for node in graph.node)]:
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    for value in [*program.graph.value_info, *program.graph.input, *program.graph.output]:
+        del value.metadata_props[:]
+        value.ClearField("doc_string")
+    for weights in program.graph.initializer:
+        del weights.metadata_props[:]
+    return bytes(program.SerializeToString())
+
+
+def _with_defaults(model: bytes, defaults: dict[str, NDArray[np.float32]]) -> bytes:
+    """Give inputs a value that they have if the caller leaves them out."""
+    program = onnx.load_from_string(model)
+    for name, value in defaults.items():
+        program.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
+    return bytes(program.SerializeToString())
+
+
+@torch.library.custom_op("emotone::blstm", mutates_args=())
+def _blstm(x: Tensor, lengths: Tensor, w: Tensor, r: Tensor, b: Tensor) -> Tensor:
+    """Stand for ONNX's bidirectional LSTM in an exported graph; not for computing."""
+    raise NotImplementedError
+
+
+@_blstm.register_fake
+def _blstm_shape(x: Tensor, lengths: Tensor, w: Tensor, r: Tensor, b: Tensor) -> Tensor:  # noqa: ARG001
+    return x.new_empty(x.shape[0], x.shape[1], 2 * r.shape[2])
+
+
+def _blstm_in_onnx(x, lengths, w, r, b):  # type: ignore[no-untyped-def]
+    units = r.shape[2]
+    ends = op.Cast(lengths, to=6)  # int32
+    by_frame = op.Transpose(x, perm=[1, 0, 2])
+    y, _, _ = op.LSTM(by_frame, w, r, b, ends, direction="bidirectional", hidden_size=units)
+    by_batch = op.Transpose(y, perm=[2, 0, 1, 3])
+    return op.Reshape(by_batch, op.Constant(value_ints=[0, 0, -1]))
+
+
+class _OnnxBLSTM(nn.Module):
+    """A :class:`emotone.models.network.BLSTM` as ONNX has it.
+
+    PyTorch's exporter has ways of its own with an LSTM over sequences whose length varies, some of
+    which are right for the length of the example only.
+    """
+
+    def __init__(self, blstm: BLSTM) -> None:
+        super().__init__()
+        both = [dict(lstm.named_parameters()) for lstm in (blstm.forwards, blstm.backwards)]
+        self.register_buffer("w", torch.stack([_gates(one["weight_ih_l0"]) for one in both]))
+        self.register_buffer("r", torch.stack([_gates(one["weight_hh_l0"]) for one in both]))
+        biases = [[_gates(one["bias_ih_l0"]), _gates(one["bias_hh_l0"])] for one in both]
+        self.register_buffer("b", torch.stack([torch.cat(pair) for pair in biases]))
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """See :class:`emotone.models.network.BLSTM` for shapes."""
+        return cast(Tensor, torch.ops.emotone.blstm(x, lengths, self.w, self.r, self.b))
+
+
+def _gates(weights: Tensor) -> Tensor:
+    """Order the gates as ONNX does: input, output, forget, cell; PyTorch has the output last."""
+    i, f, g, o = weights.detach().chunk(4)
+    return torch.cat([i, o, f, g])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what PyTorch's exporter prints about its own affairs."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

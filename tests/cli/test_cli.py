@@ -1,0 +1,206 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import audformat
+import pandas as pd
+import pytest
+import yaml
+
+from emotone.experiments.config import load
+from emotone.experiments.crossval import crossval
+from tests.helpers import TINY, Recorder, emotone, one_line
+
+
+@pytest.fixture
+def experiment(make_table: Callable[..., Path], tmp_path: Path) -> Path:
+    path = tmp_path / "e.yaml"
+    base = {
+        "corpus": {"name": "table", "root": str(make_table())},
+        "protocol": {"name": "kfold", "folds": 2},
+        **TINY,
+    }
+    path.write_text(yaml.safe_dump(base))
+    return path
+
+
+def test_crossval_prints_the_table_and_writes_the_report(experiment: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = emotone("crossval", experiment, "--out", out)
+    assert done.returncode == 0, done.stderr
+    for part in ("UAR (balanced accuracy, UA)", "WAR (accuracy, WA)", "95 % interval", "± "):
+        assert part in done.stdout
+    assert "speaker-independent" in done.stdout
+    assert "utterances/s" in done.stderr
+    assert "audio hours/hour" in done.stderr.replace("\n", " ")
+    assert (out / "report.html").is_file()
+    again = emotone("report", out)
+    assert again.returncode == 0
+    assert again.stdout.split() == [str(out / f"report.{kind}") for kind in ("html", "md", "tex")]
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "message"),
+    [
+        ("training.epoch=3", 2, "did you mean 'epochs'?"),
+        ("training.epochs=x", 2, "training.epochs: input should be a valid integer"),
+        ("corpus.root=gone.csv", 1, "does not exist"),
+        ("protocol.folds=9", 1, "ask for at most 4 folds"),
+    ],
+)
+def test_bad_input_is_one_line_with_the_right_code(
+    experiment: Path, tmp_path: Path, override: str, code: int, message: str
+) -> None:
+    done = emotone("crossval", experiment, override, "--out", tmp_path / "out")
+    assert done.returncode == code
+    assert message in one_line(done)
+
+
+def test_another_experiment_in_the_folder_is_wrong_usage(experiment: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").touch()
+    done = emotone("crossval", experiment, "--out", out)
+    assert done.returncode == 2
+    assert "choose an empty --out" in one_line(done)
+
+
+def test_a_place_that_cannot_be_written_is_one_line(experiment: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = emotone("crossval", experiment, "--out", tmp_path / "file" / "out")
+    assert done.returncode == 1
+    assert "cannot write to" in one_line(done)
+
+
+def test_an_unfinished_folder_has_no_report(tmp_path: Path) -> None:
+    done = emotone("report", tmp_path)
+    assert done.returncode == 2
+    assert "holds no finished experiment" in one_line(done)
+
+
+@pytest.mark.parametrize("arguments", [["crossval"], ["crossval", "x.yaml"], ["unknown"], ["--no"]])
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    done = emotone(*arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_version_and_help() -> None:
+    assert emotone("--version").stdout.strip().count(".") == 2
+    for command in ("crossval", "demo", "report"):
+        done = emotone(command, "--help")
+        assert done.returncode == 0
+        assert "Usage" in done.stdout
+
+
+def test_without_torch_it_says_what_to_install(experiment: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; "
+        f"sys.argv = ['emotone', 'crossval', {str(experiment)!r}, '--out', {str(tmp_path)!r}]; "
+        "from emotone.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs the package 'torch': pip install 'emotone[train]'" in one_line(done)
+
+
+def test_corpus_prints_text_json_and_a_picture(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table()
+    done = emotone("corpus", "table", table, "--plot", tmp_path / "p.png")
+    assert done.returncode == 0, done.stderr
+    assert "16 utterances, 4 speakers" in done.stdout
+    assert "problem: the sex of 4 of 4 speakers is not known" in done.stdout
+    assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
+    done = emotone("corpus", "table", table, "keep=[anger]", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["emotions"] == {"anger": 8}
+    assert (
+        "8 utterances of neutral are left out, as corpus.map or corpus.keep ask"
+        in facts["problems"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["emobd", "x"], 2, "got 'emobd'; did you mean 'emodb'?"),
+        (["emodb", "gone"], 1, "the folder gone does not exist"),
+        (["emodb"], 1, "no root given"),
+        (["emodb", "x", "rot=3"], 2, "unknown option 'corpus.rot'; did you mean 'root'?"),
+        (["emodb", "x", "keep=[joy]"], 2, "unknown emotion 'joy'"),
+    ],
+)
+def test_bad_corpora_are_one_line(arguments: list[str], code: int, message: str) -> None:
+    done = emotone("corpus", *arguments)
+    assert done.returncode == code
+    assert message in one_line(done)
+
+
+def test_a_speaker_dependent_run_says_so_everywhere(experiment: Path, tmp_path: Path) -> None:
+    table = tmp_path / "corpus" / "table.csv"
+    rows = pd.read_csv(table)
+    rows.assign(fold=[1, 2] * 8).to_csv(table, index=False)
+    out = tmp_path / "out"
+    asked = ["protocol.name=fold_column"]
+    done = emotone("crossval", experiment, *asked, "--out", out)
+    assert done.returncode == 1
+    assert "share the speakers s0, s1, s2, s3" in one_line(done)
+    done = emotone("crossval", experiment, *asked, "protocol.speaker_dependent=true", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "speaker-dependent" in done.stdout
+    assert "speaker-independent" not in done.stdout + done.stderr
+    for name in ("report.html", "report.md", "report.tex", "predictions.csv"):
+        assert "speaker-dependent" in (out / name).read_text(), name
+    for name in ("config.yaml", "folds.json", "results.json"):
+        assert "speaker_dependent" in (out / name).read_text(), name
+
+
+def test_two_corpora_train_one_and_test_the_other(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    first, second = make_table(folder="a"), make_table(folder="b")
+    second = second.rename(second.with_name("other.csv"))
+    base = {
+        "corpus": [{"name": "table", "root": str(first)}, {"name": "table"}],
+        "protocol": {"name": "cross_corpus", "test_corpora": ["other"]},
+        **TINY,
+    }
+    path, out = tmp_path / "e.yaml", tmp_path / "out"
+    path.write_text(yaml.safe_dump(base))
+    done = emotone("crossval", path, f"corpus.1.root={second}", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "table+other" in done.stdout
+    assert "UAR of other" in done.stdout
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert set(predictions["speaker"]) == {f"other/s{n}" for n in range(4)}
+    results = json.loads((out / "results.json").read_text())
+    assert list(results["by_corpus"]) == ["other"]
+    assert results["by_corpus"]["other"]["UAR"]["pooled"] == results["UAR"]["pooled"]
+    assert "Each corpus" in (out / "report.html").read_text()
+    assert "| other | 16 |" in (out / "report.md").read_text()
+    assert "UAR of other &" in (out / "report.tex").read_text()
+    done = emotone("crossval", path, "corpus.root=x", "--out", tmp_path / "2")
+    assert done.returncode == 2
+    assert "say which, such as corpus.0.root=" in one_line(done)
+
+
+def test_export_writes_a_database_that_audformat_loads(experiment: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    crossval(load(experiment), out, Recorder())
+    done = emotone("report", out, "--audformat", tmp_path / "db")
+    assert done.returncode == 0, done.stderr
+    database = audformat.Database.load(str(tmp_path / "db"))
+    table = database["predictions"].get()
+    assert audformat.index_type(table) == "segmented"
+    predictions = pd.read_csv(out / "predictions.csv").set_index("utterance")
+    assert len(table) == len(predictions) == 16
+    for (file, start, _), row in table.iterrows():
+        expected = predictions.loc[Path(file).stem]
+        assert row["prediction"] == expected["prediction"]
+        assert row["truth"] == expected["truth"]
+        assert row["anger"] == pytest.approx(expected["p_anger"])
+        assert start == pd.Timedelta(0)

@@ -1,0 +1,99 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from emotone.errors import UsageError
+from emotone.experiments.adaptation import adapt
+from emotone.experiments.config import ExperimentConfig, load
+from emotone.experiments.shipping import rebuilt
+from emotone.inference import model_folder
+from emotone.inference.recognizer import Recognizer
+from tests.helpers import TINY, Recorder, emotone, one_line
+
+
+@pytest.fixture
+def table(make_table: Callable[..., Path]) -> Path:
+    """A corpus of one's own, with other emotions than the model's."""
+    path = make_table(speakers=3, emotions=("boredom", "fear", "sadness"), takes=1)
+    return path.rename(path.with_name("mine.csv"))
+
+
+def config(table: Path, **training: Any) -> ExperimentConfig:
+    values = {
+        "corpus": {"name": "table", "root": str(table)},
+        "protocol": {"validation_speakers": 0},
+        "training": TINY["training"] | training,
+    }
+    return ExperimentConfig.model_validate(values)
+
+
+def test_an_adapted_model_knows_new_emotions_and_what_it_gained(
+    folder: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "adapted"
+    found = adapt(str(folder), config(table), out, Recorder())
+    scratch, adapted = found.results["rows"]
+    assert (scratch["variant"], adapted["variant"]) == ("from scratch", "adapted")
+    gain = adapted["differences"]["from scratch"]
+    assert gain["UAR"] == pytest.approx(adapted["UAR"]["mean"] - scratch["UAR"]["mean"])
+    assert (scratch["pretrained_on"], adapted["pretrained_on"]) == (None, "table")
+    recognizer = Recognizer(found.folder)
+    assert recognizer.labels == ["boredom", "fear", "sadness"]
+    assert recognizer.config.training["pretrained_on"] == "table"
+    assert recognizer.config.training["calibration"]["speakers"] == 3
+    card = (out / model_folder.CARD).read_text()
+    assert "| pre-trained on | table |" in card
+    assert "leave one speaker out" in card
+    with pytest.raises(UsageError, match="holds a finished model"):
+        adapt(str(folder), config(table), out, Recorder())
+
+
+def test_training_begins_with_the_model(folder: Path, table: Path, tmp_path: Path) -> None:
+    still = config(table, epochs=1, learning_rate=1e-9, averaging=0)
+    adapt(str(folder), still, tmp_path / "out", Recorder())
+    before, after = rebuilt(folder).state_dict(), rebuilt(tmp_path / "out").state_dict()
+    weights = [name for name in before if "weight" in name and "output" not in name]
+    assert weights
+    for name in weights:
+        torch.testing.assert_close(after[name], before[name], atol=1e-5, rtol=0)
+
+
+def test_models_that_do_not_fit_are_refused(
+    folder: Path, table: Path, tmp_path: Path, make_table: Callable[..., Path]
+) -> None:
+    def refused(message: str, model: str, asked: ExperimentConfig) -> None:
+        with pytest.raises(UsageError, match=message):
+            adapt(model, asked, tmp_path / "out", Recorder())
+
+    refused("has learnt speakers of table", str(folder), config(make_table(folder="again")))
+    both = config(table).model_copy(update={"pretraining": config(table)})
+    refused("leave it out", str(folder), both)
+    path = tmp_path / "e.yaml"
+    path.write_text(json.dumps({"corpus": {"name": "table", "root": str(table)}}))
+    with pytest.raises(UsageError, match="nor a model that ships"):
+        load(path, ["pretraining.model=nobody"])
+    with pytest.raises(UsageError, match="either a corpus or a model"):
+        load(path, ["pretraining.validation_speakers=0"])
+    done = emotone("crossval", path, f"pretraining.model={folder}", "--out", tmp_path / "no")
+    assert done.returncode == 2
+    assert "has another network" in one_line(done)
+
+
+def test_the_commands(folder: Path, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = emotone(
+        "adapt", folder, table, "training.epochs=1", "protocol.validation_speakers=0", "--out", out
+    )
+    assert done.returncode == 0, done.stderr
+    assert "from scratch" in done.stdout
+    assert f"model: {out}" in done.stdout
+    done = emotone("export", out, "--out", tmp_path / "model.onnx")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "model.onnx").stat().st_size > 10_000
+    missing = emotone("export", tmp_path, "--out", tmp_path / "no.onnx")
+    assert "is not a model folder" in one_line(missing)
+    assert not (tmp_path / "no.onnx").exists()

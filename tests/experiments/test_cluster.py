@@ -1,0 +1,199 @@
+"""Experiments on a Ray cluster of several machines, each a set of processes here."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import soundfile
+
+from emotone.errors import AudioError, StorageError, UsageError
+from emotone.experiments.cluster import FailedError, connected
+from emotone.experiments.config import SHIPPED
+from emotone.experiments.crossval import crossval
+from emotone.inference import jobs
+from emotone.inference.recognizer import Prediction, Recognizer
+from tests.helpers import Recorder, config, emotone, one_line, voice
+
+ray = pytest.importorskip("ray", reason="needs Ray: pip install 'emotone[cluster]'")
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Any]:
+    """A cluster of a head without cores and two machines with one each."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+def answers(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "predictions.csv", dtype={"fold": str})
+
+
+def test_results_equal_those_of_this_machine(
+    machines: Any, make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table()
+    here, there = Recorder(), Recorder()
+    crossval(config(table, seeds=[0, 1]), tmp_path / "here", here)
+    far = {"cluster": machines.address, "jobs": 1}
+    crossval(config(table, seeds=[0, 1], runtime=far), tmp_path / "there", there)
+    assert sorted(here.runs) == sorted(there.runs)
+    pd.testing.assert_frame_equal(answers(tmp_path / "here"), answers(tmp_path / "there"))
+    # a results folder does not depend on where it was made, so it can be continued here
+    again = Recorder()
+    crossval(config(table, seeds=[0, 1]), tmp_path / "there", again)
+    assert again.left == 0
+
+
+def test_a_machine_that_dies_loses_nothing(
+    machines: Any, make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table()
+    longer = {"epochs": 40, "patience": 40}
+    crossval(config(table, seeds=[0, 1], training=longer), tmp_path / "here", Recorder())
+    victim = machines.add_node(num_cpus=1)
+
+    class Killer(Recorder):
+        """Takes a machine away once the first run is finished."""
+
+        def finished(self, run: Any, result: Any) -> None:
+            if not self.runs:
+                machines.remove_node(victim, allow_graceful=False)
+            super().finished(run, result)
+
+    killer = Killer()
+    far = {"cluster": machines.address}
+    crossval(config(table, seeds=[0, 1], training=longer, runtime=far), tmp_path / "far", killer)
+    assert len(killer.runs) == 4
+    pd.testing.assert_frame_equal(answers(tmp_path / "here"), answers(tmp_path / "far"))
+
+
+def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
+    machines: Any, make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "out"
+
+    class Spoiler(Recorder):
+        """Makes one result impossible to write."""
+
+        def start(self, missing: Any, finished: int, jobs: int) -> None:
+            super().start(missing, finished, jobs)
+            (missing[0].folder / "run.json").mkdir(parents=True)
+
+    far = {"cluster": machines.address}
+    with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: "):
+        crossval(config(table, seeds=[0, 1], runtime=far), out, Spoiler())
+    assert len(list(out.glob("runs/*/predictions.csv"))) >= 3
+    (out / "runs" / "1-0" / "run.json").rmdir()
+    again = Recorder()
+    crossval(config(table, seeds=[0, 1]), out, again)
+    assert again.runs == ["1-0"]
+
+
+def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(
+    machines: Any, tmp_path: Path
+) -> None:
+    marker = tmp_path / "marker"
+
+    def die_once() -> int:
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return os.getpid()
+
+    def die() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with connected(machines.address) as cluster:
+        assert cluster.cores >= 2
+        assert cluster.result(cluster.submit(die_once)) != os.getpid()
+        with pytest.raises(FailedError, match=r"ZeroDivisionError.*in the same version"):
+            cluster.result(cluster.submit(lambda: 1 / 0))
+        with pytest.raises(FailedError, match="died 4 times"):
+            cluster.result(cluster.submit(die))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nobody"])
+def test_no_cluster_is_one_line(
+    make_table: Callable[..., Path], tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(UsageError, match="start one with 'ray start --head'"):
+        crossval(config(make_table(), runtime={"cluster": address}), tmp_path / "x", Recorder())
+
+
+def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
+    ran = emotone(
+        "crossval", SHIPPED / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
+        "protocol.folds=2", "protocol.validation_speakers=1", "training.epochs=1",
+        "--cluster", machines.address, "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_files_are_recognised_as_on_this_machine(
+    machines: Any, folder: Path, tmp_path: Path
+) -> None:
+    for number in range(70):
+        soundfile.write(tmp_path / f"{number:02d}.wav", voice(number, 0.3 + number / 50), 16_000)
+    for number in (3, 60):
+        (tmp_path / f"{number:02d}.wav").write_bytes(b"no audio")
+    command: list[str | Path] = ["predict", tmp_path, "--model", folder, "--segments", "--output"]
+    here = emotone(*command, tmp_path / "here.csv")
+    far = emotone(*command, tmp_path / "there.csv", "--cluster", machines.address)
+    assert (here.returncode, here.stderr) == (far.returncode, far.stderr)
+    assert far.returncode == 1
+    assert (tmp_path / "here.csv").read_text() == (tmp_path / "there.csv").read_text()
+
+
+def test_a_machine_that_dies_costs_no_answer(machines: Any, folder: Path, tmp_path: Path) -> None:
+    for number in range(20):
+        soundfile.write(tmp_path / f"{number:02d}.wav", voice(number, 2), 16_000)
+    files = sorted(tmp_path.glob("*.wav")) * 20
+    recognizer = Recognizer(folder)
+    victim = machines.add_node(num_cpus=1)
+    found = []
+    for answer in jobs.answers_of_cluster(recognizer, files, None, machines.address):
+        found.append(answer)
+        if len(found) == 100:
+            machines.remove_node(victim, allow_graceful=False)
+    assert found == list(recognizer.predict_many(files))
+
+
+def test_a_file_that_kills_its_process_is_named(
+    machines: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of a decoder that crashes: a path over which the worker dies."""
+    for name in ("a", "deadly", "z"):
+        soundfile.write(tmp_path / f"{name}.wav", voice(0), 16_000)
+    work_far = jobs._work_far
+
+    def dies_over_deadly(model: Any, speaker: Any, files: Any, segments: Any) -> Any:
+        if any("deadly" in name for name, _ in files):
+            os._exit(1)
+        return work_far(model, speaker, files, segments)
+
+    monkeypatch.setattr(jobs, "_work_far", dies_over_deadly)
+    monkeypatch.setattr("emotone.experiments.cluster.RETRIES", 0)
+    files = sorted(tmp_path.glob("*.wav"))
+    found = list(jobs.answers_of_cluster(Recognizer(folder), files, None, machines.address))
+    assert [type(answer) for answer in found] == [Prediction, AudioError, Prediction]
+    assert "deadly.wav" in str(found[1])
+
+
+@pytest.mark.parametrize("extra", [["--jobs", "2"], ["-"]])
+def test_recognition_on_a_cluster_refuses_what_it_cannot(
+    extra: list[str], folder: Path, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(0), 16_000)
+    done = emotone("predict", tmp_path / "a.wav", "--model", folder, "--cluster", "auto", *extra)
+    assert done.returncode == 2
+    assert "--cluster goes neither with" in one_line(done)

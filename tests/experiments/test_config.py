@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from emotone.corpora.emodb import EmodbOptions
+from emotone.errors import UsageError
+from emotone.experiments import config
+from emotone.experiments.config import SHIPPED, ExperimentConfig
+from emotone.models.network import ModelOptions
+
+EXPERIMENTS = sorted(
+    file.name for file in SHIPPED.glob("*.yaml") if not file.name.startswith("ablation")
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "e.yaml"
+    path.write_text("corpus: {name: emodb}\ntraining: {epochs: 7}\n")
+    return path
+
+
+def test_overrides_win_and_keep_their_types(path: Path) -> None:
+    loaded = config.load(
+        path,
+        ["corpus.root=some/folder", "training.augment.warp=0.2", "model.kernel_widths=[3,5]",
+         "seeds=[0,1,2]", "features.dynamic_range_db=null"],
+    )  # fmt: skip
+    assert loaded.corpus == (EmodbOptions(root=Path("some/folder")),)
+    assert loaded.training.epochs == 7
+    assert loaded.training.augment.warp == 0.2
+    assert loaded.model == ModelOptions(kernel_widths=(3, 5))
+    assert loaded.seeds == (0, 1, 2)
+    assert loaded.features.dynamic_range_db is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.epoch=3", "unknown option 'training.epoch'; did you mean 'epochs'?"),
+        ("training.augment.wrap=0", "unknown option 'training.augment.wrap'; did you mean 'warp'?"),
+        ("corpus.rot=x", "unknown option 'corpus.rot'; did you mean 'root'?"),
+        ("modell.lstm=3", "unknown option 'modell'; did you mean 'model'?"),
+        ("features.zzz=3", "unknown option 'features.zzz'; known are hop_ms, window_ms,"),
+        ("corpus.name=emobd", "got 'emobd'; did you mean 'emodb'?"),
+        ("training.epochs=many", "training.epochs: input should be a valid integer"),
+        ("training.epochs=0", "training.epochs: input should be greater than or equal to 1, got 0"),
+        ("training.epochs", "'training.epochs' is not of the form key=value"),
+        ("=3", "'=3' is not of the form key=value"),
+        ("training.epochs.x=3", "'training.epochs.x=3': epochs has no options of its own"),
+        ("seeds=[1,1]", "give at least one seed, each once"),
+        ("seeds=[", "the value is not valid YAML"),
+        ("pretraining={corpus: {name: emodb, rot: x}}", "unknown option 'pretraining.corpus.rot'"),
+        ("pretraining={corpus: {name: nemo}, epoch: 1}", "unknown option 'pretraining.epoch'; "),
+        ("pretraining={corpus: {name: emod}}", "must be one of audformat, cremad"),
+        ("model.kind=acrn", "model.kind must be one of crnn, acrnn-3d, opensmile-svm, got 'acrn'"),
+        ("model={kind: acrnn-3d, lsmt: 3}", "unknown option 'model.lsmt'; did you mean 'lstm'?"),
+        ("model.mel_pools=[4,4,4,4]", "leave no mel band: 64 bands, pooled 256 times"),
+        ("model.kernel_widths=[4]", "model: kernel_widths must be odd and at least one, got [4]"),
+    ],
+)
+def test_bad_options_are_refused_with_a_hint(path: Path, override: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        config.load(path, [override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"one of experiments/: .*demo\.yaml, .*emodb\.yaml"):
+        config.load(tmp_path / "gone.yaml")
+    (tmp_path / "bad.yaml").write_text("corpus: [")
+    with pytest.raises(UsageError, match="not valid YAML"):
+        config.load(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(UsageError, match="expected sections such as 'corpus:', got list"):
+        config.load(tmp_path / "list.yaml")
+    with pytest.raises(UsageError, match="this is an ablation; give it to emotone ablate"):
+        config.load(SHIPPED / "ablation-emodb.yaml")
+    (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
+    with pytest.raises(UsageError, match="corpus: field required"):
+        config.load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_shipped_experiments_load_and_survive_writing(name: str) -> None:
+    loaded = config.load(SHIPPED / name)
+    again = ExperimentConfig.model_validate(yaml.safe_load(loaded.as_yaml()))
+    assert again.identity() == loaded.identity()
+    assert (Path(__file__).parents[2] / "experiments" / name).is_file()
+
+
+def test_identity_leaves_out_where_and_how_it_runs(path: Path) -> None:
+    plain = config.load(path).identity()
+    assert config.load(path, ["corpus.root=a", "runtime.jobs=1"]).identity() == plain
+    assert config.load(path, ["training.batch=3"]).identity() != plain
+    assert "root" not in config.load(path, ["corpus.root=secret"]).as_yaml()

@@ -1,0 +1,367 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import soundfile
+import yaml
+
+from emotone.errors import CorpusError, FoldError, UsageError
+from emotone.evaluation import summary as evaluation
+from emotone.experiments.config import SHIPPED, ExperimentConfig, load
+from emotone.experiments.crossval import crossval
+from emotone.reporting import report
+from tests.helpers import TINY, Recorder, config, full_iemocap, predictions, snapshot, values, voice
+
+PATIENCE_S = 300  # how long a test waits for another process before it gives up
+
+
+def test_a_results_folder_holds_what_the_design_says(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "out"
+    recorder = Recorder()
+    results = crossval(config(table, seeds=[0, 1]), out, recorder)
+    assert sorted(recorder.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert len(recorder.epochs) == 4 * 3
+    assert json.loads((out / "results.json").read_text()) == json.loads(json.dumps(results))
+    found = predictions(out)
+    assert len(found) == 2 * 16
+    assert found.groupby("seed")["utterance"].nunique().tolist() == [16, 16]
+    folds = json.loads((out / "folds.json").read_text())["folds"]
+    for fold in folds:
+        tested = set(found.loc[found["fold"] == fold["name"], "speaker"])
+        assert tested == set(fold["test"]["speakers"])
+        assert not tested & {*fold["training"]["speakers"], *fold["validation"]["speakers"]}
+    assert (found[["p_anger", "p_neutral"]].sum(axis=1) - 1).abs().max() < 1e-5
+    assert str(table.parent) not in (out / "config.yaml").read_text()
+    left = {path.name for path in out.iterdir()}
+    assert left == {".lock", "config.yaml", "folds.json", "predictions.csv", "results.json", "runs"}
+    assert {path.name for path in (out / "runs" / "1-0").iterdir()} == {
+        "predictions.csv",
+        "run.json",
+    }
+
+    # the same command once more computes nothing and changes nothing
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
+    again = Recorder()
+    assert crossval(config(table, seeds=[0, 1]), out, again) == results
+    assert (again.left, again.runs) == (0, [])
+    assert {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")} == stamps
+
+
+def test_nobody_has_to_validate(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    protocol = {"name": "kfold", "folds": 2, "validation_speakers": 0}
+    results = crossval(config(make_table(), protocol=protocol), tmp_path / "out", Recorder())
+    assert results["validation_UAR"] is None
+    assert [run["kept_epoch"] for run in results["runs"]] == [3, 3]
+    for fold in json.loads((tmp_path / "out" / "folds.json").read_text())["folds"]:
+        assert fold["validation"] == {"speakers": [], "utterances": 0}
+        assert len(fold["training"]["speakers"]) == 2
+    page, *_ = report.write(tmp_path / "out")
+    assert "Nobody validated" in page.read_text()
+
+
+def test_results_do_not_depend_on_the_number_of_jobs(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table()
+    for jobs in (1, 2):
+        crossval(config(table, runtime={"jobs": jobs}), tmp_path / str(jobs), Recorder())
+    pd.testing.assert_frame_equal(predictions(tmp_path / "1"), predictions(tmp_path / "2"))
+
+
+def command(path: Path, out: Path, *overrides: str) -> list[str]:
+    return [sys.executable, "-m", "emotone", "crossval", str(path), *overrides, "--out", str(out)]
+
+
+def start(path: Path, out: Path) -> subprocess.Popen[str]:
+    # CI may start us with SIGINT ignored, which children inherit
+    return subprocess.Popen(
+        command(path, out),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def experiment(make_table: Callable[..., Path], tmp_path: Path) -> Path:
+    """A configuration file whose two runs, one after the other, are long enough to be killed."""
+    path = tmp_path / "experiment.yaml"
+    asked = values(make_table(), runtime={"jobs": 1})
+    asked["training"] = {"epochs": 60, "batch": 4, "patience": 60}
+    path.write_text(yaml.safe_dump(asked))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kills process groups as Linux does")
+def test_after_kill_9_the_same_command_ends_with_the_same_predictions(
+    experiment: Path, tmp_path: Path
+) -> None:
+    expected, out = tmp_path / "expected", tmp_path / "out"
+    crossval(load(experiment), expected, Recorder())
+    moments = [
+        out / "config.yaml",
+        out / "runs" / "1-0" / "checkpoint.safetensors",
+        out / "runs" / "1-0" / "run.json",
+        out / "runs" / "2-0" / "checkpoint.safetensors",
+    ]
+    finished = out / "runs" / "1-0" / "run.json"
+    stamp = 0
+    for moment in moments:
+        process = start(experiment, out)
+        wait_for(moment, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if stamp:
+            assert finished.stat().st_mtime_ns == stamp, "a finished run was computed again"
+        stamp = finished.stat().st_mtime_ns if finished.exists() else 0
+    subprocess.run(command(experiment, out), check=True, capture_output=True)
+    assert finished.stat().st_mtime_ns == stamp
+    pd.testing.assert_frame_equal(predictions(out), predictions(expected))
+    assert not list(out.rglob("*.safetensors"))
+    assert not list(out.rglob("*.emotone-tmp"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sends signals as Linux does")
+def test_ctrl_c_says_how_to_continue_and_leaves_no_process(
+    experiment: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = start(experiment, out)
+    wait_for(out / "runs" / "1-0" / "checkpoint.safetensors", process)
+    os.kill(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert "error: stopped; give the same command again to continue" in stderr
+    assert "Traceback" not in stderr
+    deadline = time.monotonic() + PATIENCE_S
+    with pytest.raises(ProcessLookupError):  # nobody is left in its group
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux's /proc")
+def test_workers_die_with_their_parent(experiment: Path, tmp_path: Path) -> None:
+    process = start(experiment, tmp_path / "out")
+    wait_for(tmp_path / "out" / "runs" / "1-0" / "checkpoint.safetensors", process)
+    workers = children(process.pid)
+    assert workers
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    deadline = time.monotonic() + PATIENCE_S
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        time.sleep(0.05)
+
+
+def test_a_folder_of_another_experiment_is_left_alone(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "out"
+    crossval(config(table), out, Recorder())
+    before = snapshot(out)
+    other = config(table, training=TINY["training"] | {"epochs": 4})
+    with pytest.raises(
+        UsageError, match=r"another experiment \(training\.epochs: 3 there, 4 asked"
+    ):
+        crossval(other, out, Recorder())
+    with pytest.raises(UsageError, match=r"\(seeds: \[0\] there, \[0, 1\] asked\)"):
+        crossval(config(table, seeds=[0, 1]), out, Recorder())
+    assert snapshot(out) == before
+
+
+def test_a_corpus_that_changed_is_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    table, out = make_table(), tmp_path / "out"
+    crossval(config(table), out, Recorder())
+    before = snapshot(out)
+    rows = pd.read_csv(table)
+    rows.loc[0, "emotion"] = "neutral"
+    rows.to_csv(table, index=False)
+    with pytest.raises(UsageError, match="the corpus is not the one that"):
+        crossval(config(table), out, Recorder())
+    assert snapshot(out) == before
+
+
+def test_a_folder_with_other_files_is_left_alone(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("precious")
+    with pytest.raises(UsageError, match=r"holds other files \(thesis\.txt, …\)"):
+        crossval(config(make_table()), out, Recorder())
+
+
+def test_two_at_once_are_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    table, out = make_table(), tmp_path / "out"
+
+    class Second(Recorder):
+        def start(self, missing: Any, finished: int, jobs: int) -> None:
+            with pytest.raises(UsageError, match="another emotone is writing to"):
+                crossval(config(table), out, Recorder())
+
+    crossval(config(table), out, Second())
+
+
+def test_unusable_corpora_end_before_training(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(FoldError, match="has 1 speaker"):
+        crossval(config(make_table(speakers=1, folder="one")), tmp_path / "1", Recorder())
+    assert not (tmp_path / "1").exists()  # nothing was begun
+    table = make_table(folder="silent")
+    soundfile.write(table.parent / "s0_anger_0.wav", 0 * voice(0), 16_000)
+    with pytest.raises(CorpusError, match="holds only zeros"):
+        crossval(config(table), tmp_path / "2", Recorder())
+
+
+def test_enrolment_is_measured_beside_the_headline(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    features = TINY["features"] | {"norm": "enrol"}
+    asked = config(make_table(takes=3), features=features, seeds=[0, 1])
+    results = crossval(asked, tmp_path / "out", Recorder())
+    scored = pd.read_csv(tmp_path / "out" / "enrolment.csv", dtype={"fold": str})
+    assert [point["enrolled"] for point in results["enrolment"]] == [0, 3, 10, 25]
+    assert results["enrolment"][0]["difference"] == 0
+    assert not results["transductive"]
+    rows = scored.groupby(["seed", "draw", "enrolled"])["utterance"]
+    assert rows.nunique().unique().tolist() == [12]  # half of each speaker's six
+    sets = rows.agg(frozenset).unstack("enrolled")
+    assert (sets.nunique(axis=1) == 1).all()  # the same utterances whatever the number
+
+
+def test_the_ensemble_of_seeds_is_reported_beside(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    results = crossval(config(make_table(), seeds=[0, 1]), tmp_path / "out", Recorder())
+    table = predictions(tmp_path / "out")
+    mean = table.groupby(["utterance", "truth"])[["p_anger", "p_neutral"]].mean()
+    guess = mean.to_numpy().argmax(axis=1)
+    truth = (mean.index.get_level_values("truth") == "neutral").astype(int)
+    recalls = [(guess[truth == label] == label).mean() for label in (0, 1)]
+    assert results["ensemble"]["UAR"]["pooled"] == pytest.approx(sum(recalls) / 2)
+
+
+def pretrained(table: Path, other: Path, **changes: Any) -> ExperimentConfig:
+    corpus = {"name": "table", "root": str(other)}
+    before = {"corpus": corpus, "validation_speakers": 1, "training": TINY["training"]}
+    return config(table, pretraining=before, seeds=[0, 1], **changes)
+
+
+def test_pretraining_comes_first_and_is_said(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, other = make_table(), make_table(folder="other", emotions=("calm", "fear", "sadness"))
+    other = other.rename(other.with_name("other.csv"))
+    recorder = Recorder()
+    results = crossval(pretrained(table, other), tmp_path / "out", recorder)
+    for seed in "01":
+        before = recorder.runs.index(f"pre-training, all-{seed}")
+        assert before < min(recorder.runs.index(f"{fold}-{seed}") for fold in "12")
+    assert results["pretrained_on"] == "other"
+    assert evaluation.independence(results) == "speaker-independent, pre-trained on other"
+    plain = crossval(config(table, seeds=[0, 1]), tmp_path / "plain", Recorder())
+    assert plain["pretrained_on"] is None
+    changed = predictions(tmp_path / "out"), predictions(tmp_path / "plain")
+    assert not changed[0]["p_anger"].equals(changed[1]["p_anger"])
+    again = Recorder()
+    assert crossval(pretrained(table, other), tmp_path / "out", again) == results
+    assert again.left == 0
+
+
+def test_pretraining_on_what_is_tested_is_refused(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table()
+    copy = table.rename(table.with_name("copy.csv"))
+    table.write_text(copy.read_text())
+    with pytest.raises(UsageError, match="whose speakers are tested"):
+        crossval(pretrained(table, copy), tmp_path / "out", Recorder())
+
+
+def can_mount() -> bool:
+    if shutil.which("unshare") is None:
+        return False
+    probe = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return subprocess.run(probe, capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs the right to mount a small file system")
+def test_a_full_disk_ends_in_one_line_and_can_be_continued(
+    experiment: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "small"
+    out.mkdir()
+    inner = " ".join(f"'{word}'" for word in command(experiment, out / "results"))
+    script = f"mount -t tmpfs -o size=48k none '{out}' && {inner}"
+    done = subprocess.run(
+        ["unshare", "--mount", "bash", "-c", script], capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    assert "No space left on device; free some space" in line
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "folds"),
+    [("iemocap-session", 5), ("iemocap-speaker", 10), ("iemocap-improvised", 10)],
+)
+def test_the_iemocap_experiments_run_from_end_to_end(tmp_path: Path, name: str, folds: int) -> None:
+    full_iemocap(tmp_path / "iemocap", smaller=20)
+    tiny = [f"{section}.{key}={json.dumps(value)}" for section, options in TINY.items()
+            for key, value in options.items()]  # fmt: skip
+    asked = load(
+        SHIPPED / f"{name}.yaml", [*tiny, "training.epochs=1", f"corpus.root={tmp_path}/iemocap"]
+    )
+    results = crossval(asked, tmp_path / "out", Recorder())
+    assert len(results["runs"]) == folds
+    assert results["labels"] == ["anger", "happiness", "neutral", "sadness"]
+    assert results["speakers"] == 10
+    record = json.loads((tmp_path / "out" / "folds.json").read_text())
+    for fold in record["folds"]:
+        sessions = {
+            role: {speaker[:5] for speaker in fold[role]["speakers"]}
+            for role in ("training", "validation", "test")
+        }
+        if name == "iemocap-session":
+            assert [len(sessions[role]) for role in sessions] == [3, 1, 1]
+            assert not sessions["validation"] & sessions["test"]
+        else:
+            assert sessions["validation"] == sessions["test"]
+            assert len(fold["training"]["speakers"]) == 8

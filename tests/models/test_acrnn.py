@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from emotone.features import FeatureOptions
+from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
+from emotone.models.network import ModelOptions, Network, multiply_adds
+
+SMALL = Acrnn3dOptions(first_channels=4, channels=6, convolutions=3, linear=5, lstm=4, hidden=3)
+
+
+def test_sizes_are_the_published_ones() -> None:
+    network = ACRNN3D(Acrnn3dOptions(), channels=3, mels=40, classes=7)
+    shapes = [
+        weight.shape for name, weight in network.convolutions.named_parameters() if "weight" in name
+    ]
+    assert shapes == [(128, 3, 5, 3), (256, 128, 5, 3), *[(256, 256, 5, 3)] * 4]
+    assert tuple(network.linear.weight.shape) == (768, 256 * 10)
+    assert (network.lstm.input_size, network.lstm.hidden_size) == (768, 128)
+    assert tuple(network.hidden.weight.shape) == (64, 256)
+
+
+def test_an_answer_does_not_depend_on_the_batch() -> None:
+    network = ACRNN3D(SMALL, channels=3, mels=40, classes=4)
+    features, lengths = torch.randn(5, 3, 30, 40), torch.full((5,), 30)
+    network(features, lengths)  # running statistics of one batch
+    network.eval()
+    together = network(features, lengths)
+    assert together.shape == (5, 4)
+    alone = network(features[2:3], lengths[2:3])
+    torch.testing.assert_close(together[2:3], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mels", [16, 40])
+def test_multiply_adds_of_a_network_counted_by_hand(mels: int) -> None:
+    features = FeatureOptions(mels=mels, hop_ms=20.0)
+    model = ModelOptions(
+        channels=(4,), kernel_widths=(3, 5), time_strides=(2,), mel_pools=(2,), lstm=5,
+        summary="mean", hidden=6,
+    )  # fmt: skip
+    network = Network(features, model, ["anger", "neutral"])
+    frames, halved = 500, 250  # in ten seconds, after the stride
+    convolutions = halved * mels * (2 * 3 * (3 * 3) + 2 * 3 * (5 * 3))
+    lstm = 2 * halved * 4 * 5 * (4 * (mels // 2) + 5)
+    linear = 10 * 6 + 6 * 2
+    assert frames == 2 * halved
+    assert multiply_adds(network) == round((convolutions + lstm + linear) / 10)

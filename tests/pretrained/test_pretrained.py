@@ -1,0 +1,86 @@
+"""The models that ship with the package."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import emotone as package
+from emotone import corpora
+from emotone.errors import AudioError
+from emotone.experiments.config import corpus_options
+from emotone.experiments.shipping import rebuilt
+from emotone.inference import model_folder
+from tests.helpers import emotone, real_corpus, voice
+
+LABELS = {
+    "emotone-base": ["anger", "happiness", "neutral", "sadness"],
+    "emotone-8": [
+        "anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"
+    ],
+}  # fmt: skip
+
+
+def test_these_models_ship() -> None:
+    assert {path.name for path in model_folder.MODELS.iterdir()} == set(LABELS)
+    assert package.load().folder == model_folder.MODELS / "emotone-base"
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_shipped_model_is_whole_and_small(name: str) -> None:
+    folder = model_folder.MODELS / name
+    files = {path.name: path.stat().st_size for path in folder.iterdir() if path.name != ".lock"}
+    assert set(files) == {"config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"}
+    assert sum(files.values()) < 5e6
+    assert b".py" not in (folder / "model.onnx").read_bytes()  # traces of where it was made
+    assert package.load(name).labels == LABELS[name]
+    network = rebuilt(folder)
+    for seconds in (0.03, 1.0, 4.7):
+        waveform = voice(1, seconds)
+        with torch.no_grad():
+            logits = network(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
+        cooled = logits / model_folder.read(folder).temperature
+        found = package.load(name).predict((waveform, 16_000))
+        assert list(found.probabilities.values()) == pytest.approx(
+            cooled.softmax(dim=1)[0].tolist(), abs=1e-4
+        )
+
+
+def test_gain_does_not_matter() -> None:
+    recognizer = package.load()
+    for seed in range(5):
+        loud = recognizer.predict((voice(seed, 2.0), 16_000)).probabilities
+        quiet = recognizer.predict((voice(seed, 2.0) * np.float32(0.05), 16_000)).probabilities
+        assert quiet == pytest.approx(loud, abs=0.02)
+
+
+@pytest.mark.parametrize(("name", "corpus"), [("emotone-base", "emodb"), ("emotone-8", "ravdess")])
+def test_it_knows_what_it_learnt(name: str, corpus: str) -> None:
+    root = real_corpus(corpus)
+    recognizer = package.load(name)
+    table = corpora.read(corpus_options(corpus, root, [])).table
+    table = table[table["emotion"].isin(recognizer.labels)].iloc[::12]
+    answers = list(recognizer.predict_many(table["file"]))
+    right = [
+        not isinstance(answer, AudioError) and answer.label == emotion
+        for answer, emotion in zip(answers, table["emotion"], strict=True)
+    ]
+    assert np.mean(right) > 0.75
+
+
+def test_the_command_needs_no_model_no_torch_and_no_network(tmp_path: Path) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", voice(0, 2.0), 16_000)
+    expected = package.load().predict(tmp_path / "a.wav").label
+    assert emotone("predict", tmp_path / "a.wav").stdout.startswith(expected)
+    code = (
+        "import sys, socket; sys.modules['torch'] = None\n"
+        "socket.socket.connect = None\n"
+        f"import emotone; print(emotone.load().predict({str(tmp_path / 'a.wav')!r}).label)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == expected, done.stderr

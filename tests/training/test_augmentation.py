@@ -1,0 +1,164 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from emotone.features import FeatureOptions, Features, hz_of_mel, mel_centres
+from emotone.training.augmentation import AugmentOptions, Draws, augment, mixup, mixup_shares
+
+NONE = {"speed": 0, "tempo": 0, "warp": 0, "level_db": 0, "equaliser_db": 0, "mixup": 0}
+FEATURES = FeatureOptions()
+
+
+def changed(
+    log_mel: torch.Tensor, frames: torch.Tensor, *, epoch: int = 0, **options: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    draws = Draws.of(list(range(len(frames))), seed=0, epoch=epoch)
+    return augment(log_mel, frames, draws, AugmentOptions.model_validate(NONE | options), FEATURES)
+
+
+def tone(hz: float, seconds: float = 1.0) -> torch.Tensor:
+    time = torch.arange(round(seconds * 16_000)) / 16_000
+    waveform = torch.sin(2 * torch.pi * hz * time)[None]
+    return Features(FEATURES).log_mel(waveform, torch.tensor([waveform.shape[1]]))[0]
+
+
+def test_nothing_asked_nothing_changed() -> None:
+    log_mel, frames = torch.randn(3, 20, 64), torch.tensor([20, 11, 5])
+    out, lengths = changed(log_mel, frames)
+    assert torch.equal(out, log_mel)
+    assert torch.equal(lengths, frames)
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"speed": 0.2},
+    {"tempo": 0.2},
+    {"warp": 0.2},
+    {"level_db": 6},
+    {"equaliser_db": 6},
+    {"pitch": 0.2},
+    {"noise": 1},
+    {"band": 1},
+    {"time_mask": 1},
+    {"mel_mask": 1},
+]
+
+
+@pytest.mark.parametrize("options", CHANGES)
+def test_each_change_depends_on_seed_epoch_and_utterance_alone(options: dict[str, Any]) -> None:
+    log_mel, frames = torch.randn(3, 40, 64), torch.tensor([40, 31, 25])
+    for row, length in enumerate(frames):
+        log_mel[row, length:] = 0
+    together, lengths = changed(log_mel, frames, **options)
+    other_epoch, _ = changed(log_mel, frames, epoch=1, **options)
+    for row in range(3):
+        draws = Draws.of([row], seed=0, epoch=0)
+        alone, (length,) = augment(
+            log_mel[row : row + 1, : frames[row]],
+            frames[row : row + 1],
+            draws,
+            AugmentOptions.model_validate(NONE | options),
+            FEATURES,
+        )
+        assert int(length) == int(lengths[row])
+        if "noise" not in options:  # its flutter has the shape of the batch
+            torch.testing.assert_close(together[row, :length], alone[0], atol=1e-3, rtol=1e-3)
+        shared = min(int(length), other_epoch.shape[1])
+        assert not torch.allclose(together[row, :shared], other_epoch[row, :shared], atol=1e-2)
+
+
+def band_of(hz: float) -> int:
+    return int((hz_of_mel(mel_centres(64)) - hz).abs().argmin())
+
+
+@pytest.mark.parametrize("option", ["speed", "warp"])
+def test_frequencies_move_by_the_factor_drawn(option: str) -> None:
+    for epoch in range(5):
+        draw = Draws.of([0], seed=0, epoch=epoch).uniform[0, 0 if option == "speed" else 2]
+        factor = 1 + 0.2 * (2 * draw - 1)
+        out, frames = changed(tone(2000), torch.tensor([101]), epoch=epoch, **{option: 0.2})
+        assert abs(int(out[0, 40].argmax()) - band_of(2000 * factor)) <= 1
+        expected = 101 / factor if option == "speed" else 101
+        assert int(frames[0]) == pytest.approx(expected, abs=1)
+
+
+def test_tempo_changes_the_length_and_not_the_frequency() -> None:
+    out, frames = changed(tone(2000), torch.tensor([101]), tempo=0.2)
+    draw = Draws.of([0], seed=0, epoch=0).uniform[0, 1]
+    assert int(frames[0]) == pytest.approx(101 / (1 + 0.2 * (2 * draw - 1)), abs=1)
+    assert int(out[0, 40].argmax()) == band_of(2000)
+
+
+def test_level_and_equaliser_have_the_size_asked() -> None:
+    log_mel, frames = torch.zeros(400, 3, 64), torch.full((400,), 3)
+    decibels = 10 / np.log(10)
+    level, _ = changed(log_mel, frames, level_db=3)
+    assert float(level.std() * decibels) == pytest.approx(3, abs=0.5)
+    assert torch.equal(level[:, :, :1].expand_as(level), level)
+    curve, _ = changed(log_mel, frames, equaliser_db=3)
+    assert float(curve.std() * decibels) == pytest.approx(3, abs=0.5)
+    assert float((curve[:, :, 1:] - curve[:, :, :-1]).abs().max()) * decibels < 3  # smooth
+
+
+def test_noise_fills_the_gaps_10_to_40_db_below_the_speech() -> None:
+    log_mel = torch.full((50, 100, 64), -20.0)
+    log_mel[:, ::2] = 0.0
+    out, _ = changed(log_mel, torch.full((50,), 100), noise=1)
+    added = 10 * torch.log10(out[:, 1::2].exp().mean(dim=(1, 2)) / 0.5)
+    assert float(added.min()) > -41
+    assert float(added.max()) < -9
+
+
+def test_masks_cover_no_more_than_they_may() -> None:
+    log_mel, frames = torch.randn(200, 60, 64), torch.full((200,), 60)
+    time, _ = changed(log_mel, frames, time_mask=1)
+    masked = (time != log_mel).any(dim=2).sum(dim=1)
+    assert int(masked.max()) <= 0.3 * 60 + 1
+    assert float(masked.float().mean()) > 3
+    bands, _ = changed(log_mel, frames, mel_mask=1)
+    masked = (bands != log_mel).any(dim=1).sum(dim=1)
+    assert int(masked.max()) <= 0.2 * 64 + 1
+
+
+def test_mixup_mixes_features_labels_and_takes_the_longer_length() -> None:
+    features = torch.stack([torch.full((1, 4, 2), 1.0), torch.full((1, 4, 2), 3.0)])
+    features[0, :, 2:] = 0
+    targets = torch.eye(2)
+    mixed, frames, labels = mixup(
+        features, torch.tensor([2, 4]), targets, torch.tensor([0.75, 0.5])
+    )
+    assert frames.tolist() == [4, 4]
+    torch.testing.assert_close(mixed[0, 0, :, 0], torch.tensor([1.5, 1.5, 0.75, 0.75]))
+    torch.testing.assert_close(labels, torch.tensor([[0.75, 0.25], [0.5, 0.5]]))
+    shares = mixup_shares([4, 5, 6], seed=0, epoch=1, alpha=0.3)
+    assert ((shares >= 0.5) & (shares <= 1)).all()
+    assert torch.equal(shares[1:], mixup_shares([5, 6], seed=0, epoch=1, alpha=0.3))
+
+
+def test_pitch_moves_harmonics_and_leaves_the_envelope() -> None:
+    mels = torch.arange(64)
+    envelope = 2 * torch.cos(torch.pi * 2 * (mels + 0.5) / 64)
+    harmonics = torch.cos(2 * torch.pi * mels / 4) * (mels < 20)
+    log_mel = (envelope + harmonics).expand(1, 30, 64).clone()
+    frames = torch.tensor([30])
+    out, lengths = changed(log_mel, frames, pitch=0.3)
+    assert torch.equal(lengths, frames)
+    moved, _ = changed(log_mel, frames, warp=0.0, speed=0.0)
+    assert torch.equal(moved, log_mel)
+    difference = out - log_mel
+    assert difference[0, :, :20].abs().max() > 0.3
+    assert difference[0, :, 30:].abs().max() < 0.3
+    smooth, _ = changed(envelope.expand(1, 30, 64).clone(), frames, pitch=0.3)
+    torch.testing.assert_close(smooth[0], envelope.expand(30, 64), atol=0.02, rtol=0)
+
+
+def test_what_lies_outside_the_band_is_lost() -> None:
+    lost = {}
+    for hz in (30.0, 1000.0, 7900.0):
+        log_mel = tone(hz).expand(64, -1, -1)
+        out, _ = changed(log_mel, torch.full((64,), log_mel.shape[1]), band=1)
+        lost[hz] = (log_mel - out)[:, 10:90, band_of(hz)].mean(dim=1) / np.log(10) * 10
+    assert lost[1000.0].abs().max() < 1e-3
+    assert lost[30.0].median() > 20
+    assert lost[7900.0].median() > 20
