@@ -90,10 +90,10 @@ class PlainLearner(Learner):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         network = cast(Any, self.network)
-        network.crnn = PlainCRNN(network.crnn)
-        self.crnn = self.fabric.setup_module(network.crnn)
+        network.backbone = PlainCRNN(network.backbone)
+        self.backbone = self.fabric.setup_module(network.backbone)
         self.optimizer = torch.optim.AdamW(
-            network.crnn.parameters(),
+            network.backbone.parameters(),
             lr=self.options.learning_rate,
             weight_decay=self.options.weight_decay,
         )

@@ -248,7 +248,7 @@ def test_what_the_readme_concludes_from_the_search() -> None:
             assert isinstance(larger.model, ModelOptions)
             labels = [str(number) for number in range(8)]
             network = Network(larger.features, larger.model, labels)
-            sizes.append(sum(weight.numel() for weight in network.crnn.parameters()))
+            sizes.append(sum(weight.numel() for weight in network.backbone.parameters()))
             found.append(search.differences(runs[name], runs[search.AGAIN]).mean())
     assert len(found) == 5
     assert (

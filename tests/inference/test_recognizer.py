@@ -350,7 +350,7 @@ def test_an_export_that_differs_is_refused(folder: Path) -> None:
     model = to_onnx(network, speech)
     assert check_parity(network, model, speech) < 1e-4
     with torch.no_grad():
-        network.crnn.output.bias.add_(0.01)
+        network.backbone.output.bias.add_(0.01)
     with pytest.raises(ModelError, match=r"differ from PyTorch's by 1\.0e-02"):
         check_parity(network, model, speech)
     speaker = Network(FeatureOptions(norm="speaker"), ModelOptions(), ["anger", "neutral"])
@@ -362,7 +362,7 @@ def test_the_default_network_is_exported_with_parity() -> None:
     torch.manual_seed(0)
     network = Network(FeatureOptions(), ModelOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
     with torch.no_grad():
-        network.crnn.output.weight *= 30
+        network.backbone.output.weight *= 30
     to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])
 
 

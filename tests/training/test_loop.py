@@ -260,7 +260,7 @@ def test_posteriors_of_segments_are_their_mean(data: Spectrograms, rest: str) ->
         padded = functional.pad(piece, (0, 0, 0, 10 - len(piece)))[None]
         stacked = network.features.stack(padded, torch.tensor([len(piece)]))
         with torch.no_grad():
-            parts.append(network.crnn(stacked, torch.tensor([10])).softmax(dim=1)[0].numpy())
+            parts.append(network.backbone(stacked, torch.tensor([10])).softmax(dim=1)[0].numpy())
     np.testing.assert_allclose(whole, np.mean(parts, axis=0), atol=1e-5)
 
 
@@ -293,11 +293,13 @@ def test_the_average_is_that_of_the_steps(data: Spectrograms) -> None:
     )  # fmt: skip
     seen = []
     for step in range(4):
-        for parameter in learner.network.crnn.parameters():
+        for parameter in learner.network.backbone.parameters():
             torch.nn.init.normal_(parameter)
-        seen.append(torch.cat([p.detach().flatten() for p in learner.network.crnn.parameters()]))
+        seen.append(
+            torch.cat([p.detach().flatten() for p in learner.network.backbone.parameters()])
+        )
         learner._average(step)
-    average = torch.cat([p.flatten() for p in learner.average.crnn.parameters()])
+    average = torch.cat([p.flatten() for p in learner.average.backbone.parameters()])
     torch.testing.assert_close(average, torch.stack(seen).mean(dim=0), atol=0.01, rtol=0)
 
 
@@ -314,17 +316,17 @@ def test_statistics_of_the_population_are_those_of_the_final_weights(data: Spect
             network, _ = training.fit(
                 data, learnt, validation, features=FEATURES, model=ACRNN, options=asked, seed=0
             )
-            assert isinstance(network.crnn, ACRNN3D)
-            found = network.crnn.linear_norm.running_mean
+            assert isinstance(network.backbone, ACRNN3D)
+            found = network.backbone.linear_norm.running_mean
             assert found is not None
             found = found.clone()
             # all are one batch, so its statistics with the final weights are the population's
-            network.crnn.linear_norm.momentum = 1.0
-            network.crnn.train()
+            network.backbone.linear_norm.momentum = 1.0
+            network.backbone.train()
             examples, at_least = training._examples(data, learnt, asked)
             log_mel, frames = data.batch(examples, at_least=at_least)
-            network.crnn(network.features.stack(log_mel, frames, None), frames)
-            again = network.crnn.linear_norm.running_mean
+            network.backbone(network.features.stack(log_mel, frames, None), frames)
+            again = network.backbone.linear_norm.running_mean
             assert again is not None
             is_equal = torch.allclose(found, again, atol=1e-4, rtol=1e-3)
             assert is_equal == (batch_norm == "population")

@@ -57,7 +57,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         )
     network = network.to("cpu").eval()
     exported = copy.deepcopy(network)
-    for module in exported.crnn.modules():
+    for module in exported.backbone.modules():
         for name, child in module.named_children():
             if isinstance(child, BLSTM):
                 setattr(module, name, _OnnxBLSTM(child))
@@ -130,7 +130,7 @@ class _Enrolling(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.features, self.crnn = network.features, network.crnn
+        self.features, self.backbone = network.features, network.backbone
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, speaker: Tensor, weight: Tensor
@@ -142,7 +142,9 @@ class _Enrolling(nn.Module):
         count = frames[:, None, None]
         moments = torch.stack([valid.sum(dim=2) / count, valid.square().sum(dim=2) / count], dim=1)
         statistics = self.features.blended(speaker, weight)
-        return self.crnn(self.features.stack(log_mel, frames, statistics[None]), frames), moments
+        return self.backbone(
+            self.features.stack(log_mel, frames, statistics[None]), frames
+        ), moments
 
 
 def _without_traces(model: bytes) -> bytes:

@@ -441,9 +441,10 @@ class Network(nn.Module):
         sizes = {
             "channels": features.channels, "mels": features.mels, "classes": len(self.labels)
         }  # fmt: skip
-        self.crnn = (
+        self.backbone = (
             CRNN(model, **sizes) if isinstance(model, ModelOptions) else ACRNN3D(model, **sizes)
         )
+        self.register_load_state_dict_pre_hook(_rename_in_place)  # type: ignore[no-untyped-call]
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None
@@ -456,7 +457,21 @@ class Network(nn.Module):
             out: logits ``(batch, labels)``.
         """
         features, frames = self.features(waveform, lengths, statistics)
-        return cast(Tensor, self.crnn(features, frames))
+        return cast(Tensor, self.backbone(features, frames))
+
+
+def current_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename weights that emotone 0.1 wrote, whose backbone was called ``crnn``."""
+    return {
+        f"backbone.{name.removeprefix('crnn.')}" if name.startswith("crnn.") else name: value
+        for name, value in weights.items()
+    }
+
+
+def _rename_in_place(_network: nn.Module, weights: dict[str, Tensor], *_others: Any) -> None:
+    renamed = current_names(weights)
+    weights.clear()
+    weights.update(renamed)
 
 
 MEASURED_S = 10  # long enough that a frame more or less does not matter
@@ -479,7 +494,7 @@ def multiply_adds(network: Network) -> int:
     hooks: dict[type[nn.Module], Any] = {nn.Conv2d: convolution, nn.Linear: linear, nn.LSTM: lstm}
     handles = [
         module.register_forward_hook(hooks[type(module)])
-        for module in network.crnn.modules()
+        for module in network.backbone.modules()
         if type(module) in hooks
     ]
     options = network.features.options
@@ -489,7 +504,7 @@ def multiply_adds(network: Network) -> int:
     with torch.no_grad():
         weight = next(network.parameters())
         features = weight.new_zeros(1, options.channels, frames, options.mels)
-        network.crnn(features, torch.tensor([frames], device=weight.device))
+        network.backbone(features, torch.tensor([frames], device=weight.device))
     network.train(was_training)
     for handle in handles:
         handle.remove()

@@ -25,7 +25,7 @@ from emotone.evaluation import metrics
 from emotone.features import FeatureOptions
 from emotone.files import replacing
 from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import ModelOptions, Network
+from emotone.models.network import ModelOptions, Network, current_names
 from emotone.options import Options
 from emotone.training import datasets, parallel
 from emotone.training.augmentation import AugmentOptions, Draws, augment, mixup, mixup_shares
@@ -262,7 +262,9 @@ def posteriors(
             )
             if at_least:  # zero-padded segments are not masked
                 frames = torch.full_like(frames, at_least)
-            probabilities = network.crnn(stacked, frames.to(device)).softmax(dim=1).cpu().numpy()
+            probabilities = (
+                network.backbone(stacked, frames.to(device)).softmax(dim=1).cpu().numpy()
+            )
         for example, row in zip(batch, probabilities, strict=True):
             sums[example.utterance] += row
             counts[example.utterance] += 1
@@ -318,8 +320,8 @@ def begin_with(network: Network, weights: Path) -> None:
     """
     theirs = {
         name: value
-        for name, value in load_file(weights).items()
-        if name.startswith("crnn.") and not name.startswith("crnn.output.")
+        for name, value in current_names(load_file(weights)).items()
+        if name.startswith("backbone.") and not name.startswith("backbone.output.")
     }
     ours = network.state_dict()
     for name, value in theirs.items():
@@ -391,9 +393,11 @@ class Learner:
         self.enroller = copy.deepcopy(network.features)  # stays on the CPU, with the moments
         self.network = network.to(self.fabric.device)
         self.average = copy.deepcopy(self.network).eval()
-        self.crnn = self.fabric.setup_module(parallel.normalised_together(self.network.crnn))
+        self.backbone = self.fabric.setup_module(
+            parallel.normalised_together(self.network.backbone)
+        )
         optimizer = torch.optim.AdamW(
-            self.network.crnn.parameters(),
+            self.network.backbone.parameters(),
             lr=options.learning_rate,
             weight_decay=options.weight_decay,
             fused=True,
@@ -456,7 +460,7 @@ class Learner:
         targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
         if not self.segment:  # few different lengths, as oneDNN prepares its kernels for each anew
             x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
-        logits = self.crnn(x, frames)
+        logits = self.backbone(x, frames)
         losses = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
         loss = (weights * losses).sum() / parallel.total(weights.sum())
         self.optimizer.zero_grad()
@@ -549,7 +553,7 @@ class Learner:
         drawn = datasets.batches(self._drawn(rng), self.options.batch, rng, at_least=self.segment)
         for batch in drawn:
             x, frames, _ = self._prepared(batch, epoch)
-            network.crnn(x, frames)
+            network.backbone(x, frames)
         return network.eval()
 
     def _validated(self, network: Network, validation: Sequence[int]) -> tuple[float, float, float]:
@@ -578,8 +582,8 @@ class Learner:
         window = max(self.options.averaging * self.options.epochs * self.steps_per_epoch, 1.0)
         decay = 1 - 1 / window
         share = (1 - decay) / (1 - decay ** (step + 1))
-        theirs = self.network.crnn.state_dict()
-        ours = self.average.crnn.state_dict()
+        theirs = self.network.backbone.state_dict()
+        ours = self.average.backbone.state_dict()
         names = [name for name, value in ours.items() if value.is_floating_point()]
         torch._foreach_lerp_(
             [ours[name] for name in names], [theirs[name] for name in names], share
