@@ -21,7 +21,7 @@ from pathlib import Path
 
 from recognition import SECONDS, seconds_of, write_files
 
-from emotone.experiments.config import SHIPPED
+from emotone.experiments.overrides import PRESETS
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 CORES = os.cpu_count() or 1
@@ -68,11 +68,11 @@ def main() -> None:
             run("-m", "emotone", "predict", part, "--output", output, "--jobs", 1)
 
         def crossval(*where: object) -> float:
-            return emotone("crossval", SHIPPED / "demo.yaml", epochs, "--out", new(place), *where)
+            return emotone("crossval", PRESETS / "demo.yaml", epochs, "--out", new(place), *where)
 
         def train(processes: int) -> float:
             launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-            demo = [SHIPPED / "demo.yaml", epochs, "--out", new(place)]
+            demo = [PRESETS / "demo.yaml", epochs, "--out", new(place)]
             return seconds_of(lambda: run("-m", *launcher, "-m", "emotone", "train", *demo))
 
         def on_cluster(cores: int, command: Callable[..., float]) -> float:

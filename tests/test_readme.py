@@ -14,7 +14,8 @@ import yaml
 from emotone.evaluation import calibration
 from emotone.evaluation import summary as evaluation
 from emotone.experiments import ablation
-from emotone.experiments.config import SHIPPED, ExperimentConfig, load, options_of
+from emotone.experiments.config import ExperimentConfig, load, options_of
+from emotone.experiments.overrides import PRESETS
 from emotone.inference import model_folder
 from emotone.models.network import ModelOptions, Network
 
@@ -48,8 +49,8 @@ def test_the_tables_are_made_from_the_results() -> None:
 def test_the_results_are_of_the_shipped_experiment(corpus: str, experiment: str) -> None:
     found = yaml.safe_load((default_of(corpus) / "config.yaml").read_text())
     made = ExperimentConfig.model_validate(found | {"seeds": [0]})
-    assert made.identity() == load(SHIPPED / f"{experiment}.yaml").identity()
-    asked = ablation.load(SHIPPED / f"ablation-{corpus}.yaml").identity()
+    assert made.identity() == load(PRESETS / f"{experiment}.yaml").identity()
+    asked = ablation.load(PRESETS / f"ablation-{corpus}.yaml").identity()
     written = yaml.safe_load((RESULTS / f"ablation-{corpus}" / "ablation.yaml").read_text("utf-8"))
     found = {
         name: ExperimentConfig.model_validate(values).identity() for name, values in written.items()
@@ -63,7 +64,7 @@ def test_the_pretrained_results_are_what_make_asks(corpus: str, experiment: str)
     found = ExperimentConfig.model_validate(values)
     (half,) = re.findall(r"^HALF := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
     pretraining = "pretraining.corpus=[{name: synthetic}]"
-    asked = load(SHIPPED / f"{experiment}.yaml", [pretraining, *half.split()])
+    asked = load(PRESETS / f"{experiment}.yaml", [pretraining, *half.split()])
     assert found.pretraining is not None
     assert asked.pretraining is not None
     assert found.training == asked.training
@@ -225,7 +226,7 @@ def test_the_cards_are_made_from_the_results(name: str) -> None:
     config = model_folder.read(model_folder.MODELS / name)
     values = yaml.safe_load((RESULTS / "models" / name / "kfold" / "config.yaml").read_text())
     found = ExperimentConfig.model_validate(values)
-    asked = load(SHIPPED / f"{name}.yaml")
+    asked = load(PRESETS / f"{name}.yaml")
     assert found.identity() | {"seeds": None} == asked.identity() | {"seeds": None}
     assert options_of(config) == (asked.features, asked.model)
     calibrated = calibration.calibrate(RESULTS / "models" / name / "kfold", asked, [*config.labels])
@@ -244,7 +245,7 @@ def test_what_the_readme_concludes_from_the_search() -> None:
         changes = variant.get("changes", {})
         if variant.get("later") and any(key.startswith("model.") for key in changes):
             overrides = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
-            larger = load(SHIPPED / "ravdess.yaml", overrides)
+            larger = load(PRESETS / "ravdess.yaml", overrides)
             assert isinstance(larger.model, ModelOptions)
             labels = [str(number) for number in range(8)]
             network = Network(larger.features, larger.model, labels)
@@ -279,7 +280,7 @@ def test_the_page_about_the_search_is_made_from_its_runs() -> None:
         overrides = [
             f"{key}={json.dumps(value)}" for key, value in variant.get("changes", {}).items()
         ]
-        load(SHIPPED / "ravdess.yaml", overrides)
+        load(PRESETS / "ravdess.yaml", overrides)
 
 
 def test_speeds_are_those_that_were_measured() -> None:

@@ -89,7 +89,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     training.keep_memory()
     overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
                  for key, value in (THEN | changes).items()]  # fmt: skip
-    asked = config.load(config.SHIPPED / "ravdess.yaml", [f"corpus.root={root}", *overrides])
+    asked = config.load(PRESETS / "ravdess.yaml", [f"corpus.root={root}", *overrides])
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
     data = datasets.spectrograms(corpus, asked.features, cache)

@@ -12,7 +12,8 @@ from emotone.errors import FoldError, UsageError
 from emotone.evaluation import metrics
 from emotone.experiments import ablation
 from emotone.experiments import crossval as experiment
-from emotone.experiments.config import SHIPPED, load
+from emotone.experiments.config import load
+from emotone.experiments.overrides import PRESETS
 from emotone.experiments.crossval import crossval
 from emotone.experiments.runs import Run
 from emotone.models.network import ModelOptions, Network, multiply_adds
@@ -242,7 +243,7 @@ def test_what_a_variant_changes_of_an_ingredient_is_its_own(write: Callable[...,
 
 def test_an_experiment_is_no_ablation() -> None:
     with pytest.raises(UsageError, match="this is not an ablation"):
-        ablation.load(SHIPPED / "emodb.yaml")
+        ablation.load(PRESETS / "emodb.yaml")
 
 
 def test_variants_can_be_added_but_not_left_out(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -336,14 +337,14 @@ def test_a_file_may_extend_another(tmp_path: Path, write: Callable[..., Path]) -
 
 @pytest.mark.parametrize("name", ["ablation-emodb", "ablation-ravdess"])
 def test_the_shipped_ablations_hold_the_papers_table(name: str) -> None:
-    loaded = ablation.load(SHIPPED / f"{name}.yaml")
+    loaded = ablation.load(PRESETS / f"{name}.yaml")
     ingredients = ["multi-kernel", "summary", "features", "training"]
     expected = ["baseline", *(f"baseline + {one}" for one in ingredients), "all four"]
     expected += [f"all four − {one}" for one in ingredients]
     assert list(loaded.variants)[: len(expected)] == expected
     assert loaded.base.seeds == (0, 1, 2, 3, 4)
     # one row is the default
-    default = load(SHIPPED / "emodb.yaml")
+    default = load(PRESETS / "emodb.yaml")
     same = [
         variant
         for variant in loaded.variants.values()
@@ -354,7 +355,7 @@ def test_the_shipped_ablations_hold_the_papers_table(name: str) -> None:
 
 
 def test_the_multi_kernel_ingredient_is_compared_at_equal_size() -> None:
-    variants = ablation.load(SHIPPED / "ablation-emodb.yaml").variants
+    variants = ablation.load(PRESETS / "ablation-emodb.yaml").variants
     sizes = []
     for name in ("baseline", "baseline + multi-kernel"):
         asked = variants[name]

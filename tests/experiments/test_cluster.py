@@ -12,7 +12,7 @@ import soundfile
 
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.experiments.cluster import FailedError, connected
-from emotone.experiments.config import SHIPPED
+from emotone.experiments.overrides import PRESETS
 from emotone.experiments.crossval import crossval
 from emotone.inference import jobs
 from emotone.inference.recognizer import Prediction, Recognizer
@@ -131,7 +131,7 @@ def test_no_cluster_is_one_line(
 
 def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
     ran = emotone(
-        "crossval", SHIPPED / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
+        "crossval", PRESETS / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
         "protocol.folds=2", "protocol.validation_speakers=1", "training.epochs=1",
         "--cluster", machines.address, "--out", tmp_path / "out",
     )  # fmt: skip

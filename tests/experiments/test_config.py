@@ -6,11 +6,12 @@ import yaml
 from emotone.corpora.emodb import EmodbOptions
 from emotone.errors import UsageError
 from emotone.experiments import config
-from emotone.experiments.config import SHIPPED, ExperimentConfig
+from emotone.experiments.config import ExperimentConfig
+from emotone.experiments.overrides import PRESETS
 from emotone.models.network import ModelOptions
 
 EXPERIMENTS = sorted(
-    file.name for file in SHIPPED.glob("*.yaml") if not file.name.startswith("ablation")
+    file.name for file in PRESETS.glob("*.yaml") if not file.name.startswith("ablation")
 )
 
 
@@ -77,7 +78,7 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected sections such as 'corpus:', got list"):
         config.load(tmp_path / "list.yaml")
     with pytest.raises(UsageError, match="this is an ablation; give it to emotone ablate"):
-        config.load(SHIPPED / "ablation-emodb.yaml")
+        config.load(PRESETS / "ablation-emodb.yaml")
     (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
     with pytest.raises(UsageError, match="corpus: field required"):
         config.load(tmp_path / "none.yaml")
@@ -85,7 +86,7 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_shipped_experiments_load_and_survive_writing(name: str) -> None:
-    loaded = config.load(SHIPPED / name)
+    loaded = config.load(PRESETS / name)
     again = ExperimentConfig.model_validate(yaml.safe_load(loaded.as_yaml()))
     assert again.identity() == loaded.identity()
     assert (Path(__file__).parents[2] / "experiments" / name).is_file()

@@ -16,7 +16,8 @@ import yaml
 
 from emotone.errors import CorpusError, FoldError, UsageError
 from emotone.evaluation import summary as evaluation
-from emotone.experiments.config import SHIPPED, ExperimentConfig, load
+from emotone.experiments.config import ExperimentConfig, load
+from emotone.experiments.overrides import PRESETS
 from emotone.experiments.crossval import crossval
 from emotone.reporting import report
 from tests.helpers import TINY, Recorder, config, full_iemocap, predictions, snapshot, values, voice
@@ -347,7 +348,7 @@ def test_the_iemocap_experiments_run_from_end_to_end(tmp_path: Path, name: str, 
     tiny = [f"{section}.{key}={json.dumps(value)}" for section, options in TINY.items()
             for key, value in options.items()]  # fmt: skip
     asked = load(
-        SHIPPED / f"{name}.yaml", [*tiny, "training.epochs=1", f"corpus.root={tmp_path}/iemocap"]
+        PRESETS / f"{name}.yaml", [*tiny, "training.epochs=1", f"corpus.root={tmp_path}/iemocap"]
     )
     results = crossval(asked, tmp_path / "out", Recorder())
     assert len(results["runs"]) == folds

@@ -275,9 +275,10 @@ def serve(
 @app.command()
 def demo(overrides: Overrides = None, *, out: Out = Path("out/demo")) -> None:
     """Cross-validate on synthetic speech that emotone makes itself; no data needed."""
-    from emotone.experiments.config import SHIPPED, load
+    from emotone.experiments.config import load
+from emotone.experiments.overrides import PRESETS
 
-    _crossval(load(SHIPPED / "demo.yaml", overrides or []), out)
+    _crossval(load(PRESETS / "demo.yaml", overrides or []), out)
 
 
 @app.command()

@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAP_SAMPLES = 2000
+TAILS = (0.025, 0.975)  # of a 95 % interval
 MOST_SWAPS = 2**13  # more speakers than 13 are swapped at random
+
+RateOf = Callable[[ArrayLike], NDArray[np.float64]]  # confusion counts to a rate
 
 
 def uar(truth: Sequence[str], prediction: Sequence[str]) -> float:
@@ -69,13 +72,12 @@ def uar_standard_error(counts: ArrayLike) -> float:
 
 def speaker_interval(
     counts_by_speaker: ArrayLike,
-    rate_of: Callable[[ArrayLike], NDArray[np.float64]] = uar_of,
+    rate_of: RateOf = uar_of,
     *,
-    level: float = 0.95,
     samples: int = BOOTSTRAP_SAMPLES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a pooled rate, resampling whole speakers.
+    """95 % percentile bootstrap interval of a pooled rate, resampling whole speakers.
 
     Utterances of one speaker are not independent, so speakers are drawn, not utterances
     (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
@@ -83,7 +85,6 @@ def speaker_interval(
     Args:
         counts_by_speaker: confusion counts of shape ``(speakers, labels, labels)``.
         rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
-        level: coverage.
         samples: number of bootstrap samples.
         seed: of the random draws.
 
@@ -96,27 +97,30 @@ def speaker_interval(
         speakers, np.full(speakers, 1 / speakers), size=samples
     )
     rates = rate_of(np.tensordot(draws, counts, axes=1))
-    tail = (1 - level) / 2
-    low, high = np.quantile(rates, [tail, 1 - tail])
+    low, high = np.quantile(rates, TAILS)
     return float(low), float(high)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference of two systems' rates, its interval, and the probability of one as large."""
+    """Paired difference of two systems' rates.
+
+    Attributes:
+        difference: of the pooled rates.
+        interval_95: bootstrap interval over speakers and seeds.
+        p: two-sided p-value of a randomisation test over speakers.
+    """
 
     difference: float
-    low: float
-    high: float
+    interval_95: tuple[float, float]
     p: float
 
 
 def compare(
     ours: ArrayLike,
     theirs: ArrayLike,
-    rate_of: Callable[[ArrayLike], NDArray[np.float64]] = uar_of,
+    rate_of: RateOf = uar_of,
     *,
-    level: float = 0.95,
     samples: int = BOOTSTRAP_SAMPLES,
     seed: int = 0,
 ) -> Comparison:
@@ -134,7 +138,6 @@ def compare(
         ours: confusion counts of shape ``(seeds, speakers, labels, labels)``.
         theirs: the same, of the reference.
         rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
-        level: coverage of the interval.
         samples: number of bootstrap samples.
         seed: of the random draws.
     """
@@ -147,8 +150,7 @@ def compare(
     def drawn(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         return rate_of(np.einsum("ns,np,sp...->n...", by_seed, by_speaker, counts, optimize=True))
 
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn(one) - drawn(other), [tail, 1 - tail])
+    low, high = np.quantile(drawn(one) - drawn(other), TAILS)
     one, other = one.sum(axis=0), other.sum(axis=0)
     difference = float(rate_of(one.sum(axis=0)) - rate_of(other.sum(axis=0)))
     exhaustive = 2**speakers <= MOST_SWAPS
@@ -160,7 +162,7 @@ def compare(
     swapped = rate_of(one.sum(axis=0) + change) - rate_of(other.sum(axis=0) - change)
     as_large = int((np.abs(swapped) >= abs(difference) - 1e-12).sum())
     p = as_large / len(swaps) if exhaustive else (as_large + 1) / (len(swaps) + 1)
-    return Comparison(difference, float(low), float(high), p)
+    return Comparison(difference, (float(low), float(high)), p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

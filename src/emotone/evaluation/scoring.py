@@ -1,4 +1,4 @@
-"""What predictions are worth: rates with intervals, per class, per speaker, per fold."""
+"""Predictions to scores: rates with intervals, per class, per speaker, per corpus."""
 
 import os
 from collections.abc import Sequence
@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 
 from emotone.corpora import Corpus
 from emotone.evaluation import metrics
+from emotone.evaluation.results import (
+    CorpusRates,
+    EnrolmentPoint,
+    Rate,
+    Rates,
+    Scores,
+    SpeakerRates,
+)
 
 PROBABILITY = "p_"  # prefix of the columns of probabilities
-
-RATES = {"UAR": metrics.uar_of, "WAR": metrics.war_of}
 
 
 def predictions_table(
@@ -51,23 +57,8 @@ def predictions_table(
     return table
 
 
-def independence(results: dict[str, Any]) -> str:
-    """Say whether the figures of ``results.json`` hold for new speakers, and at what price."""
-    text = "speaker-dependent" if results["speaker_dependent"] else "speaker-independent"
-    if results["transductive"]:
-        text += ", transductive"
-    if results["pretrained_on"]:
-        text += f", pre-trained on {results['pretrained_on']}"
-    return text
-
-
-def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]:
-    """Compute all figures of a results folder from its predictions.
-
-    Rates are pooled over all test utterances. With several seeds the pooled rate is the mean over
-    seeds. Mean and standard deviation over folds are of each fold's rate, averaged over seeds; a
-    fold's UAR is over the classes that its test speakers show. The interval is the speaker
-    bootstrap of :func:`emotone.evaluation.metrics.speaker_interval`.
+def score(predictions: pd.DataFrame, labels: Sequence[str]) -> Scores:
+    """Compute all rates of an experiment from its predictions.
 
     Args:
         predictions: as of :func:`predictions_table`, of all runs.
@@ -78,36 +69,35 @@ def summarise(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any
         for speaker, group in predictions.groupby("speaker")
     }
     total = np.sum(list(by_speaker.values()), axis=0)
-    summary: dict[str, Any] = {}
-    for name, rate_of in RATES.items():
-        folds = _rates(predictions, ["fold"], labels, rate_of)
-        low, high = metrics.speaker_interval(np.stack(list(by_speaker.values())), rate_of)
-        summary[name] = {
-            "pooled": float(rate_of(total)),
-            "interval_95": [low, high],
-            "fold_mean": float(np.mean(folds)),
-            "fold_std": float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0,
-            "seed_std": _std_of_seeds(predictions, labels, rate_of),
-        }
-    summary["ensemble"] = ensemble(predictions, labels)
-    totals = total.sum(axis=1)
-    summary["recall"] = {
-        label: float(total[row, row] / totals[row]) if totals[row] else None
-        for row, label in enumerate(labels)
-    }
-    summary["confusion"] = total.tolist()
-    summary["by_speaker"] = {
-        speaker: {
-            "utterances": int(counts.sum()) // predictions["seed"].nunique(),
-            "UAR": float(metrics.uar_of(counts)),
-            "WAR": float(metrics.war_of(counts)),
-        }
-        for speaker, counts in by_speaker.items()
-    }
-    return summary
+    tested = total.sum(axis=1)
+    seeds = predictions["seed"].nunique()
+    return Scores(
+        **vars(rates(predictions, labels)),
+        ensemble=ensemble(predictions, labels),
+        recall={
+            label: float(total[row, row] / tested[row]) if tested[row] else None
+            for row, label in enumerate(labels)
+        },
+        confusion=tuple(tuple(row) for row in total.tolist()),
+        by_speaker={
+            speaker: SpeakerRates(
+                int(counts.sum()) // seeds,
+                float(metrics.uar_of(counts)),
+                float(metrics.war_of(counts)),
+            )
+            for speaker, counts in by_speaker.items()
+        },
+    )
 
 
-def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any] | None:
+def rates(predictions: pd.DataFrame, labels: Sequence[str]) -> Rates:
+    """UAR and WAR of predictions, see :class:`emotone.evaluation.results.Rate`."""
+    return Rates(
+        _rate(predictions, labels, metrics.uar_of), _rate(predictions, labels, metrics.war_of)
+    )
+
+
+def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> Rates | None:
     """Rates of the mean posteriors of all seeds, or ``None`` if there is only one."""
     if predictions["seed"].nunique() < 2:
         return None
@@ -115,13 +105,13 @@ def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> dict[str, Any]
     keys = ["fold", "utterance", "speaker", "truth"]
     mean = predictions.groupby(keys, as_index=False)[columns].mean()
     mean["prediction"] = np.array(labels)[mean[columns].to_numpy().argmax(axis=1)]
-    return _pooled(confusions_by_speaker(mean, labels))
+    return rates(mean.assign(seed=0), labels)
 
 
 def by_corpus(
     predictions: pd.DataFrame, labels: Sequence[str], corpora: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Rates of each corpus in an experiment over several; nothing if there is only one.
+) -> dict[str, CorpusRates]:
+    """Rates of each corpus that was tested in an experiment over several.
 
     Args:
         predictions: as of :func:`predictions_table`, of all runs.
@@ -129,17 +119,13 @@ def by_corpus(
         corpora: their names, with which those of their speakers begin.
 
     Returns:
-        Of each corpus that was tested the number of utterances, and UAR and WAR as shares: pooled,
-        the speaker bootstrap's interval, and the standard deviation over seeds if there are some.
+        Nothing if there is only one corpus.
     """
     seeds = predictions["seed"].nunique()
-    found = {}
-    for name, rows in split_by_corpus(predictions, corpora).items():
-        rates = _pooled(confusions_by_speaker(rows, labels))
-        for rate, rate_of in RATES.items():
-            rates[rate]["seed_std"] = _std_of_seeds(rows, labels, rate_of)
-        found[name] = {"utterances": len(rows) // seeds} | rates
-    return found
+    return {
+        name: CorpusRates(**vars(rates(rows, labels)), utterances=len(rows) // seeds)
+        for name, rows in split_by_corpus(predictions, corpora).items()
+    }
 
 
 def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[str, pd.DataFrame]:
@@ -150,18 +136,7 @@ def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[s
     return {str(name): rows for name, rows in tested if name in corpora}
 
 
-def _pooled(by_speaker: NDArray[np.int64]) -> dict[str, Any]:
-    """Rates over all speakers, from :func:`confusions_by_speaker`."""
-    return {
-        name: {
-            "pooled": float(rate_of(by_speaker.sum(axis=0))),
-            "interval_95": list(metrics.speaker_interval(by_speaker, rate_of)),
-        }
-        for name, rate_of in RATES.items()
-    }
-
-
-def enrolment(scored: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any]]:
+def enrolment_curve(scored: pd.DataFrame, labels: Sequence[str]) -> tuple[EnrolmentPoint, ...]:
     """UAR over the number of utterances that speakers enrolled with.
 
     Args:
@@ -169,26 +144,20 @@ def enrolment(scored: pd.DataFrame, labels: Sequence[str]) -> list[dict[str, Any
         labels: order of the classes.
 
     Returns:
-        For each number, from 0: the pooled UAR over all draws and seeds, and its paired difference
-        to that of 0 with interval and p-value, see :func:`emotone.evaluation.metrics.compare`.
+        A point for each number, from 0.
     """
     counts: dict[int, NDArray[np.int64]] = {}
     for number in sorted(set(scored["enrolled"])):
         rows = scored[scored["enrolled"] == number]
         counts[int(number)] = np.stack(list(confusions_by_seed(rows, labels).values()))
-    curve = []
-    for number, of_seeds in counts.items():
-        comparison = metrics.compare(of_seeds, counts[0])
-        curve.append(
-            {
-                "enrolled": number,
-                "UAR": float(metrics.uar_of(of_seeds.sum(axis=(0, 1)))),
-                "difference": comparison.difference,
-                "interval_95": [comparison.low, comparison.high],
-                "p": comparison.p,
-            }
+    return tuple(
+        EnrolmentPoint(
+            number,
+            float(metrics.uar_of(of_seeds.sum(axis=(0, 1)))),
+            metrics.compare(of_seeds, counts[0]),
         )
-    return curve
+        for number, of_seeds in counts.items()
+    )
 
 
 def _relative(table: pd.DataFrame) -> "pd.Series[str]":
@@ -226,12 +195,21 @@ def confusions_by_seed(
     }
 
 
-def _std_of_seeds(predictions: pd.DataFrame, labels: Sequence[str], rate_of: Any) -> float | None:
-    rates = _rates(predictions, ["seed"], labels, rate_of)
-    return float(np.std(rates, ddof=1)) if len(rates) > 1 else None
+def _rate(predictions: pd.DataFrame, labels: Sequence[str], rate_of: metrics.RateOf) -> Rate:
+    counts = confusions_by_speaker(predictions, labels)
+    of_seeds = _by(predictions, "seed", labels, rate_of)
+    folds = _by(predictions, "fold", labels, rate_of)
+    return Rate(
+        mean=float(np.mean(of_seeds)),
+        interval_95=metrics.speaker_interval(counts, rate_of),
+        of_seeds=of_seeds,
+        fold_mean=float(np.mean(folds)),
+        fold_std=float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0,
+    )
 
 
-def _rates(
-    predictions: pd.DataFrame, keys: list[str], labels: Sequence[str], rate_of: Any
-) -> list[float]:
-    return [float(rate_of(confusion_of(group, labels))) for _, group in predictions.groupby(keys)]
+def _by(
+    predictions: pd.DataFrame, key: str, labels: Sequence[str], rate_of: metrics.RateOf
+) -> tuple[float, ...]:
+    groups = predictions.groupby(key)
+    return tuple(float(rate_of(confusion_of(group, labels))) for _, group in groups)
