@@ -27,7 +27,7 @@ from emotone.models import options_of
 from emotone.models.export import to_onnx
 from emotone.models.network import Network
 from emotone.reporting import card
-from emotone.training.datasets import Spectrograms
+from emotone.training.spectrograms import Spectrograms
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptation
