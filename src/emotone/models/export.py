@@ -22,7 +22,8 @@ from emotone.audio import Waveform
 from emotone.errors import ModelError
 from emotone.features import frame_mask
 from emotone.inference.runtime import onnxruntime
-from emotone.models.network import BLSTM, Network
+from emotone.models.layers import BLSTM
+from emotone.models.network import Network
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20
@@ -191,7 +192,7 @@ def _blstm_in_onnx(x, lengths, w, r, b):  # type: ignore[no-untyped-def]
 
 
 class _OnnxBLSTM(nn.Module):
-    """A :class:`emotone.models.network.BLSTM` as ONNX has it.
+    """A :class:`emotone.models.layers.BLSTM` as ONNX has it.
 
     PyTorch's exporter has ways of its own with an LSTM over sequences whose length varies, some of
     which are right for the length of the example only.
@@ -206,7 +207,7 @@ class _OnnxBLSTM(nn.Module):
         self.register_buffer("b", torch.stack([torch.cat(pair) for pair in biases]))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """See :class:`emotone.models.network.BLSTM` for shapes."""
+        """See :class:`emotone.models.layers.BLSTM` for shapes."""
         return cast(Tensor, torch.ops.emotone.blstm(x, lengths, self.w, self.r, self.b))
 
 
