@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from emotone.features import FeatureOptions
 from emotone.models.crnn import CRNN, CrnnOptions
 from emotone.models.layers import MaskedNormReLU
+from emotone.models.network import Network
 from emotone.models.summaries import SUMMARIES
 
 SMALL: dict[str, Any] = {
@@ -101,5 +103,9 @@ def test_sizes_that_make_no_sense_are_refused(options: dict[str, Any], message: 
 
 
 def test_pooling_away_all_mels_is_refused() -> None:
-    with pytest.raises(ValueError, match="no mel band is left"):
-        network(mel_pools=(4, 4))
+    options = CrnnOptions(**SMALL | {"mel_pools": (4, 4)})
+    options.check(FeatureOptions(mels=16))
+    with pytest.raises(ValueError, match="leave no mel band: 8 bands, pooled 16 times"):
+        options.check(FeatureOptions(mels=8))
+    with pytest.raises(ValueError, match="leave no mel band: 8 bands, pooled 16 times"):
+        Network(FeatureOptions(mels=8), options, ["anger", "neutral"])

@@ -4,6 +4,7 @@ After Meyer, Xu & Fingscheidt, "Improving Convolutional Recurrent Neural Network
 Emotion Recognition", SLT 2021. Its abstract fixes this topology; sizes are choices of ours.
 """
 
+import math
 from typing import Annotated, Literal, cast
 
 import torch
@@ -11,16 +12,17 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emotone.features import FeatureOptions
+from emotone.models.kinds import Backbone, NetworkKind
 from emotone.models.layers import BLSTM, MultiKernelConv
 from emotone.models.summaries import SUMMARIES, Summary
-from emotone.options import Options
 
 Positive = Annotated[int, Field(ge=1)]
 Width = Annotated[int, Field(ge=1, le=63)]
 
 
-class CrnnOptions(Options):
-    """Sizes of the network.
+class CrnnOptions(NetworkKind):
+    """Sizes of the CRNN.
 
     Attributes:
         kind: name of this kind of model.
@@ -69,8 +71,26 @@ class CrnnOptions(Options):
             )
         return self
 
+    @property
+    def title(self) -> str:
+        """Name for tables and model cards."""
+        return "CRNN"
 
-class CRNN(nn.Module):
+    def build(self, *, channels: int, mels: int, classes: int) -> "CRNN":
+        """Build the backbone; see :class:`CRNN`."""
+        return CRNN(self, channels=channels, mels=mels, classes=classes)
+
+    def check(self, features: FeatureOptions) -> None:
+        """Raise a :class:`ValueError` if pooling leaves no mel band."""
+        pooled = math.prod(self.mel_pools)
+        if pooled > features.mels:
+            raise ValueError(
+                f"model.mel_pools leave no mel band: {features.mels} bands, pooled {pooled} "
+                "times; pool less or use more features.mels"
+            )
+
+
+class CRNN(Backbone):
     """Features to one logit per emotion. Padding frames never change the answer.
 
     Args:
@@ -83,9 +103,6 @@ class CRNN(nn.Module):
         in: features ``(batch, channels, frames, mels)``, zero in padding; lengths ``(batch,)`` in
         frames.
         out: logits ``(batch, classes)``.
-
-    Raises:
-        ValueError: if pooling leaves no mel band.
     """
 
     def __init__(self, options: CrnnOptions, *, channels: int, mels: int, classes: int) -> None:
@@ -97,8 +114,6 @@ class CRNN(nn.Module):
         ):
             blocks.append(MultiKernelConv(channels, width, options.kernel_widths, stride, pool))
             channels, mels = width, mels // pool
-        if mels == 0:
-            raise ValueError("mel_pools: no mel band is left; pool less or use more mels")
         self.blocks = nn.ModuleList(blocks)
         self.dropout = nn.Dropout(options.dropout)
         self.lstm = BLSTM(channels * mels, options.lstm)

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from emotone.features import FeatureOptions, Features
-from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
-from emotone.models.crnn import CRNN, CrnnOptions
+from emotone.models.crnn import CRNN
 from emotone.models.crnn import CrnnOptions as ModelOptions
+from emotone.models.kinds import NetworkKind
 from emotone.models.summaries import SUMMARIES
 
 __all__ = ["CRNN", "SUMMARIES", "ModelOptions", "Network", "current_names", "multiply_adds"]
@@ -24,22 +24,18 @@ class Network(nn.Module):
         features: options of the front end.
         model: kind and sizes of the backbone.
         labels: the emotions in the order of the outputs.
+
+    Raises:
+        ValueError: if the backbone cannot be built for the features.
     """
 
-    def __init__(
-        self,
-        features: FeatureOptions,
-        model: CrnnOptions | Acrnn3dOptions,
-        labels: Sequence[str],
-    ) -> None:
+    def __init__(self, features: FeatureOptions, model: NetworkKind, labels: Sequence[str]) -> None:
         super().__init__()
+        model.check(features)
         self.labels = list(labels)
         self.features = Features(features)
-        sizes = {
-            "channels": features.channels, "mels": features.mels, "classes": len(self.labels)
-        }  # fmt: skip
-        self.backbone = (
-            CRNN(model, **sizes) if isinstance(model, CrnnOptions) else ACRNN3D(model, **sizes)
+        self.backbone = model.build(
+            channels=features.channels, mels=features.mels, classes=len(self.labels)
         )
         self.register_load_state_dict_pre_hook(_rename_in_place)  # type: ignore[no-untyped-call]
 
@@ -72,7 +68,10 @@ def _rename_in_place(_network: nn.Module, weights: dict[str, Tensor], *_others: 
 
 
 def multiply_adds(network: Network) -> int:
-    """Count the multiplications with weights per second of audio, front end left out."""
+    """Count the multiply-adds of the backbone per second of audio.
+
+    Counted are those of convolutions, linear layers and LSTMs; those of the front end are not.
+    """
     counts = []
 
     def convolution(module: nn.Conv2d, _inputs: Any, output: Tensor) -> None:
