@@ -159,7 +159,7 @@ def test_each_reader_keeps_the_contract(name: str, tmp_path: Path) -> None:
     assert (table["speaker"] != "").all()
     assert corpus.labels == sorted(set(table["emotion"]))
     pd.testing.assert_frame_equal(corpora.read(options).table, table)
-    options_class, _ = READERS[name]
+    options_class = READERS[name].options
     assert options_class.model_fields["name"].default == name
 
 
@@ -168,19 +168,19 @@ FOLDERS = [name for name in READERS if name not in ("synthetic", "table")]
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_root_that_does_not_exist_is_an_error(name: str, tmp_path: Path) -> None:
-    options_class, reader = READERS[name]
+    options_class, reader = READERS[name][:2]
     with pytest.raises(CorpusError, match=r"does not exist; corpus\.root must be the folder"):
-        reader(options_class(root=tmp_path / "gone"))
+        reader(options_class(name=name, root=tmp_path / "gone"))
     with pytest.raises(CorpusError, match=r"no root given; say where it lies with corpus\.root="):
-        reader(options_class())
+        reader(options_class(name=name))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_root_without_the_corpus_is_an_error(name: str, tmp_path: Path) -> None:
     write(tmp_path / "something.wav")
-    options_class, reader = READERS[name]
+    options_class, reader = READERS[name][:2]
     with pytest.raises(CorpusError, match=r"corpus\.root must be the folder (that holds|of) "):
-        reader(options_class(root=tmp_path))
+        reader(options_class(name=name, root=tmp_path))
 
 
 def test_a_folder_that_looks_right_is_named(tmp_path: Path) -> None:
@@ -487,12 +487,22 @@ def test_emobox_damaged_lists_are_named(tmp_path: Path) -> None:
         corpora.read(options.model_copy(update={"audio": None}))
 
 
+def test_emobox_needs_file_names_that_identify_speakers(tmp_path: Path) -> None:
+    options = small_emobox(tmp_path)
+    assert options.root is not None
+    for path in options.root.rglob("*.jsonl"):
+        path.write_text(path.read_text().replace('"dataset": "emodb"', '"dataset": "meld"'))
+    known = "cremad, emodb, ravdess, savee, tess, urdu"
+    with pytest.raises(CorpusError, match=f"names of 'meld' do not identify .* do are {known}$"):
+        corpora.read(options)
+
+
 @pytest.mark.parametrize(("name", "folds", "counts"), [("emodb", 5, 535), ("ravdess", 6, 1440)])
 def test_emoboxs_published_folds(name: str, folds: int, counts: int) -> None:
     root = real_corpus("emobox") / name
     corpus = corpora.read(EmoboxOptions(root=root, audio=real_corpus(name)))
-    options_class, reader = READERS[name]
-    ours = reader(options_class(root=real_corpus(name)))
+    options_class, reader = READERS[name][:2]
+    ours = reader(options_class(name=name, root=real_corpus(name)))
     assert len(corpus.table) == counts
     assert corpus.table["fold"].nunique() == folds
     for column in ("utterance", "emotion", "speaker", "sex"):

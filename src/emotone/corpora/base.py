@@ -55,14 +55,16 @@ AUDIO_SUFFIXES = frozenset(
 
 
 class CorpusOptions(Options):
-    """Which corpus, and where it lies. Every reader extends it with its own name and options.
+    """Options that all readers share. Each reader extends them with its own name and options.
 
     Attributes:
-        root: where it lies.
-        map: names of emotions to use instead, such as ``{calm: neutral}``; null leaves one out.
+        name: of the reader; each gives it as a literal.
+        root: root directory of the corpus.
+        map: new names of emotions, such as ``{calm: neutral}``; null leaves an emotion out.
         keep: the emotions to keep, after ``map``; empty for all.
     """
 
+    name: str
     root: Path | None = None
     map: dict[str, str | None] = Field(default_factory=dict)
     keep: tuple[str, ...] = ()

@@ -8,11 +8,10 @@ be one whose names tell them.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from emotone.corpora import cremad, emodb, ravdess, savee, tess, urdu
 from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
@@ -21,17 +20,10 @@ from emotone.corpora.base import (
     corpus_from_rows,
     existing_root,
 )
+from emotone.corpora.registry import readers
 from emotone.errors import CorpusError
 
 LAYOUT = "emodb.jsonl, label_map.json and fold_1, …"
-PARSERS: dict[str, Callable[[str], dict[str, str] | None]] = {
-    "cremad": cremad.parse,
-    "emodb": emodb.parse,
-    "ravdess": ravdess.parse,
-    "savee": savee.parse,
-    "tess": tess.parse,
-    "urdu": urdu.parse,
-}
 
 
 class EmoboxOptions(CorpusOptions):
@@ -124,11 +116,13 @@ def _folds(root: Path, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def _speaker(dataset: str, stem: str, source: Path) -> dict[str, str]:
-    if dataset not in PARSERS:
+    parsers = {name: reader.parse for name, reader in readers().items() if reader.parse is not None}
+    if dataset not in parsers:
         raise CorpusError(
-            f"emobox: the speakers of '{dataset}' cannot be told; known are {', '.join(PARSERS)}"
+            f"emobox: the file names of '{dataset}' do not identify speakers; corpora whose names "
+            f"do are {', '.join(parsers)}"
         )
-    row = PARSERS[dataset](stem)
+    row = parsers[dataset](stem)
     if not row:
         raise CorpusError(f"emobox: {source}: '{stem}' is not named as {dataset} names its files")
     return row
