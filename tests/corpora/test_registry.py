@@ -9,14 +9,23 @@ import pytest
 from emotone.corpora import registry
 from emotone.corpora.table import TableOptions
 
-OPTIONS = """
+OPTIONS = '''"""TOY, a corpus for tests.
+
+Licence: none
+Language: any
+Speakers: any
+Utterances: any
+Emotions: any
+Layout: any
+"""
+
 from typing import Literal
 from emotone.corpora.base import CorpusOptions
 from emotone.corpora.table import TableOptions
 
 class ToyOptions(CorpusOptions):
     name: Literal["toy"] = "toy"
-"""
+'''
 READ = """
 import pandas as pd
 from emotone.corpora.base import Corpus
@@ -56,6 +65,7 @@ def test_a_module_with_options_and_read_is_a_reader(make: Make) -> None:
     assert not isinstance(options, TableOptions)
     assert found["toy"].read(options).name == "toy"
     assert found["toy"].parse is None
+    assert found["toy"].info.title == "TOY, a corpus for tests"
 
 
 def test_a_reader_may_parse_file_names(make: Make) -> None:

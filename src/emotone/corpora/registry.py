@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from emotone.corpora.base import Corpus, CorpusOptions
+from emotone.corpora.info import CorpusInfo, corpus_info
 
 
 class Reader(NamedTuple):
@@ -15,14 +16,16 @@ class Reader(NamedTuple):
 
     Attributes:
         options: the class of its options.
-        read: reads the corpus that an instance of ``options`` describes.
+        read: reads the corpus that ``options`` describe.
         parse: what a file name says of its utterance, ``None`` for another corpus's name; the
             reader has none if file names do not identify emotion and speaker.
+        info: facts about the corpus, from the docstring of the module.
     """
 
     options: type[CorpusOptions]
     read: Callable[[Any], Corpus]
     parse: Callable[[str], dict[str, str] | None] | None
+    info: CorpusInfo
 
 
 @cache
@@ -37,6 +40,7 @@ def find(package: ModuleType) -> dict[str, Reader]:
     Raises:
         TypeError: if a module with an options class has no literal ``name`` or no ``read``, or two
             readers have the same name.
+        ValueError: if the docstring of a reader lacks a field; see :mod:`emotone.corpora.info`.
     """
     found: dict[str, Reader] = {}
     for entry in pkgutil.iter_modules(package.__path__):
@@ -51,7 +55,8 @@ def find(package: ModuleType) -> dict[str, Reader]:
             raise TypeError(f"{module.__name__}: another reader has the name '{name}'")
         if not callable(getattr(module, "read", None)):
             raise TypeError(f"{module.__name__}: define read(options), which returns a Corpus")
-        found[name] = Reader(options, module.read, getattr(module, "parse", None))
+        info = corpus_info(module.__name__)
+        found[name] = Reader(options, module.read, getattr(module, "parse", None), info)
     return found
 
 
