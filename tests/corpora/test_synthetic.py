@@ -13,6 +13,10 @@ from emotone.errors import CorpusError
 from emotone.evaluation import metrics
 
 
+def example(root: Path) -> SyntheticOptions:
+    return SyntheticOptions(root=root / "made", speakers=2, utterances=4)
+
+
 def test_same_seed_same_speech() -> None:
     np.testing.assert_array_equal(utterance(3, "anger", 1), utterance(3, "anger", 1))
     assert not np.array_equal(utterance(3, "anger", 1)[:1000], utterance(3, "anger", 2)[:1000])
