@@ -18,7 +18,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from emotone.cli import main
+from emotone.corpora import Corpus
 from emotone.corpora.audformat import AudformatOptions
+from emotone.corpora.emodb import EmodbOptions
+from emotone.corpora.ravdess import RavdessOptions
 from emotone.evaluation.results import Epoch, RunRecord
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.plan import Run
@@ -258,3 +261,27 @@ def full_iemocap(root: Path, *, smaller: int = 1) -> None:
     for path, text in lines.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(text) + "\n")
+
+
+EMODB_NAMES = ["03a01Fa", "03a01Wa", "08a02Nb", "16b10Td", "14a05Ac"]
+
+
+def small_emodb(root: Path) -> EmodbOptions:
+    for number, name in enumerate(EMODB_NAMES):
+        write(root / "wav" / f"{name}.{'wav' if number % 2 else 'flac'}")
+    return EmodbOptions(root=root)
+
+
+def small_ravdess(root: Path) -> RavdessOptions:
+    for name in ("03-01-06-01-02-01-12", "03-01-01-01-01-02-01", "03-01-08-02-01-01-02"):
+        write(root / f"Actor_{name[-2:]}" / f"{name}.wav")
+    return RavdessOptions(root=root)
+
+
+def rows(corpus: Corpus, *columns: str) -> dict[str, tuple[Any, ...]]:
+    """Columns of a corpus by utterance."""
+    table = corpus.table.set_index("utterance")
+    return {
+        str(name): tuple(row)
+        for name, row in zip(table.index, table[list(columns)].values, strict=True)
+    }

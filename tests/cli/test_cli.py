@@ -119,7 +119,7 @@ def test_corpus_prints_text_json_and_a_picture(
     facts = json.loads(done.stdout)
     assert facts["emotions"] == {"anger": 8}
     assert (
-        "8 utterances of neutral are left out, as corpus.map or corpus.keep ask"
+        "8 utterances of neutral are left out because of corpus.map or corpus.keep"
         in facts["problems"]
     )
 

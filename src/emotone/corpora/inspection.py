@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emotone import audio
-from emotone.corpora import Corpus
+from emotone.corpora.base import Corpus
 from emotone.errors import AudioError
 from emotone.inference import timeline as plot
 
