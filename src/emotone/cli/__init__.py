@@ -318,7 +318,9 @@ def corpus(
         found = inspection.inspect(read, advance=advance)
     show_inspection(found, as_json=json)
     if plot is not None:
-        inspection.draw(found, plot)
+        from emotone.reporting.plots import draw_inspection
+
+        draw_inspection(found, plot)
 
 
 @app.command()
