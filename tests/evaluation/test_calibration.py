@@ -29,8 +29,8 @@ def test_the_temperature_undoes_wrong_confidence(sharpness: float) -> None:
     assert found.error_after < 0.02
     if sharpness != 1:
         assert found.error_before > 0.08
-    assert found.sure_accuracy == pytest.approx(calibration.ACCURACY, abs=0.02)
-    assert 0 < found.sure < 1
+    assert found.confident_accuracy == pytest.approx(calibration.ACCURACY, abs=0.02)
+    assert 0 < found.confident < 1
 
 
 def test_the_error_is_counted_by_hand() -> None:
@@ -51,21 +51,48 @@ def test_the_threshold_is_the_lowest_that_is_right_often_enough() -> None:
     assert calibration.threshold(probabilities, np.ones(100, int)) == 1.0
 
 
-def test_only_results_of_the_same_network_for_new_speakers_calibrate(
-    make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    values = {
-        "corpus": {"name": "table", "root": str(make_table())},
-        "protocol": {"validation_speakers": 0},
-        **TINY,
-    }
-    config = ExperimentConfig.model_validate(values)
-    crossval(config, tmp_path / "out", Recorder())
-    found = calibration.calibrate(tmp_path / "out", config, ["anger", "neutral"])
-    assert (found.utterances, found.speakers) == (16, 4)
-    assert found.temperature > 0
-    other = ExperimentConfig.model_validate(values | {"model": {"lstm": 5}})
-    with pytest.raises(UsageError, match=r"of another network: model\."):
-        calibration.calibrate(tmp_path / "out", other, ["anger", "neutral"])
-    with pytest.raises(UsageError, match="holds no finished results"):
-        calibration.calibrate(tmp_path, config, ["anger", "neutral"])
+def test_a_folds_own_answers_never_fit_its_temperature() -> None:
+    # answers that are not exchangeable: one fold is overconfident, the other underconfident
+    over, one = answers(4000, 3.0, seed=1)
+    under, other = answers(4000, 0.5, seed=2)
+    found = calibration.fit(
+        np.concatenate([over, under]), np.concatenate([one, other]), np.repeat([0, 1], 4000), 2
+    )
+    # scaled with the temperature of the other fold, each becomes worse than it was
+    swapped = [calibration.softened(over, 0.5), calibration.softened(under, 3.0)]
+    expected = calibration.calibration_error(np.concatenate(swapped), np.concatenate([one, other]))
+    assert found.error_after == pytest.approx(expected, abs=0.01)
+    assert found.error_after > found.error_before
+    assert 0.5 < found.temperature < 3  # that of all answers, for use
+
+
+def test_a_folds_own_answers_never_set_its_threshold() -> None:
+    # whatever the first fold answers is right, and nothing of the second
+    probabilities = np.tile([0.9, 0.1], (100, 1))
+    targets = np.repeat([0, 1], 50)
+    found = calibration.fit(probabilities, targets, targets, 2)
+    # so no threshold makes the first confident, and any makes the second
+    assert found.confident == 0.5
+    assert found.confident_accuracy == 0.0
+
+
+def test_results_that_do_not_hold_for_new_speakers_do_not_calibrate(tmp_path: Path) -> None:
+    labels = ["anger", "calm"]
+    table = pd.DataFrame(
+        {
+            "utterance": [f"u{n}" for n in range(40)], "fold": ["1", "2"] * 20, "seed": 0,
+            "speaker": ["a", "b"] * 20, "truth": labels * 20, "prediction": labels * 20,
+            "p_anger": [0.8, 0.3] * 20, "p_calm": [0.2, 0.7] * 20,
+        }
+    )  # fmt: skip
+    folder = ResultsFolder(tmp_path)
+    with pytest.raises(UsageError, match="holds no finished experiment"):
+        calibration.calibrate(folder, labels)
+    folder.write_predictions(table)
+    folder.write_results(made_results(table, labels))
+    found = calibration.calibrate(folder, labels)
+    assert (found.utterances, found.speakers) == (40, 2)
+    for change in ({"transductive": True}, {"speaker_dependent": True}):
+        folder.write_results(made_results(table, labels, **change))
+        with pytest.raises(UsageError, match="do not hold for new speakers"):
+            calibration.calibrate(folder, labels)

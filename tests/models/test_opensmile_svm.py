@@ -36,9 +36,9 @@ def test_it_runs_through_the_same_folds_and_report(
     pytest.importorskip("opensmile")
     asked = config(make_table(), model=SVM)
     results = crossval(asked, tmp_path / "out", Recorder())
-    assert [run["C"] in (0.01, 1.0) for run in results["runs"]] == [True, True]
-    assert results["parameters"] == 2 * 89
-    assert results["multiply_adds_per_s"] is None
+    assert [run.choices["C"] in (0.01, 1.0) for run in results.runs] == [True, True]
+    assert results.system.parameters == 2 * 89
+    assert results.system.multiply_adds_per_s is None
 
 
 @pytest.mark.parametrize("validates", [range(60, 90), ()])
