@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from emotone.cli import main
+from emotone.corpora import Corpus
 from emotone.corpora.audformat import AudformatOptions
+from emotone.corpora.emodb import EmodbOptions
+from emotone.corpora.ravdess import RavdessOptions
+from emotone.evaluation.results import Epoch, RunRecord
 from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.runs import Run
+from emotone.experiments.plan import Run
 from emotone.experiments.shipping import train
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -36,6 +41,23 @@ TINY: dict[str, Any] = {
         "hidden": 4,
     },
     "training": {"epochs": 3, "batch": 4},
+}
+
+
+ABLATION: dict[str, Any] = {
+    "base": {
+        "protocol": {"name": "kfold", "folds": 2},
+        "seeds": [0, 1],
+        "runtime": {"jobs": 2},
+        **TINY,
+    },
+    "ingredients": {"summary": {"model.summary": "mean"}, "deltas": {"features.deltas": 2}},
+    "variants": {
+        "baseline": [],
+        "baseline + summary": ["summary"],
+        "both": ["summary", "deltas", {"training.epochs": 2, "seeds": [0]}],
+    },
+    "references": ["baseline"],
 }
 
 
@@ -104,22 +126,26 @@ class Recorder:
 
     def __init__(self) -> None:
         self.runs: list[str] = []
-        self.epochs: list[str] = []
+        self.epochs_of: dict[str, int] = {}
+        self.failures: list[str] = []
         self.left = -1
 
     def corpus(self, corpus: Any, folds: Any) -> None: ...
 
     def reading(self, done: int, total: int) -> None: ...
 
-    def start(self, missing: Any, finished: int, jobs: int) -> None:
+    def start(self, missing: Any, finished: int, slots: int) -> None:
         self.left = len(missing)
 
-    def epoch(self, run: Run, history: Any, speed: Any) -> None:
-        assert speed.utterances > 0
-        self.epochs.append(run.name)
+    def epochs(self, run: Run, history: Sequence[Epoch]) -> None:
+        assert len(history) >= self.epochs_of.get(run.name, 0)
+        self.epochs_of[run.name] = len(history)
 
-    def finished(self, run: Run, result: dict[str, Any]) -> None:
+    def finished(self, run: Run, record: RunRecord) -> None:
         self.runs.append(run.name)
+
+    def failed(self, run: Run, error: Exception) -> None:
+        self.failures.append(run.name)
 
 
 def values(table: Path, **changes: Any) -> dict[str, Any]:
@@ -235,3 +261,27 @@ def full_iemocap(root: Path, *, smaller: int = 1) -> None:
     for path, text in lines.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(text) + "\n")
+
+
+EMODB_NAMES = ["03a01Fa", "03a01Wa", "08a02Nb", "16b10Td", "14a05Ac"]
+
+
+def small_emodb(root: Path) -> EmodbOptions:
+    for number, name in enumerate(EMODB_NAMES):
+        write(root / "wav" / f"{name}.{'wav' if number % 2 else 'flac'}")
+    return EmodbOptions(root=root)
+
+
+def small_ravdess(root: Path) -> RavdessOptions:
+    for name in ("03-01-06-01-02-01-12", "03-01-01-01-01-02-01", "03-01-08-02-01-01-02"):
+        write(root / f"Actor_{name[-2:]}" / f"{name}.wav")
+    return RavdessOptions(root=root)
+
+
+def rows(corpus: Corpus, *columns: str) -> dict[str, tuple[Any, ...]]:
+    """Columns of a corpus by utterance."""
+    table = corpus.table.set_index("utterance")
+    return {
+        str(name): tuple(row)
+        for name, row in zip(table.index, table[list(columns)].values, strict=True)
+    }

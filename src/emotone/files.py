@@ -1,13 +1,16 @@
-"""Files that are either whole or not there."""
+"""Atomic file writes, and how pictures are written."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from emotone.errors import StorageError
+from emotone.errors import StorageError, UsageError
 
 TEMPORARY = ".emotone-tmp"  # end of the names of files that are being written
+PICTURES = (".png", ".svg", ".pdf")
+PICTURE_DPI = 110
 
 
 @contextmanager
@@ -43,6 +46,22 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_picture_name(path: Path) -> None:
+    """Raise a :class:`UsageError` unless the suffix of ``path`` is that of an image format."""
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"--plot: expected a name ending in {', '.join(PICTURES)}, got {path}")
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Write a Matplotlib figure in the image format of the suffix of ``path``.
+
+    Raises:
+        StorageError: see :func:`replacing`.
+    """
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=PICTURE_DPI)
 
 
 @contextmanager

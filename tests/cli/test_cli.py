@@ -113,13 +113,13 @@ def test_corpus_prints_text_json_and_a_picture(
     done = emotone("corpus", "table", table, "--plot", tmp_path / "p.png")
     assert done.returncode == 0, done.stderr
     assert "16 utterances, 4 speakers" in done.stdout
-    assert "problem: the sex of 4 of 4 speakers is not known" in done.stdout
+    assert "problem: the sex of 4 of 4 speakers is unknown" in done.stdout
     assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
     done = emotone("corpus", "table", table, "keep=[anger]", "--json")
     facts = json.loads(done.stdout)
     assert facts["emotions"] == {"anger": 8}
     assert (
-        "8 utterances of neutral are left out, as corpus.map or corpus.keep ask"
+        "8 utterances of neutral are left out because of corpus.map or corpus.keep"
         in facts["problems"]
     )
 

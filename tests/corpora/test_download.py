@@ -53,5 +53,5 @@ def test_without_a_network_it_says_so(tmp_path: Path, monkeypatch: pytest.Monkey
     # a host that never answers, at an address of this machine
     nowhere = audb.Repository("public", "127.0.0.1:9", "s3")
     monkeypatch.setattr(audb.config, "REPOSITORIES", [nowhere])
-    with pytest.raises(CorpusError, match=r"cannot load from public .*check the network"):
+    with pytest.raises(CorpusError, match=r"cannot download from public .*check the network"):
         download("emodb", tmp_path / "out")

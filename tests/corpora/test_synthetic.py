@@ -13,6 +13,10 @@ from emotone.errors import CorpusError
 from emotone.evaluation import metrics
 
 
+def example(root: Path) -> SyntheticOptions:
+    return SyntheticOptions(root=root / "made", speakers=2, utterances=4)
+
+
 def test_same_seed_same_speech() -> None:
     np.testing.assert_array_equal(utterance(3, "anger", 1), utterance(3, "anger", 1))
     assert not np.array_equal(utterance(3, "anger", 1)[:1000], utterance(3, "anger", 2)[:1000])
@@ -76,12 +80,12 @@ def test_energy_alone_does_not_tell_the_emotions(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    with pytest.raises(CorpusError, match="holds something else than this synthetic corpus"):
+    with pytest.raises(CorpusError, match="does not hold this synthetic corpus"):
         corpora.read(SyntheticOptions(root=tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
     small = SyntheticOptions(root=tmp_path / "made", speakers=2, utterances=4)
     corpora.read(small)
-    with pytest.raises(CorpusError, match="give an empty place"):
+    with pytest.raises(CorpusError, match=r"set corpus\.root to another folder"):
         corpora.read(small.model_copy(update={"seed": 1}))
 
 

@@ -12,8 +12,8 @@ import soundfile
 
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.experiments.cluster import FailedError, connected
-from emotone.experiments.overrides import PRESETS
 from emotone.experiments.crossval import crossval
+from emotone.experiments.overrides import PRESETS
 from emotone.inference import jobs
 from emotone.inference.recognizer import Prediction, Recognizer
 from tests.helpers import Recorder, config, emotone, one_line, voice

@@ -276,7 +276,7 @@ def serve(
 def demo(overrides: Overrides = None, *, out: Out = Path("out/demo")) -> None:
     """Cross-validate on synthetic speech that emotone makes itself; no data needed."""
     from emotone.experiments.config import load
-from emotone.experiments.overrides import PRESETS
+    from emotone.experiments.overrides import PRESETS
 
     _crossval(load(PRESETS / "demo.yaml", overrides or []), out)
 
@@ -318,7 +318,9 @@ def corpus(
         found = inspection.inspect(read, advance=advance)
     show_inspection(found, as_json=json)
     if plot is not None:
-        inspection.draw(found, plot)
+        from emotone.reporting.corpus_plot import draw_inspection
+
+        draw_inspection(found, plot)
 
 
 @app.command()

@@ -1,4 +1,6 @@
-"""Synthetic speech of our own: a corpus to try everything on, without data. It is not real speech.
+"""Synthetic speech that emotone makes itself.
+
+A corpus to try everything on without data. It is not real speech.
 
 A source–filter synthesiser (Fant, "Acoustic Theory of Speech Production", 1960) speaks nonsense
 syllables: a train of Rosenberg pulses (Rosenberg, JASA 49, 1971) with jitter and breath, tilted by
@@ -6,12 +8,19 @@ a one-pole low-pass filter, through four resonators at the formants of five vowe
 Barney, JASA 24, 1952), with bursts of noise for consonants. Each speaker has a pitch, a vocal tract
 length, a rate and a voice.
 
-Emotions change the voice as reviewed by Banse & Scherer (J. Pers. Soc. Psychol. 70, 1996), Juslin &
-Laukka (Psychol. Bull. 129, 2003) and Burkhardt & Sendlmeier (ISCA workshop 2000): anger is loud,
-tense, fast, with abrupt onsets; happiness is high, of wide range and with spread lips, which raises
-formants; sadness is low, narrow, slow, soft and breathy. The directions are theirs; the sizes are
-ours, chosen so that energy alone does not tell the emotions apart and a network learns them in
-minutes. Scores on this corpus say nothing about real speech.
+Emotions change the voice as in the reviews by Banse & Scherer (J. Pers. Soc. Psychol. 70, 1996),
+Juslin & Laukka (Psychol. Bull. 129, 2003) and Burkhardt & Sendlmeier (ISCA workshop 2000): anger is
+loud, tense and fast, with abrupt onsets; happiness is high, of wide range and with spread lips,
+which raises formants; sadness is low, narrow, slow, soft and breathy. The directions of these
+changes are from the literature. Their sizes are our choice: energy alone does not separate the
+emotions, and a network learns them in minutes. Scores on this corpus say nothing about real speech.
+
+Licence: MIT, as emotone
+Language: any
+Speakers: any
+Utterances: any
+Emotions: anger, happiness, neutral, sadness
+Layout: files that emotone writes itself
 """
 
 import hashlib
@@ -32,7 +41,7 @@ from emotone.audio import SAMPLE_RATE
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows
 from emotone.errors import CorpusError, StorageError
 
-GENERATION = 1  # raised when the synthesis changes, so that old files are not taken for new ones
+GENERATION = 1  # increase it when the synthesis changes, so that old files are not reused
 DESCRIPTION = "synthetic.json"
 EMOTIONS = ("anger", "happiness", "neutral", "sadness")
 FORMANTS_HZ = {
@@ -43,18 +52,18 @@ FORMANTS_HZ = {
     "u": (300, 870, 2240, 3300),
 }
 BANDWIDTHS_HZ = (70, 100, 140, 200)
-LOUDEST = 0.95  # no utterance clips
+PEAK_LIMIT = 0.95  # of full scale; no utterance clips
 JITTER = 0.01  # relative change of pitch
-JITTER_STEP = 80  # samples
+JITTER_STEP = 80  # samples between two values of the jitter
 
 
 class SyntheticOptions(CorpusOptions):
-    """Synthetic speech; ``root`` is the folder for its files, by default one in the user's cache.
+    """Synthetic speech; ``root`` is the folder for its files, by default in the user's cache.
 
     Attributes:
         speakers: number of speakers, half of them with a female voice.
         utterances: utterances of each speaker, spread over the four emotions.
-        seed: same seed, same speech.
+        seed: the same seed gives the same speech.
     """
 
     name: Literal["synthetic"] = "synthetic"
@@ -119,8 +128,8 @@ def read(options: SyntheticOptions) -> Corpus:
         found = None
     if found != description:
         raise CorpusError(
-            f"synthetic: {root} holds something else than this synthetic corpus; "
-            "give an empty place with corpus.root=FOLDER, or remove the folder"
+            f"synthetic: {root} does not hold this synthetic corpus; set corpus.root to another "
+            "folder, or remove this one"
         )
     rows = [
         {
@@ -175,7 +184,7 @@ def utterance(speaker: int, emotion: str, take: int, *, seed: int = 0) -> NDArra
     speech = np.concatenate(parts)
     speech = 0.03 * level * speech + rng.normal(0, 2e-4, len(speech))
     peak = np.abs(speech).max()
-    return np.asarray(speech / max(peak / LOUDEST, 1), np.float32)
+    return np.asarray(speech / max(peak / PEAK_LIMIT, 1), np.float32)
 
 
 def _voice(speaker: int, seed: int) -> Voice:
@@ -215,7 +224,7 @@ def _source(
 def _recursive(
     numerator: list[float], denominator: list[float], signal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    from scipy.signal import lfilter  # slow to load, and only this corpus needs it
+    from scipy.signal import lfilter  # slow to import, and only this corpus needs it
 
     return np.asarray(lfilter(numerator, denominator, signal))
 
@@ -265,8 +274,8 @@ def _write(root: Path, options: SyntheticOptions, description: dict[str, object]
         if (root / DESCRIPTION).is_file():
             return  # another process was faster
         raise StorageError(
-            f"synthetic: cannot write to {root}: {error}; free some space or give another place "
-            "with corpus.root=FOLDER"
+            f"synthetic: cannot write to {root}: {error}; free some space or set corpus.root to "
+            "another folder"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -23,7 +23,7 @@ from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
 from emotone.options import nearest
-from emotone.training.datasets import delete_cache
+from emotone.training.spectrograms import delete_cache
 
 SECONDS_PER_HOUR = 3600
 

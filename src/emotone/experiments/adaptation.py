@@ -11,7 +11,7 @@ from emotone.experiments.plan import Observer
 from emotone.experiments.shipping import COMPARISON, train
 from emotone.experiments.variants import Ablation
 from emotone.inference import model_folder
-from emotone.models import options_of
+from emotone.models.registry import options_of
 
 SCRATCH, ADAPTED = "from scratch", "adapted"
 

@@ -7,8 +7,9 @@ import yaml
 
 from emotone.errors import UsageError
 from emotone.evaluation.results_folder import ResultsFolder
-from emotone.experiments.config import ExperimentConfig, options_of
+from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
+from emotone.models.registry import options_of
 
 SHOWN = 3  # differences
 OF_A_NETWORK = ("corpus", "features", "model", "training", "pretraining")

@@ -22,7 +22,7 @@ from emotone.evaluation.folds import ProtocolOptions
 from emotone.experiments.overrides import read_yaml, set_option
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
-from emotone.models import MODEL_KINDS, AnyModelOptions
+from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.options import Options, nearest
 from emotone.training.loop import TrainingOptions
@@ -117,9 +117,10 @@ class ExperimentConfig(Options):
 
     @model_validator(mode="after")
     def _model_fits(self) -> "ExperimentConfig":
-        if self.pretraining is not None and not self.model.is_network:
+        if self.model.is_network:
+            self.model.check(self.features)
+        elif self.pretraining is not None:
             raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
-        self.model.check(self.features)
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -194,7 +195,7 @@ def _explain(error: ValidationError) -> str:
         place = location.index("corpus") + 1
         number = location.pop(place)
         if len(location) > place and location[place] in READERS:
-            corpus_class = READERS[location.pop(place)][0]
+            corpus_class = READERS[location.pop(place)].options
         which = [number] if number != "0" else []
         name = ".".join([*location[:place], *which, *location[place:]])
     if first["type"] == "extra_forbidden":

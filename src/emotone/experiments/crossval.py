@@ -22,7 +22,7 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.execution import run_all
 from emotone.experiments.learners import read_data
 from emotone.experiments.plan import Experiment, Observer, Run
-from emotone.training.datasets import delete_cache
+from emotone.training.spectrograms import delete_cache
 
 VERSIONS = ("emotone", "torch", "lightning-fabric", "numpy", "soundfile", "soxr", "audmetric")
 

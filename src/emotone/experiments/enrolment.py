@@ -7,7 +7,7 @@ from emotone.evaluation.scoring import predictions_table
 from emotone.experiments.plan import Run
 from emotone.models.network import Network
 from emotone.training import loop as training
-from emotone.training.datasets import Spectrograms
+from emotone.training.spectrograms import Spectrograms
 
 COUNTS = (0, 3, 10, 25)  # utterances of the test speaker that are known
 DRAWS = 5

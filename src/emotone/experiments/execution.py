@@ -24,8 +24,9 @@ from emotone.experiments.config import RuntimeOptions
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.running import do
 from emotone.inference.execution import Executor, ProcessExecutor
-from emotone.training import loop as training
-from emotone.training.datasets import Spectrograms
+from emotone.training.checkpoint import saved_history
+from emotone.training.hardware import keep_memory
+from emotone.training.spectrograms import Spectrograms
 
 POLL_S = 0.2
 
@@ -104,7 +105,7 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
 
 def _report_epochs(run: Run, observer: Observer) -> None:
     """Report the epochs that a run's checkpoint says are done."""
-    history = training.saved_history(run.folder.checkpoint)
+    history = saved_history(run.folder.checkpoint)
     if history:
         observer.epochs(run, history)
 
@@ -131,7 +132,7 @@ def _calls(runtime: RuntimeOptions) -> Iterator[_Calls]:
             context=_context(),
             max_tasks=1,
             initializer=_start,
-            arguments=(runtime.threads,),
+            initial_arguments=(runtime.threads,),
         )
         try:
             yield _CallsHere(executor)
@@ -194,7 +195,7 @@ def _context() -> Any:
 def _start(threads: int) -> None:
     """Prepare a process for a run."""
     torch.set_num_threads(threads)
-    training.keep_memory()
+    keep_memory()
 
 
 def _do_here(run: Run, initial: Path | None) -> None:

@@ -1,39 +1,169 @@
 """The two families of model in an experiment: networks that are trained, estimators that fit.
 
-What a model sees of a corpus, and how it is fitted on the training utterances of a fold.
+What a model sees of a corpus, and how it is fitted to the training utterances of a fold. This is
+the one place that tells the families apart.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotone.corpora import Corpus
 from emotone.evaluation.folds import Fold
-from emotone.evaluation.results import Epoch, RunRecord
+from emotone.evaluation.results import RunRecord
 from emotone.experiments.config import ExperimentConfig
+from emotone.files import replacing
+from emotone.models.kinds import EstimatorKind, Vectors
 from emotone.models.network import Network, multiply_adds
-from emotone.training import loop as training
-from emotone.training.datasets import Spectrograms, spectrograms
+from emotone.training import loop
+from emotone.training.evaluation import posteriors
+from emotone.training.hardware import usable_precision
+from emotone.training.spectrograms import (
+    Spectrograms,
+    fingerprint,
+    of_each_utterance,
+    spectrograms,
+)
 
-Data = Spectrograms | Any
+Data = Spectrograms | Vectors
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A model that was fitted on a fold.
+class FittedModel:
+    """A model that was fitted to a fold.
 
     Attributes:
-        record: how that went.
-        probabilities: of utterances, given by their numbers in the corpus; shape
-            ``(utterances, labels)``.
-        network: the network, for models that are one.
+        record: how the fit went.
+        probabilities: maps numbers of utterances to probabilities ``(utterances, labels)``.
+        network: the network; ``None`` for estimators.
     """
 
     record: RunRecord
     probabilities: Callable[[Sequence[int]], NDArray[np.float32]]
     network: Network | None = None
+
+
+def read_data(
+    config: ExperimentConfig, corpus: Corpus, cache: Path, advance: Callable[[], None]
+) -> Data:
+    """Compute what the model sees of a corpus, or find it in the cache.
+
+    Args:
+        config: of the experiment.
+        corpus: whose audio to read.
+        cache: folder of what was computed before.
+        advance: called once per utterance.
+
+    Raises:
+        CorpusError: if audio is missing, damaged, silent or too short; names the files.
+        UsageError: if a package that the model needs is not installed.
+        StorageError: if the cache cannot be written.
+    """
+    threads = config.runtime.processes
+    if config.model.is_network:
+        return spectrograms(corpus, config.features, cache, threads=threads, advance=advance)
+    return _vectors(corpus, config.model, cache, threads=threads, advance=advance)
+
+
+def fit(
+    config: ExperimentConfig,
+    data: Data,
+    fold: Fold,
+    seed: int,
+    initial: Path | None,
+    checkpoint: Path,
+) -> FittedModel:
+    """Fit the model to the training utterances of a fold; test utterances are not looked at.
+
+    Args:
+        config: of the experiment.
+        data: from :func:`read_data`.
+        fold: whose training and validation utterances are used.
+        seed: of all that is random.
+        initial: weights that a network starts from.
+        checkpoint: file that keeps the state of a training after each epoch.
+    """
+    if isinstance(data, Spectrograms):
+        return _trained(config, data, fold, seed, initial, checkpoint)
+    assert not config.model.is_network
+    start = time.perf_counter()
+    fitted = config.model.fit(data, fold.training, fold.validation)
+    record = RunRecord(
+        fold=fold.name,
+        seed=seed,
+        seconds=time.perf_counter() - start,
+        parameters=fitted.parameters,
+        multiply_adds_per_s=fitted.multiply_adds_per_s,
+        validation_uar=fitted.validation_uar,
+        choices=fitted.record,
+    )
+    return FittedModel(record, fitted.probabilities)
+
+
+def _trained(
+    config: ExperimentConfig,
+    data: Spectrograms,
+    fold: Fold,
+    seed: int,
+    initial: Path | None,
+    checkpoint: Path,
+) -> FittedModel:
+    assert config.model.is_network
+    network, history = loop.fit(
+        data,
+        fold.training,
+        fold.validation,
+        features=config.features,
+        model=config.model,
+        options=config.training,
+        seed=seed,
+        device=config.runtime.device,
+        initial=initial,
+        checkpoint=checkpoint,
+    )
+    kept = history.kept_epoch(config.training.tolerance)
+    record = RunRecord(
+        fold=fold.name,
+        seed=seed,
+        seconds=sum(epoch.seconds for epoch in history.epochs),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        multiply_adds_per_s=multiply_adds(network),
+        validation_uar=history.epochs[kept].validation_uar,
+        history=tuple(history.epochs),
+        kept_epoch=kept + 1,
+        choices={"precision": usable_precision(config.training.precision, config.runtime.device)},
+    )
+    return FittedModel(
+        record, lambda utterances: posteriors(network, data, utterances, config.training), network
+    )
+
+
+def epoch_cost(config: ExperimentConfig, data: Data, labels: Sequence[str]) -> float:
+    """Multiply-adds of an epoch over a whole corpus, to compare experiments by; 0 if unknown."""
+    if not config.model.is_network or not isinstance(data, Spectrograms):
+        return 0.0
+    network = Network(config.features, config.model, labels)
+    return multiply_adds(network) * data.seconds(config.training.segment_s)
+
+
+def _vectors(
+    corpus: Corpus,
+    kind: EstimatorKind,
+    cache: Path,
+    *,
+    threads: int,
+    advance: Callable[[], None],
+) -> Vectors:
+    path = cache / f"{fingerprint(corpus, kind.inputs)}.npy"
+    if not path.is_file():
+        with ThreadPoolExecutor(threads) as pool:
+            rows = of_each_utterance(corpus, kind.extract, pool, advance)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.stack(rows))
+    targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])
+    return Vectors(np.load(path), targets, corpus.table["speaker"].to_numpy(), corpus.labels)

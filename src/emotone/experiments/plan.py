@@ -47,7 +47,7 @@ class Experiment:
     def epoch_cost(self) -> float:
         """Multiply-adds for all audio of the corpus, to compare experiments by."""
         assert self.data is not None
-        return epoch_cost(self.config, self.data)
+        return epoch_cost(self.config, self.data, self.corpus.labels)
 
     @property
     def pretrained_on(self) -> str | None:

@@ -23,11 +23,11 @@ from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
-from emotone.models import options_of
+from emotone.models.registry import options_of
 from emotone.models.export import to_onnx
 from emotone.models.network import Network
 from emotone.reporting import card
-from emotone.training.datasets import Spectrograms
+from emotone.training.spectrograms import Spectrograms
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptation
@@ -87,10 +87,15 @@ def train(
             values,
             to_onnx(network, _examples(corpus)),
             save(network.state_dict()),
-            card.render(out.name, values, card.rows_of(calibrate) if calibrate else []),
+            card.render(out.name, values, _evaluated(calibrate)),
         )
         shutil.rmtree(work.path, ignore_errors=True)
     return out
+
+
+def _evaluated(calibrate: Path | None) -> list[card.EvaluationRow]:
+    """Rows of the model card."""
+    return [] if calibrate is None else card.evaluation_rows(ResultsFolder(calibrate).results())
 
 
 def _calibration(results: Path, config: ExperimentConfig, corpus: Corpus) -> Calibration:
