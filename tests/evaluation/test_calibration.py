@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +5,16 @@ import pytest
 
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
-from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.crossval import crossval
-from tests.helpers import TINY, Recorder
+from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.results import Results
+from emotone.evaluation.results_folder import ResultsFolder
+from tests.made_results import (
+    LABELS,
+    made_predictions,
+    made_results,
+    made_setting,
+    made_system,
+)
 
 
 def answers(count: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -76,23 +82,40 @@ def test_a_folds_own_answers_never_set_its_threshold() -> None:
     assert found.confident_accuracy == 0.0
 
 
-def test_results_that_do_not_hold_for_new_speakers_do_not_calibrate(tmp_path: Path) -> None:
-    labels = ["anger", "calm"]
-    table = pd.DataFrame(
-        {
-            "utterance": [f"u{n}" for n in range(40)], "fold": ["1", "2"] * 20, "seed": 0,
-            "speaker": ["a", "b"] * 20, "truth": labels * 20, "prediction": labels * 20,
-            "p_anger": [0.8, 0.3] * 20, "p_calm": [0.2, 0.7] * 20,
-        }
-    )  # fmt: skip
+def test_it_is_fitted_on_the_predictions_of_a_cross_validation(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
-    with pytest.raises(UsageError, match="holds no finished experiment"):
-        calibration.calibrate(folder, labels)
+    rng = np.random.default_rng(0)
+    table = made_predictions(seeds=2)
+    columns = [f"p_{label}" for label in LABELS]
+    table[columns] = rng.dirichlet(np.ones(3), len(table))
     folder.write_predictions(table)
-    folder.write_results(made_results(table, labels))
-    found = calibration.calibrate(folder, labels)
-    assert (found.utterances, found.speakers) == (40, 2)
-    for change in ({"transductive": True}, {"speaker_dependent": True}):
-        folder.write_results(made_results(table, labels, **change))
-        with pytest.raises(UsageError, match="do not hold for new speakers"):
-            calibration.calibrate(folder, labels)
+    folder.write_results(made_results(seeds=2))
+    found = calibration.calibrate(folder, LABELS)
+    targets = np.array([LABELS.index(label) for label in table["truth"]])
+    probabilities = table[columns].to_numpy()
+    assert found == calibration.fit(probabilities, targets, table["fold"].to_numpy(), 6)
+    assert (found.utterances, found.speakers) == (240, 6)
+    assert found.as_dict()["confident"] == round(found.confident, 4)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        made_results(system=made_system(transductive=True)),
+        made_results(
+            setting=made_setting(
+                protocol=ProtocolOptions(name="fold_column", speaker_dependent=True)
+            )
+        ),
+    ],
+)
+def test_only_results_for_new_speakers_calibrate(tmp_path: Path, results: Results) -> None:
+    folder = ResultsFolder(tmp_path)
+    folder.write_results(results)
+    with pytest.raises(UsageError, match="do not hold for new speakers"):
+        calibration.calibrate(folder, LABELS)
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no finished experiment"):
+        calibration.calibrate(ResultsFolder(tmp_path), LABELS)

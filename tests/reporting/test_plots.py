@@ -1,45 +1,98 @@
-from collections.abc import Callable
-from pathlib import Path
+import re
+from dataclasses import replace
 
-import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
-from emotone import corpora
-from emotone.corpora.inspection import Inspection, inspect
-from emotone.corpora.table import TableOptions
-from emotone.errors import UsageError
-from emotone.reporting.plots import LISTED_SPEAKERS, draw_inspection
-
-
-def inspected(table: Path) -> Inspection:
-    return inspect(corpora.read(TableOptions(root=table)))
+from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.results import EnrolmentPoint, Epoch, Results
+from emotone.reporting import plots
+from tests.made_results import made_ablation, made_results
 
 
-@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-def test_a_corpus_is_drawn_in_each_format(
-    make_table: Callable[..., Path], tmp_path: Path, suffix: str
-) -> None:
-    path = tmp_path / f"picture.{suffix}"
-    draw_inspection(inspected(make_table()), path)
-    head = path.read_bytes()[:8]
-    assert head.startswith({"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[suffix])
+def test_figures_are_drawn_in_the_order_they_are_registered() -> None:
+    figures: plots.Figures[Results] = plots.Figures()
+
+    @figures.figure("Second place", beside="a table")
+    def first(results: Results) -> plots.Drawing:
+        figure = Figure()
+        figure.text(0, 0, results.setting.corpus)
+        return plots.Drawing([figure, figure], "caption of it")
+
+    @figures.figure("Nothing to draw")
+    def second(results: Results) -> None:
+        return None
+
+    (section,) = figures.sections(made_results())
+    assert (section.title, section.beside) == ("Second place", "a table")
+    assert section.caption == "caption of it"
+    assert [svg[:4] for svg in section.svgs] == ["<svg"] * 2
+    assert "made &lt;up&gt;" in section.svgs[0]
 
 
-@pytest.mark.parametrize(("speakers", "listed"), [(3, True), (LISTED_SPEAKERS + 1, False)])
-def test_few_speakers_are_listed_and_many_are_not(
-    make_table: Callable[..., Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    speakers: int,
-    listed: bool,
-) -> None:
-    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")  # text stays text
-    path = tmp_path / "picture.svg"
-    draw_inspection(inspected(make_table(speakers=speakers, takes=1)), path)
-    assert (">s2</text>" in path.read_text()) is listed
-    assert f"{speakers} speakers" in path.read_text()
+def test_the_same_results_give_the_same_pictures() -> None:
+    one, other = (list(plots.EXPERIMENT.sections(made_results())) for _ in range(2))
+    assert one == other
 
 
-def test_other_suffixes_are_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected a name ending in \.png, \.svg, \.pdf"):
-        draw_inspection(inspected(make_table()), tmp_path / "picture.txt")
+def test_learning_curves_show_losses_and_validation() -> None:
+    results = made_results()
+    drawing = plots.learning_curves(results)
+    assert drawing is not None
+    losses, uar = (picture.axes[0] for picture in drawing.pictures)
+    assert [text.get_text() for text in losses.get_legend().get_texts()] == [
+        "training loss", "validation loss",
+    ]  # fmt: skip
+    means = [line for line in losses.lines if line.get_linewidth() == 2]
+    expected = [1, 1 / 2, 1 / 3, 1 / 4]  # of both runs; the last epoch of the longer one alone
+    assert list(means[0].get_ydata()) == pytest.approx(expected)
+    kept = [line for line in uar.lines if line.get_marker() == "."]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in kept] == [
+        (3, pytest.approx(60)),
+    ] * 2  # fmt: skip
+    assert "2 runs of 3 to 4 epochs; 2.0 minutes" in drawing.caption
+    assert drawing.caption.endswith("Mean validation UAR at the kept epochs: 60.0 %.")
+
+
+def test_without_validation_there_is_one_curve() -> None:
+    results = made_results()
+    runs = tuple(replace(run, history=(Epoch(1.0), Epoch(0.5))) for run in results.runs)
+    drawing = plots.learning_curves(replace(results, runs=runs, validation_uar=None))
+    assert drawing is not None
+    assert len(drawing.pictures) == 1
+    assert "No validation set is used; the last epoch is kept." in drawing.caption
+    assert "2 runs of 2 epochs" in drawing.caption
+
+
+def test_a_model_without_epochs_has_no_learning_curves() -> None:
+    results = made_results()
+    runs = tuple(replace(run, history=()) for run in results.runs)
+    assert plots.learning_curves(replace(results, runs=runs)) is None
+
+
+def test_the_enrolment_curve_has_the_interval_of_the_gain() -> None:
+    assert plots.enrolment_curve(made_results()) is None
+    curve = (
+        EnrolmentPoint(0, 0.5, Comparison(0.0, (0.0, 0.0), 1.0)),
+        EnrolmentPoint(25, 0.55, Comparison(0.05, (0.01, 0.1), 0.02)),
+    )
+    drawing = plots.enrolment_curve(made_results(enrolment=curve))
+    assert drawing is not None
+    (axes,) = drawing.pictures[0].axes
+    assert list(axes.lines[0].get_xdata()) == [0, 25]
+    assert list(axes.lines[0].get_ydata()) == pytest.approx([50, 55])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert {round(y, 3) for x, y in band if x == 25} == {51.0, 60.0}
+
+
+def test_the_ablation_picture_has_a_panel_per_reference_with_differences() -> None:
+    drawing = plots.ablation_picture(made_ablation(references=("baseline", "full_size")))
+    assert drawing is not None
+    uar, minus = drawing.pictures[0].axes
+    assert [label.get_text() for label in uar.get_yticklabels()] == ["baseline", "full_size"]
+    assert minus.get_xlabel() == "UAR minus baseline"
+    (dot,) = [line for line in minus.lines if line.get_marker() == "o"]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (pytest.approx(10), 0)
+    assert plots.ablation_picture(made_ablation(rows=made_ablation().rows[2:])) is None
+    (section,) = plots.ABLATION.sections(made_ablation())
+    assert re.search(r"Orange: the default", section.caption)

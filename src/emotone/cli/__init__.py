@@ -318,7 +318,7 @@ def corpus(
         found = inspection.inspect(read, advance=advance)
     show_inspection(found, as_json=json)
     if plot is not None:
-        from emotone.reporting.plots import draw_inspection
+        from emotone.reporting.corpus_plot import draw_inspection
 
         draw_inspection(found, plot)
 

@@ -22,6 +22,8 @@ from emotone.evaluation.results import (
 
 PROBABILITY = "p_"  # prefix of the columns of probabilities
 
+Counts = dict[int, NDArray[np.int64]]  # of each seed, shape (speakers, labels, labels)
+
 
 def predictions_table(
     corpus: Corpus, utterances: Sequence[int], fold: str, seed: int, probabilities: NDArray[Any]
@@ -185,14 +187,25 @@ def confusions_by_speaker(predictions: pd.DataFrame, labels: Sequence[str]) -> N
     return np.stack([confusion_of(group, labels) for _, group in predictions.groupby("speaker")])
 
 
-def confusions_by_seed(
-    predictions: pd.DataFrame, labels: Sequence[str]
-) -> dict[int, NDArray[np.int64]]:
+def confusions_by_seed(predictions: pd.DataFrame, labels: Sequence[str]) -> Counts:
     """Confusion counts of each seed, as of :func:`confusions_by_speaker`."""
     return {
         int(seed): confusions_by_speaker(predictions[predictions["seed"] == seed], labels)
         for seed in sorted(predictions["seed"].unique())
     }
+
+
+def paired_difference(ours: Counts, theirs: Counts) -> metrics.Comparison:
+    """UAR of one system minus that of another, over the seeds that both have.
+
+    Args:
+        ours: confusion counts, see :func:`confusions_by_seed`.
+        theirs: the same, of the other system, which was tested on the same utterances.
+    """
+    seeds = sorted(ours.keys() & theirs.keys())
+    return metrics.compare(
+        np.stack([ours[seed] for seed in seeds]), np.stack([theirs[seed] for seed in seeds])
+    )
 
 
 def _rate(predictions: pd.DataFrame, labels: Sequence[str], rate_of: metrics.RateOf) -> Rate:

@@ -87,10 +87,15 @@ def train(
             values,
             to_onnx(network, _examples(corpus)),
             save(network.state_dict()),
-            card.render(out.name, values, card.rows_of(calibrate) if calibrate else []),
+            card.render(out.name, values, _evaluated(calibrate)),
         )
         shutil.rmtree(work.path, ignore_errors=True)
     return out
+
+
+def _evaluated(calibrate: Path | None) -> list[card.EvaluationRow]:
+    """Rows of the model card."""
+    return [] if calibrate is None else card.evaluation_rows(ResultsFolder(calibrate).results())
 
 
 def _calibration(results: Path, config: ExperimentConfig, corpus: Corpus) -> Calibration:
