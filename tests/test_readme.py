@@ -14,9 +14,11 @@ import yaml
 from emotone.evaluation import calibration
 from emotone.evaluation import summary as evaluation
 from emotone.experiments import ablation
-from emotone.experiments.config import SHIPPED, ExperimentConfig, load, options_of
+from emotone.experiments.config import SHIPPED, ExperimentConfig, load
 from emotone.inference import model_folder
-from emotone.models.network import ModelOptions, Network
+from emotone.models.crnn import CrnnOptions
+from emotone.models.network import Network
+from emotone.models.registry import options_of
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -245,7 +247,7 @@ def test_what_the_readme_concludes_from_the_search() -> None:
         if variant.get("later") and any(key.startswith("model.") for key in changes):
             overrides = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
             larger = load(SHIPPED / "ravdess.yaml", overrides)
-            assert isinstance(larger.model, ModelOptions)
+            assert isinstance(larger.model, CrnnOptions)
             labels = [str(number) for number in range(8)]
             network = Network(larger.features, larger.model, labels)
             sizes.append(sum(weight.numel() for weight in network.backbone.parameters()))

@@ -15,7 +15,8 @@ from emotone.experiments import crossval as experiment
 from emotone.experiments.config import SHIPPED, load
 from emotone.experiments.crossval import crossval
 from emotone.experiments.runs import Run
-from emotone.models.network import ModelOptions, Network, multiply_adds
+from emotone.models.crnn import CrnnOptions
+from emotone.models.network import Network, multiply_adds
 from emotone.reporting import report
 from tests.helpers import TINY, Links, Recorder, emotone, one_line, snapshot
 
@@ -176,7 +177,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.kind": "acrn"}]}},
-        "model.kind must be one of crnn, acrnn-3d, opensmile-svm, got 'acrn'",
+        "model.kind must be one of acrnn-3d, crnn, opensmile-svm, got 'acrn'",
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.lstm": 5, "seeds": [3]}]}},
@@ -358,7 +359,7 @@ def test_the_multi_kernel_ingredient_is_compared_at_equal_size() -> None:
     sizes = []
     for name in ("baseline", "baseline + multi-kernel"):
         asked = variants[name]
-        assert isinstance(asked.model, ModelOptions)
+        assert isinstance(asked.model, CrnnOptions)
         network = Network(asked.features, asked.model, ["anger", "neutral"])
         sizes.append((sum(p.numel() for p in network.parameters()), multiply_adds(network)))
     (one, cost), (several, their_cost) = sizes

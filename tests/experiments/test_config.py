@@ -7,7 +7,7 @@ from emotone.corpora.emodb import EmodbOptions
 from emotone.errors import UsageError
 from emotone.experiments import config
 from emotone.experiments.config import SHIPPED, ExperimentConfig
-from emotone.models.network import ModelOptions
+from emotone.models.crnn import CrnnOptions
 
 EXPERIMENTS = sorted(
     file.name for file in SHIPPED.glob("*.yaml") if not file.name.startswith("ablation")
@@ -30,7 +30,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
     assert loaded.corpus == (EmodbOptions(root=Path("some/folder")),)
     assert loaded.training.epochs == 7
     assert loaded.training.augment.warp == 0.2
-    assert loaded.model == ModelOptions(kernel_widths=(3, 5))
+    assert loaded.model == CrnnOptions(kernel_widths=(3, 5))
     assert loaded.seeds == (0, 1, 2)
     assert loaded.features.dynamic_range_db is None
 
@@ -54,7 +54,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("pretraining={corpus: {name: emodb, rot: x}}", "unknown option 'pretraining.corpus.rot'"),
         ("pretraining={corpus: {name: nemo}, epoch: 1}", "unknown option 'pretraining.epoch'; "),
         ("pretraining={corpus: {name: emod}}", "must be one of audformat, cremad"),
-        ("model.kind=acrn", "model.kind must be one of crnn, acrnn-3d, opensmile-svm, got 'acrn'"),
+        ("model.kind=acrn", "model.kind must be one of acrnn-3d, crnn, opensmile-svm, got 'acrn'"),
         ("model={kind: acrnn-3d, lsmt: 3}", "unknown option 'model.lsmt'; did you mean 'lstm'?"),
         ("model.mel_pools=[4,4,4,4]", "leave no mel band: 64 bands, pooled 256 times"),
         ("model.kernel_widths=[4]", "model: kernel_widths must be odd and at least one, got [4]"),

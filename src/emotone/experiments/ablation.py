@@ -26,7 +26,6 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import RESULTS, SPECTROGRAMS
 from emotone.experiments.runs import PREDICTIONS, RUN, Experiment, Observer, Run, jobs_of, run_all
 from emotone.files import write_text
-from emotone.models.opensmile_svm import OpensmileSvmOptions
 from emotone.options import Options, nearest
 from emotone.training import datasets
 
@@ -317,7 +316,7 @@ def table(ablation: Ablation, experiments: Sequence[Experiment]) -> dict[str, An
     A seed counts once all its folds are finished. Each row has the UAR and WAR pooled over folds,
     as mean and standard deviation over seeds, and for each reference the paired difference of the
     UAR over the seeds that both have, see :func:`emotone.evaluation.metrics.compare`. The one run
-    of an SVM, in which nothing is random, stands for all seeds. P-values are corrected with Holm's
+    of a deterministic model stands for all seeds. P-values are corrected with Holm's
     method over all rows that are compared with a reference.
     """
     counts = {variant.name: _counts(variant) for variant in experiments}
@@ -382,7 +381,7 @@ def _for_all_seeds(
     variant: Experiment, counts: dict[int, NDArray[np.int64]], seeds: Sequence[int]
 ) -> dict[int, NDArray[np.int64]]:
     """Let the one run of a model in which nothing is random stand for all seeds."""
-    if isinstance(variant.config.model, OpensmileSvmOptions) and len(counts) == 1:
+    if variant.config.model.is_deterministic and len(counts) == 1:
         (only,) = counts.values()
         return dict.fromkeys(seeds, only)
     return counts

@@ -7,10 +7,11 @@ from typing import Any
 from emotone.errors import UsageError
 from emotone.experiments import ablation
 from emotone.experiments.ablation import Ablation
-from emotone.experiments.config import ExperimentConfig, PretrainingOptions, options_of
+from emotone.experiments.config import ExperimentConfig, PretrainingOptions
 from emotone.experiments.runs import Observer
 from emotone.experiments.shipping import COMPARISON, train
 from emotone.inference import model_folder
+from emotone.models.registry import options_of
 
 SCRATCH, ADAPTED = "from scratch", "adapted"
 

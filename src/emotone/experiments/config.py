@@ -1,6 +1,5 @@
 """An experiment's configuration: a YAML file, changed by ``key=value``, checked in full."""
 
-import math
 import types
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
@@ -11,9 +10,7 @@ import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -24,10 +21,8 @@ from emotone.errors import ModelError, UsageError
 from emotone.evaluation.folds import ProtocolOptions
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
-from emotone.inference.model_folder import ModelConfig
-from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import ModelOptions
-from emotone.models.opensmile_svm import OpensmileSvmOptions
+from emotone.models.crnn import CrnnOptions
+from emotone.models.registry import DEFAULT_KIND, MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, nearest
 from emotone.training.loop import TrainingOptions
 
@@ -37,26 +32,6 @@ SHIPPED = Path(__file__).parent / "presets"
 def _listed(value: Any) -> Any:
     """One corpus or a list of them."""
     return [value] if isinstance(value, dict | Options) else value
-
-
-MODEL_KINDS: dict[str, type[Options]] = {
-    "crnn": ModelOptions,
-    "acrnn-3d": Acrnn3dOptions,
-    "opensmile-svm": OpensmileSvmOptions,
-}
-
-
-def _kind(value: Any) -> Any:
-    """Kind of a model's options; the CRNN unless it says otherwise."""
-    return value.get("kind", "crnn") if isinstance(value, dict) else getattr(value, "kind", None)
-
-
-AnyModelOptions = Annotated[
-    Annotated[ModelOptions, Tag("crnn")]
-    | Annotated[Acrnn3dOptions, Tag("acrnn-3d")]
-    | Annotated[OpensmileSvmOptions, Tag("opensmile-svm")],
-    Discriminator(_kind),
-]
 
 
 class RuntimeOptions(Options):
@@ -122,7 +97,7 @@ class ExperimentConfig(Options):
     corpus: SomeCorpora
     protocol: ProtocolOptions = ProtocolOptions()
     features: FeatureOptions = FeatureOptions()
-    model: AnyModelOptions = ModelOptions()
+    model: AnyModelOptions = CrnnOptions()
     training: TrainingOptions = TrainingOptions()
     pretraining: PretrainingOptions | None = None
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
@@ -137,20 +112,14 @@ class ExperimentConfig(Options):
 
     @model_validator(mode="after")
     def _only_networks_are_pretrained(self) -> "ExperimentConfig":
-        if self.pretraining is not None and isinstance(self.model, OpensmileSvmOptions):
-            raise ValueError("pretraining: model.kind=opensmile-svm cannot be pre-trained")
+        if self.pretraining is not None and not self.model.is_network:
+            raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
         return self
 
     @model_validator(mode="after")
-    def _mels_last(self) -> "ExperimentConfig":
-        if not isinstance(self.model, ModelOptions):
-            return self
-        pooled = math.prod(self.model.mel_pools)
-        if pooled > self.features.mels:
-            raise ValueError(
-                f"model.mel_pools leave no mel band: {self.features.mels} bands, pooled {pooled} "
-                "times; pool less or use more features.mels"
-            )
+    def _features_suit_the_network(self) -> "ExperimentConfig":
+        if self.model.is_network:
+            self.model.check(self.features)
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -171,14 +140,6 @@ class ExperimentConfig(Options):
         if len(self.corpus) == 1:
             (values["corpus"],) = values["corpus"]
         return values
-
-
-def options_of(model: ModelConfig) -> tuple[FeatureOptions, ModelOptions | Acrnn3dOptions]:
-    """Options of the front end and of the network of a trained model."""
-    kind = MODEL_KINDS[model.model.get("kind", "crnn")]
-    network = kind.model_validate(model.model)
-    assert isinstance(network, ModelOptions | Acrnn3dOptions)
-    return FeatureOptions.model_validate(model.features), network
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -295,7 +256,7 @@ def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     corpus_class: type[BaseModel] = Options
-    model_class: type[BaseModel] = ModelOptions
+    model_class: type[BaseModel] = MODEL_KINDS[DEFAULT_KIND]
     if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
         model_class = MODEL_KINDS[location.pop(1)]
     name = ".".join(location)

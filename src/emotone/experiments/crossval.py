@@ -2,13 +2,15 @@
 
 import json
 import platform
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
@@ -18,7 +20,7 @@ from emotone.corpora import Corpus
 from emotone.errors import StorageError, UsageError
 from emotone.evaluation import summary as evaluation
 from emotone.evaluation.folds import Fold, make_folds, training_fold
-from emotone.experiments.config import ExperimentConfig, options_of
+from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.runs import (
     CHECKPOINT,
     ENROLMENT,
@@ -32,8 +34,8 @@ from emotone.experiments.runs import (
 )
 from emotone.files import replacing, suppress_os_errors, write_text
 from emotone.inference import model_folder
-from emotone.models import opensmile_svm as functionals
-from emotone.models.opensmile_svm import Functionals, OpensmileSvmOptions
+from emotone.models.kinds import EstimatorKind, Vectors
+from emotone.models.registry import options_of
 from emotone.training import datasets
 from emotone.training.datasets import Spectrograms
 
@@ -251,7 +253,7 @@ def _claim(config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], out:
 
 def _data(
     config: ExperimentConfig, corpus: Corpus, cache: Path, observer: Observer
-) -> Spectrograms | Functionals:
+) -> Spectrograms | Vectors:
     total, done = len(corpus.table), 0
 
     def advance() -> None:
@@ -260,9 +262,23 @@ def _data(
         observer.reading(done, total)
 
     jobs = jobs_of(config)
-    if isinstance(config.model, OpensmileSvmOptions):
-        return functionals.functionals(corpus, config.model, cache, threads=jobs, advance=advance)
-    return datasets.spectrograms(corpus, config.features, cache, threads=jobs, advance=advance)
+    if config.model.is_network:
+        return datasets.spectrograms(corpus, config.features, cache, threads=jobs, advance=advance)
+    return _vectors(config.model, corpus, cache, jobs, advance)
+
+
+def _vectors(
+    model: EstimatorKind, corpus: Corpus, cache: Path, threads: int, advance: Callable[[], None]
+) -> Vectors:
+    """Compute the vectors of a corpus, or load those that an earlier run kept in ``cache``."""
+    path = cache / f"{datasets.fingerprint(corpus, model.inputs)}.npy"
+    if not path.is_file():
+        with ThreadPoolExecutor(threads) as pool:
+            rows = datasets.of_each_utterance(corpus, model.extract, pool, advance)
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, np.stack(rows))
+    targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])
+    return Vectors(np.load(path), targets, corpus.table["speaker"].to_numpy(), corpus.labels)
 
 
 def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:

@@ -31,9 +31,8 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.files import replacing, suppress_os_errors, write_text
 from emotone.inference import model_folder
 from emotone.inference.jobs import die_with_parent
-from emotone.models import opensmile_svm as functionals
+from emotone.models.kinds import Vectors
 from emotone.models.network import Network, multiply_adds
-from emotone.models.opensmile_svm import Functionals, OpensmileSvmOptions
 from emotone.training import loop as training
 from emotone.training import parallel
 from emotone.training.datasets import Spectrograms
@@ -82,20 +81,20 @@ class Experiment:
     config: ExperimentConfig
     corpus: Corpus
     folds: Sequence[Fold]
-    data: Spectrograms | Functionals | None
+    data: Spectrograms | Vectors | None
     out: Path
     name: str = ""
     pretraining: "Experiment | None" = None
 
     @property
     def epochs(self) -> int:
-        """Epochs of each run, at most; one where nothing is learnt in epochs."""
-        return self.config.training.epochs if isinstance(self.data, Spectrograms) else 1
+        """Epochs of each run, at most; one for a model that is not trained in epochs."""
+        return self.config.training.epochs if self.config.model.is_network else 1
 
     @cached_property
     def epoch_cost(self) -> float:
         """Multiply-adds for all audio of the corpus, to compare experiments by."""
-        if isinstance(self.config.model, OpensmileSvmOptions):
+        if not self.config.model.is_network:
             return 0.0
         assert isinstance(self.data, Spectrograms)
         network = Network(self.config.features, self.config.model, self.corpus.labels)
@@ -422,13 +421,16 @@ def _run(
 ) -> dict[str, Any]:
     config, data, folder = run.experiment.config, run.experiment.data, run.folder
     start = time.perf_counter()
-    if isinstance(data, Functionals):
-        assert isinstance(config.model, OpensmileSvmOptions)
-        fold = run.fold
-        probabilities, record = functionals.train_and_test(
-            data, fold.training, fold.validation, fold.test, config.model
-        )
-        _write_predictions(run, probabilities)
+    if not config.model.is_network:
+        assert isinstance(data, Vectors)
+        fitted = config.model.fit(data, run.fold.training, run.fold.validation)
+        _write_predictions(run, fitted.probabilities(run.fold.test))
+        record = {
+            "validation_UAR": fitted.validation_uar,
+            **fitted.record,
+            "parameters": fitted.parameters,
+            "multiply_adds_per_s": fitted.multiply_adds_per_s,
+        }
     else:
         assert isinstance(data, Spectrograms)
         network, record = _train(run, initial, on_epoch)
@@ -465,7 +467,7 @@ def _train(
     """Train a network; return it and how it went."""
     experiment, config = run.experiment, run.experiment.config
     assert isinstance(experiment.data, Spectrograms)
-    assert not isinstance(config.model, OpensmileSvmOptions)
+    assert config.model.is_network
     network, history = training.fit(
         experiment.data,
         run.fold.training,

@@ -15,14 +15,14 @@ from emotone.evaluation import calibration
 from emotone.evaluation.calibration import Calibration
 from emotone.evaluation.folds import Fold, training_fold
 from emotone.experiments import crossval as experiment
-from emotone.experiments.config import ExperimentConfig, options_of
+from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import SPECTROGRAMS
 from emotone.experiments.runs import WEIGHTS, Experiment, Observer, jobs_of, run_all
 from emotone.files import replacing
 from emotone.inference import model_folder
 from emotone.models.export import to_onnx
 from emotone.models.network import Network
-from emotone.models.opensmile_svm import OpensmileSvmOptions
+from emotone.models.registry import options_of
 from emotone.reporting import card
 from emotone.training.datasets import Spectrograms
 
@@ -56,8 +56,8 @@ def train(
         StorageError: if the folder cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
-    if isinstance(config.model, OpensmileSvmOptions):
-        raise UsageError("model.kind=opensmile-svm cannot be shipped; train a network")
+    if not config.model.is_network:
+        raise UsageError(f"model.kind={config.model.kind} cannot be shipped; train a network")
     if len(config.seeds) > 1:
         raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
     with experiment.locked(out):
