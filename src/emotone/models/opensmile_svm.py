@@ -6,9 +6,7 @@ Psychology, 2013) or eGeMAPSv02 (Eyben et al., IEEE Transactions on Affective Co
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -16,15 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from emotone.audio import SAMPLE_RATE, Waveform
-from emotone.corpora import Corpus
 from emotone.errors import UsageError
 from emotone.evaluation import metrics
-from emotone.files import replacing
 from emotone.models.kinds import EstimatorKind, Fitted, Vectors
-from emotone.models.kinds import Vectors as Functionals
-from emotone.training import datasets
-
-__all__ = ["Functionals", "OpensmileSvmOptions", "functionals", "train_and_test"]
 
 FEATURE_SETS = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
 TITLES = {"compare": "ComParE 2016 + SVM", "egemaps": "eGeMAPSv02 + SVM"}
@@ -151,39 +143,3 @@ def _probabilities(model: Any, values: NDArray[np.float32], labels: int) -> NDAr
     scores = np.full((len(values), labels), -np.inf)
     scores[:, model.classes_] = margins
     return np.asarray(softmax(scores, axis=1), np.float32)
-
-
-def functionals(
-    corpus: Corpus,
-    options: OpensmileSvmOptions,
-    folder: Path,
-    *,
-    threads: int = 1,
-    advance: Callable[[], None] = lambda: None,
-) -> Functionals:
-    """Compute the functionals of a corpus; to be moved to the experiments."""
-    path = folder / f"{datasets.fingerprint(corpus, options.inputs)}.npy"
-    if not path.is_file():
-        with ThreadPoolExecutor(threads) as pool:
-            rows = datasets.of_each_utterance(corpus, options.extract, pool, advance)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.stack(rows))
-    targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])
-    return Functionals(np.load(path), targets, corpus.table["speaker"].to_numpy(), corpus.labels)
-
-
-def train_and_test(
-    data: Functionals,
-    training: Sequence[int],
-    validation: Sequence[int],
-    test: Sequence[int],
-    options: OpensmileSvmOptions,
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Fit and classify; to be replaced in the experiments by :meth:`OpensmileSvmOptions.fit`."""
-    fitted = options.fit(data, training, validation)
-    return fitted.probabilities(test), {
-        "validation_UAR": fitted.validation_uar,
-        **fitted.record,
-        "parameters": fitted.parameters,
-        "multiply_adds_per_s": fitted.multiply_adds_per_s,
-    }

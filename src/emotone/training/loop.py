@@ -24,8 +24,8 @@ from emotone.errors import UsageError
 from emotone.evaluation import metrics
 from emotone.features import FeatureOptions
 from emotone.files import replacing
-from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import ModelOptions, Network, current_names
+from emotone.models.kinds import NetworkKind
+from emotone.models.network import Network, current_names
 from emotone.options import Options
 from emotone.training import datasets, parallel
 from emotone.training.augmentation import AugmentOptions, Draws, augment, mixup, mixup_shares
@@ -176,7 +176,7 @@ def fit(
     validation: Sequence[int],
     *,
     features: FeatureOptions,
-    model: ModelOptions | Acrnn3dOptions,
+    model: NetworkKind,
     options: TrainingOptions,
     seed: int,
     device: str = "cpu",
@@ -371,7 +371,7 @@ class Learner:
         utterances: Sequence[int],
         *,
         features: FeatureOptions,
-        model: ModelOptions | Acrnn3dOptions,
+        model: NetworkKind,
         options: TrainingOptions,
         seed: int,
         device: str,
