@@ -5,13 +5,12 @@ import math
 import multiprocessing
 import os
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from emotone.corpora import Corpus
-from emotone.errors import EmotoneError, StorageError, UsageError
+from emotone.errors import EmotoneError, StorageError
 from emotone.evaluation import summary as evaluation
 from emotone.evaluation.folds import Fold
 from emotone.experiments import cluster
@@ -35,7 +34,6 @@ from emotone.models import opensmile_svm as functionals
 from emotone.models.network import Network, multiply_adds
 from emotone.models.opensmile_svm import Functionals, OpensmileSvmOptions
 from emotone.training import loop as training
-from emotone.training import parallel
 from emotone.training.datasets import Spectrograms
 from emotone.training.loop import History, Speed
 
@@ -201,10 +199,6 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
         InterruptedRunError: after Ctrl-C.
     """
     missing = [run for run in runs if not run.is_finished]
-    if parallel.processes() > 1:
-        observer.start(missing, len(runs) - len(missing), 1)
-        _run_together(missing, observer, deadline)
-        return
     if missing and (runtime := missing[0].experiment.config.runtime).cluster is not None:
         with cluster.connected(runtime.cluster) as machines:
             observer.start(missing, len(runs) - len(missing), machines.cores // runtime.threads)
@@ -241,42 +235,6 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
                 process.kill()
                 process.join()
                 connection.close()
-
-
-def _run_together(missing: Sequence[Run], observer: Observer, deadline: float) -> None:
-    """Do runs one after the other, each in all processes that are joined; called in the first."""
-    if missing and missing[0].experiment.config.runtime.cluster is not None:
-        raise UsageError("torchrun and --cluster exclude each other; give one of them")
-    for run in missing:
-        if time.monotonic() >= deadline:
-            return
-        torch.set_num_threads(run.experiment.config.runtime.threads)
-        if isinstance(run.experiment.data, Spectrograms):
-            parallel.told(run)
-        result = _run(run, run.initial, partial(observer.epoch, run))
-        observer.finished(run, result)
-
-
-def follow() -> None:
-    """Take part in the runs of the first process, until it ends; called in the others.
-
-    Raises:
-        StorageError: if what the first process has read is not to be seen from here.
-    """
-    while (run := _told()) is not None:
-        torch.set_num_threads(run.experiment.config.runtime.threads)
-        _train(run, run.initial)
-
-
-def _told() -> Run | None:
-    nothing: Run | None = None
-    try:
-        return parallel.told(nothing)
-    except FileNotFoundError as error:
-        raise StorageError(
-            f"{error.filename} is not on this machine ({socket.gethostname()}); give --out a "
-            "folder that all machines share"
-        ) from error
 
 
 def _run_on(
