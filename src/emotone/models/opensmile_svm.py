@@ -19,9 +19,9 @@ from emotone.audio import SAMPLE_RATE
 from emotone.corpora import Corpus
 from emotone.errors import UsageError
 from emotone.evaluation import metrics
+from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing
 from emotone.options import Options
-from emotone.training import datasets
 
 FEATURE_SETS = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
 MOST_ITERATIONS = 20_000
@@ -69,7 +69,7 @@ def functionals(
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
         StorageError: if the folder cannot be written.
     """
-    path = folder / f"{datasets.fingerprint(corpus, options.functionals)}.npy"
+    path = folder / f"{cache_key(corpus, options.functionals)}.npy"
     if not path.is_file():
         try:
             import opensmile
@@ -88,7 +88,7 @@ def functionals(
             return np.asarray(np.nan_to_num(row), np.float32)
 
         with ThreadPoolExecutor(threads) as pool:
-            rows = datasets.of_each_utterance(corpus, compute, pool, advance)
+            rows = map_utterances(corpus, compute, pool, advance)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.stack(rows))
     targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])
