@@ -28,7 +28,7 @@ from emotone.experiments.runs import PREDICTIONS, RUN, Experiment, Observer, Run
 from emotone.files import write_text
 from emotone.models.opensmile_svm import OpensmileSvmOptions
 from emotone.options import Options, nearest
-from emotone.training import datasets
+from emotone.training.spectrograms import delete_cache
 
 ABLATION, VARIANTS = "ablation.yaml", "variants"
 VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a variant may change
@@ -211,7 +211,7 @@ def ablate(
         finally:
             results = _merge(ablation, experiments, out)
         if results["missing"] == 0:
-            datasets.forget(cache)
+            delete_cache(cache)
         return results
 
 

@@ -29,7 +29,7 @@ from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.network import ModelOptions
 from emotone.models.opensmile_svm import OpensmileSvmOptions
 from emotone.options import Options, nearest
-from emotone.training.loop import TrainingOptions
+from emotone.training.options import TrainingOptions
 
 SHIPPED = Path(__file__).parent / "presets"
 

@@ -34,8 +34,8 @@ from emotone.files import replacing, suppress_os_errors, write_text
 from emotone.inference import model_folder
 from emotone.models import opensmile_svm as functionals
 from emotone.models.opensmile_svm import Functionals, OpensmileSvmOptions
-from emotone.training import datasets
-from emotone.training.datasets import Spectrograms
+from emotone.training import spectrograms
+from emotone.training.spectrograms import Spectrograms
 
 CONFIG, FOLDS, RESULTS = "config.yaml", "folds.json", "results.json"
 PRETRAINING = "pretraining"  # folder
@@ -70,7 +70,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> dict[st
             experiment = read_audio(experiment, out / SPECTROGRAMS, observer)
         run_all(experiment.all_steps(), jobs_of(config), observer)
         results = merge(experiment, experiment.runs())
-        datasets.forget(out / SPECTROGRAMS)
+        spectrograms.delete_cache(out / SPECTROGRAMS)
         return results
 
 
@@ -262,7 +262,9 @@ def _data(
     jobs = jobs_of(config)
     if isinstance(config.model, OpensmileSvmOptions):
         return functionals.functionals(corpus, config.model, cache, threads=jobs, advance=advance)
-    return datasets.spectrograms(corpus, config.features, cache, threads=jobs, advance=advance)
+    return spectrograms.load_or_compute(
+        corpus, config.features, cache, threads=jobs, advance=advance
+    )
 
 
 def merge(experiment: Experiment, runs: Sequence[Run]) -> dict[str, Any]:

@@ -33,9 +33,12 @@ from emotone.inference.jobs import die_with_parent
 from emotone.models import opensmile_svm as functionals
 from emotone.models.network import Network, multiply_adds
 from emotone.models.opensmile_svm import Functionals, OpensmileSvmOptions
-from emotone.training import loop as training
-from emotone.training.datasets import Spectrograms
-from emotone.training.loop import History, Speed
+from emotone.training.hardware import keep_memory, usable_precision
+from emotone.training.history import History, Progress, Speed
+from emotone.training.loop import fit
+from emotone.training.posteriors import posteriors
+from emotone.training.speakers import enrolment_statistics
+from emotone.training.spectrograms import Spectrograms
 
 PREDICTIONS, ENROLMENT = "predictions.csv", "enrolment.csv"
 ENROLMENT_COUNTS = (0, 3, 10, 25)  # utterances of the test speaker that are known
@@ -256,7 +259,7 @@ def _run_on(
                     data = run.experiment.data
                     if run.experiment.out not in sent:
                         light, values = (
-                            data.carried() if isinstance(data, Spectrograms) else (data, None)
+                            data.detach() if isinstance(data, Spectrograms) else (data, None)
                         )
                         lightly = replace(run.experiment, data=light, pretraining=None)
                         sent[run.experiment.out] = machines.put(lightly), machines.put(values)
@@ -297,7 +300,7 @@ def _work_far(
 ) -> dict[str, bytes]:  # fmt: skip
     """Do one run on another machine; returns the files of its folder."""
     torch.set_num_threads(experiment.config.runtime.threads)
-    training.keep_memory()
+    keep_memory()
     with tempfile.TemporaryDirectory() as folder:
         initial = None
         if weights is not None:
@@ -306,7 +309,7 @@ def _work_far(
         data = experiment.data
         if isinstance(data, Spectrograms):
             assert values is not None
-            data = data.loaded(values)
+            data = data.attach(values)
         run = Run(replace(experiment, data=data, out=Path(folder)), fold, seed)
         _run(run, initial)
         return {path.name: path.read_bytes() for path in run.folder.iterdir()}
@@ -365,7 +368,7 @@ def _work(connection: Connection, run: Run) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     die_with_parent()
     torch.set_num_threads(run.experiment.config.runtime.threads)
-    training.keep_memory()
+    keep_memory()
     try:
         result = _run(run, run.initial, lambda *message: connection.send(("epoch", message)))
         connection.send(("finished", result))
@@ -376,7 +379,7 @@ def _work(connection: Connection, run: Run) -> None:
 
 
 def _run(
-    run: Run, initial: Path | None, on_epoch: training.Progress = lambda history, speed: None
+    run: Run, initial: Path | None, on_epoch: Progress = lambda history, speed: None
 ) -> dict[str, Any]:
     config, data, folder = run.experiment.config, run.experiment.data, run.folder
     start = time.perf_counter()
@@ -391,7 +394,7 @@ def _run(
         assert isinstance(data, Spectrograms)
         network, record = _train(run, initial, on_epoch)
         if run.fold.test:
-            probabilities = training.posteriors(network, data, run.fold.test, config.training)
+            probabilities = posteriors(network, data, run.fold.test, config.training)
             _write_predictions(run, probabilities)
         else:
             with replacing(run.folder / WEIGHTS) as temporary:
@@ -418,13 +421,13 @@ def _write_predictions(run: Run, probabilities: NDArray[np.float32]) -> None:
 
 
 def _train(
-    run: Run, initial: Path | None, on_epoch: training.Progress = lambda history, speed: None
+    run: Run, initial: Path | None, on_epoch: Progress = lambda history, speed: None
 ) -> tuple[Network, dict[str, Any]]:
     """Train a network; return it and how it went."""
     experiment, config = run.experiment, run.experiment.config
     assert isinstance(experiment.data, Spectrograms)
     assert not isinstance(config.model, OpensmileSvmOptions)
-    network, history = training.fit(
+    network, history = fit(
         experiment.data,
         run.fold.training,
         run.fold.validation,
@@ -442,7 +445,7 @@ def _train(
         "validation_UAR": history.epochs[kept].validation_uar,
         "epochs": len(history.epochs),
         "kept_epoch": kept + 1,
-        "precision": training.usable_precision(config.training.precision, config.runtime.device),
+        "precision": usable_precision(config.training.precision, config.runtime.device),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "multiply_adds_per_s": multiply_adds(network),
         "seconds": sum(epoch.seconds for epoch in history.epochs),
@@ -469,10 +472,10 @@ def _enrolment(run: Run, network: Network) -> pd.DataFrame:
             enrolled[speaker] = theirs[:most].tolist()
             scored += sorted(theirs[most:].tolist())
         for count in ENROLMENT_COUNTS:
-            statistics = training.enrolment_statistics(
+            statistics = enrolment_statistics(
                 network, data, {speaker: known[:count] for speaker, known in enrolled.items()}
             )
-            probabilities = training.posteriors(
+            probabilities = posteriors(
                 network, data, scored, run.experiment.config.training, statistics
             )
             table = evaluation.predictions_table(

@@ -24,7 +24,7 @@ from emotone.models.export import to_onnx
 from emotone.models.network import Network
 from emotone.models.opensmile_svm import OpensmileSvmOptions
 from emotone.reporting import card
-from emotone.training.datasets import Spectrograms
+from emotone.training.spectrograms import Spectrograms
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptation

@@ -1,0 +1,68 @@
+"""The course of a training: epochs, early stopping and the epoch that is kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emotone.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Results of one epoch: losses in nats, UAR in 0 … 1 with its standard error, duration.
+
+    Without validation utterances there are a training loss and a duration only.
+    """
+
+    training_loss: float
+    validation_loss: float | None = None
+    validation_uar: float | None = None
+    standard_error: float | None = None
+    seconds: float = field(default=0.0, compare=False)
+
+
+@dataclass
+class History:
+    """All epochs so far."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+
+    def best_epoch(self) -> int:
+        """Number of the first epoch with the highest validation UAR, from 0."""
+        return int(np.argmax([epoch.validation_uar or 0.0 for epoch in self.epochs]))
+
+    def kept_epoch(self, tolerance: float) -> int:
+        """Number of the last epoch within ``tolerance`` standard errors of the best, from 0.
+
+        Without validation it is the last one.
+        """
+        best = self.epochs[self.best_epoch()]
+        if best.validation_uar is None or best.standard_error is None:
+            return len(self.epochs) - 1
+        least = best.validation_uar - tolerance * best.standard_error
+        return max(
+            number
+            for number, epoch in enumerate(self.epochs)
+            if epoch.validation_uar is not None and epoch.validation_uar >= least
+        )
+
+    def is_over(self, options: TrainingOptions) -> bool:
+        """Whether training has ended, by number of epochs or by patience."""
+        done = len(self.epochs)
+        if done == 0 or done >= options.epochs:
+            return done > 0
+        has_validation = self.epochs[-1].validation_uar is not None
+        return has_validation and done - 1 - self.best_epoch() >= options.patience
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast an epoch was trained."""
+
+    utterances: int
+    audio_s: float
+    seconds: float
+
+
+Progress = Callable[[History, Speed], None]
