@@ -25,7 +25,7 @@ from emotone.evaluation.folds import Fold
 from emotone.evaluation.summary import independence
 from emotone.experiments.runs import Run
 from emotone.reporting.rendering import p_value
-from emotone.training.loop import History, Speed
+from emotone.training.history import History, Speed
 
 SECONDS_PER_HOUR = 3600
 SECONDS_PER_MINUTE = 60

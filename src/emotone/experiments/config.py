@@ -25,7 +25,7 @@ from emotone.inference import model_folder
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.options import Options, nearest
-from emotone.training.loop import TrainingOptions
+from emotone.training.options import TrainingOptions
 
 
 def _listed(value: Any) -> Any:
