@@ -12,7 +12,7 @@ other labels are left out and counted.
 
 Citation: Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee & Narayanan, "IEMOCAP: Interactive
     emotional dyadic motion capture database", Language Resources and Evaluation 42, 2008
-Licence: granted by the University of Southern California
+Licence: on request, from USC
 Home page: https://sail.usc.edu/iemocap/
 Language: English (eng)
 Speakers: 10
