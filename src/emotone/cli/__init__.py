@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from emotone.cli import corpora
 from emotone.errors import EmotoneError, UsageError
 
 Done = TypeVar("Done")
@@ -295,47 +296,9 @@ def report(
         typer.echo(export_audformat(folder, audformat))
 
 
-@app.command()
-def corpus(
-    name: Annotated[str, typer.Argument(help="Name of the reader, such as emodb.")],
-    root: Annotated[Path | None, typer.Argument(help="Where the corpus lies.")] = None,
-    overrides: Overrides = None,
-    *,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw a picture: PNG, SVG or PDF.")] = None,
-) -> None:
-    """Read a corpus: what is in it, and what is wrong with it."""
-    from emotone import corpora
-    from emotone.cli.display import counting, show_inspection
-    from emotone.corpora import inspection
-    from emotone.experiments.config import corpus_options
-
-    read = corpora.read(corpus_options(name, root, overrides or []))
-    with counting("reading audio", read.table["file"].nunique()) as advance:
-        found = inspection.inspect(read, advance=advance)
-    show_inspection(found, as_json=json)
-    if plot is not None:
-        from emotone.reporting.corpus_plot import draw_inspection
-
-        draw_inspection(found, plot)
-
-
-@app.command()
-def download(
-    name: Annotated[str, typer.Argument(help="Name of the corpus, such as emodb.")],
-    *,
-    out: Annotated[Path, typer.Option(help="Folder to put it in.")],
-    version: Annotated[str | None, typer.Option(help="Version; the latest by default.")] = None,
-    repository: Annotated[
-        Path | None, typer.Option(help="Folder into which audb published corpora.")
-    ] = None,
-) -> None:
-    """Download a corpus that audEERING publishes, in audformat."""
-    from emotone.corpora.download import download
-
-    typer.echo("asking the repository …", err=True)
-    folder = download(name, out, version=version, repository=repository)
-    typer.echo(f"{folder}: read it with corpus.name=audformat corpus.root={folder}")
+app.command()(corpora.corpora)
+app.command()(corpora.corpus)
+app.command()(corpora.download)
 
 
 def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]:

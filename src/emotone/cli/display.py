@@ -1,6 +1,5 @@
 """Progress and tables on the terminal; lines instead of bars where there is no terminal."""
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,14 +19,12 @@ from rich.progress import (
 from rich.table import Table
 
 from emotone.corpora import Corpus
-from emotone.corpora.inspection import Inspection
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.summary import independence
 from emotone.experiments.runs import Run
 from emotone.reporting.rendering import p_value
 from emotone.training.history import History, Speed
 
-SECONDS_PER_HOUR = 3600
 SECONDS_PER_MINUTE = 60
 
 
@@ -202,50 +199,6 @@ def _divided(folds: Sequence[Fold]) -> str:
         return f"{learnt} speakers are learnt, {judging} validate"
     kind = "dependent" if folds[0].speaker_dependent else "independent"
     return f"{len(folds)} folds, speaker-{kind}"
-
-
-def show_inspection(inspection: Inspection, *, as_json: bool) -> None:
-    """Print what a corpus holds and what is wrong with it to standard output."""
-    facts = inspection.as_dict()
-    if as_json:
-        print(json.dumps(facts, indent=1, ensure_ascii=False))
-        return
-    console = Console(file=sys.stdout)
-    hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
-    sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
-    console.print(
-        f"{facts['corpus']}: {facts['utterances']} utterances, {facts['speakers']} speakers "
-        f"({sexes}), {hours:.2f} hours",
-        highlight=False,
-    )
-    table = Table()
-    table.add_column("speaker")
-    labels = list(facts["emotions"])
-    for label in [*labels, "all"]:
-        table.add_column(label, justify="right")
-    for speaker, counts in facts["emotions_of_speakers"].items():
-        cells = [str(counts.get(label, "–")) for label in labels]
-        table.add_row(speaker, *cells, str(sum(counts.values())))
-    total = [str(count) for count in facts["emotions"].values()]
-    table.add_section()
-    table.add_row("all", *total, str(facts["utterances"]), style="bold")
-    console.print(table)
-    for name, unit, key in (("duration", "s", "seconds"), ("level", "dBFS", "level_dbfs")):
-        spread = facts[key]
-        if spread["median"] is not None:
-            console.print(
-                f"{name}: {spread['least']:.1f} … {spread['median']:.1f} (median) … "
-                f"{spread['greatest']:.1f} {unit}",
-                highlight=False,
-            )
-    for name, key in (("sessions", "sessions"), ("rates in Hz", "rates_hz")):
-        if list(facts[key]) != ["not known"]:
-            listed = ", ".join(f"{value} ({count})" for value, count in facts[key].items())
-            console.print(f"{name}: {listed}", highlight=False)
-    if not facts["problems"]:
-        console.print("no problems found")
-    for problem in facts["problems"]:
-        console.print(f"problem: {problem}", highlight=False, markup=False)
 
 
 def show_ablation(results: dict[str, Any]) -> None:
