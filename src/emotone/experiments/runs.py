@@ -9,6 +9,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
@@ -30,7 +31,7 @@ from emotone.experiments import cluster
 from emotone.experiments.config import ExperimentConfig
 from emotone.files import replacing, suppress_os_errors, write_text
 from emotone.inference import model_folder
-from emotone.inference.jobs import die_with_parent
+from emotone.inference.execution import Executor, die_with_parent
 from emotone.models import opensmile_svm as functionals
 from emotone.models.network import Network, multiply_adds
 from emotone.models.opensmile_svm import Functionals, OpensmileSvmOptions
@@ -206,8 +207,9 @@ def run_all(runs: Sequence[Run], jobs: int, observer: Observer, deadline: float 
         _run_together(missing, observer, deadline)
         return
     if missing and (runtime := missing[0].experiment.config.runtime).cluster is not None:
-        with cluster.connected(runtime.cluster) as machines:
-            observer.start(missing, len(runs) - len(missing), machines.cores // runtime.threads)
+        gpus = runtime.gpu_share if runtime.device == "cuda" else 0
+        with cluster.connected(runtime.cluster, cores=runtime.threads, gpus=gpus) as machines:
+            observer.start(missing, len(runs) - len(missing), machines.slots)
             _run_on(machines, missing, observer, deadline)
         return
     observer.start(missing, len(runs) - len(missing), jobs)
@@ -280,14 +282,12 @@ def _told() -> Run | None:
 
 
 def _run_on(
-    machines: cluster.Cluster, missing: Sequence[Run], observer: Observer, deadline: float
+    machines: Executor, missing: Sequence[Run], observer: Observer, deadline: float
 ) -> None:
     """Do runs on the machines of a cluster; those that fail are reported when all others are done.
 
     A run whose machine dies begins anew elsewhere; it ends with the same weights.
     """
-    runtime = missing[0].experiment.config.runtime
-    gpus = runtime.gpu_share if runtime.device == "cuda" else 0
     waiting, active, failures = list(missing), dict[Any, Run](), list[tuple[Run, EmotoneError]]()
     sent: dict[Path, tuple[Any, Any]] = {}
     with _noticing_interrupts() as interrupted:
@@ -301,19 +301,18 @@ def _run_on(
                             data.carried() if isinstance(data, Spectrograms) else (data, None)
                         )
                         lightly = replace(run.experiment, data=light, pretraining=None)
-                        sent[run.experiment.out] = machines.put(lightly), machines.put(values)
+                        sent[run.experiment.out] = machines.share(lightly), machines.share(values)
                     weights = run.initial.read_bytes() if run.initial is not None else None
                     handle = machines.submit(
-                        _work_far, *sent[run.experiment.out], run.fold, run.seed, weights,
-                        cores=runtime.threads, gpus=gpus,
-                    )  # fmt: skip
+                        _work_far, *sent[run.experiment.out], run.fold, run.seed, weights
+                    )
                     active[handle] = run
                 if not active:  # what is left begins with a run that failed
                     break
-                for handle in machines.wait(list(active), 0.5):
+                for handle in futures.wait(active, 0.5, futures.FIRST_COMPLETED).done:
                     run = active.pop(handle)
                     try:
-                        _keep(run, machines.result(handle))
+                        _keep(run, handle.result())
                     except EmotoneError as error:
                         failures.append((run, error))
                     else:
@@ -323,7 +322,8 @@ def _run_on(
                         "stopped; give the same command again to continue where it was"
                     )
         finally:
-            machines.cancel(list(active))
+            for handle in active:
+                handle.cancel()
     if failures:
         run, reason = failures[0]
         names = ", ".join(run.name for run, _ in failures)
