@@ -2,8 +2,9 @@ from pathlib import Path
 
 import torch
 
+from emotone.evaluation.results import Epoch
 from emotone.training.checkpoint import load_checkpoint, save_checkpoint
-from emotone.training.history import Epoch, History
+from emotone.training.history import History
 
 
 def test_parts_and_history_are_loaded_as_saved(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from emotone.training.history import Epoch, History
+from emotone.evaluation.results import Epoch
+from emotone.training.history import History
 from emotone.training.options import TrainingOptions
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from emotone.evaluation.results import Epoch
 from emotone.features import FeatureOptions
 from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
@@ -13,7 +14,7 @@ from emotone.models.network import Network
 from emotone.training import batching
 from emotone.training.augmentation import AugmentOptions
 from emotone.training.batching import make_examples, stack
-from emotone.training.history import Epoch, History
+from emotone.training.history import History
 from emotone.training.loop import Learner, fit
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import posteriors

@@ -4,13 +4,17 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from emotone.cli import corpora
 from emotone.errors import EmotoneError, UsageError
+
+if TYPE_CHECKING:
+    from emotone.inference.execution import Executor
 
 Done = TypeVar("Done")
 
@@ -101,7 +105,7 @@ def predict(
     cluster: OnCluster = None,
 ) -> None:
     """Recognise emotion in audio files; those that cannot be used are named, the rest goes on."""
-    from emotone.inference.listing import files_in, recognise, speaker_of
+    from emotone.inference.listing import STDIN, files_in, recognise, speaker_of
     from emotone.inference.recognizer import load
 
     if json + csv + (output is not None) > 1:
@@ -122,17 +126,29 @@ def predict(
             raise UsageError(f"--plot draws one file, got {', '.join(map(str, files))}")
         found = recognizer.segments(files[0], window=window, hop=hop)
         draw(files[0], found, recognizer.labels, plot)
-    failed = recognise(
-        recognizer,
-        files,
-        kind="json" if json else "csv" if csv else "table",
-        output=output,
-        segments=(window, hop) if segments else None,
-        jobs=jobs,
-        cluster=cluster,
-    )
+    if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
+        raise UsageError("--cluster cannot be combined with --jobs or standard input")
+    with _executor(jobs, cluster) as executor:
+        failed = recognise(
+            recognizer,
+            files,
+            kind="json" if json else "csv" if csv else "table",
+            output=output,
+            segments=(window, hop) if segments else None,
+            executor=executor,
+        )
     if failed:
         raise typer.Exit(1)
+
+
+def _executor(jobs: int, address: str | None) -> AbstractContextManager["Executor | None"]:
+    """Where to recognise many files; ``None`` for this process."""
+    from emotone.experiments.cluster import connected
+    from emotone.inference.execution import ProcessExecutor
+
+    if address is not None:
+        return connected(address)
+    return closing(ProcessExecutor(jobs)) if jobs > 1 else nullcontext()
 
 
 @app.command()

@@ -171,7 +171,7 @@ class _CallsOnCluster:
         if place not in self._shared:
             light, values = run.experiment.data, None
             if isinstance(light, Spectrograms):
-                light, values = light.carried()
+                light, values = light.detach()
             experiment = replace(run.experiment, data=light, pretraining=None)
             self._shared[place] = self._executor.share(experiment), self._executor.share(values)
         weights = run.initial.read_bytes() if run.initial is not None else None
@@ -216,7 +216,7 @@ def _do_elsewhere(
         data = experiment.data
         if isinstance(data, Spectrograms):
             assert values is not None
-            data = data.loaded(values)
+            data = data.attach(values)
         run = Run(replace(experiment, data=data, folder=ResultsFolder(Path(place))), fold, seed)
         do(run, initial)
         return run.folder.contents()

@@ -9,8 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from emotone.files import replacing
 from emotone.evaluation.results import Epoch
+from emotone.files import replacing
 from emotone.training.history import History
 
 State = dict[str, Tensor]
