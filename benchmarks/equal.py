@@ -27,7 +27,7 @@ from emotone.evaluation import summary as evaluation
 from emotone.evaluation.folds import make_folds
 from emotone.experiments.config import ExperimentConfig, load
 from emotone.files import replacing
-from emotone.models.network import ModelOptions
+from emotone.models.crnn import CrnnOptions
 from emotone.training import datasets
 from emotone.training import loop as training
 
@@ -91,7 +91,7 @@ def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) ->
     data = datasets.spectrograms(corpus, config.features, cache)
     (fold,) = (each for each in make_folds(corpus, config.protocol) if each.name == name)
     options, seed = config.training.model_copy(update={"precision": "32-true"}), config.seeds[0]
-    assert isinstance(config.model, ModelOptions)
+    assert isinstance(config.model, CrnnOptions)
     learner = PlainLearner(
         data, fold.training, features=config.features, model=config.model, options=options,
         seed=seed, device="cpu",

@@ -4,8 +4,7 @@
 
 Whole commands, from start to end, with one process and with one per core, one after the other;
 medians where a round is short: ``emotone predict`` over many files and ``emotone crossval`` on
-synthetic speech, here and on a Ray cluster of this machine that has one core or all, and
-``emotone train`` by torchrun.
+synthetic speech, here and on a Ray cluster of this machine that has one core or all.
 """
 
 import argparse
@@ -70,11 +69,6 @@ def main() -> None:
         def crossval(*where: object) -> float:
             return emotone("crossval", PRESETS / "demo.yaml", epochs, "--out", new(place), *where)
 
-        def train(processes: int) -> float:
-            launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-            demo = [PRESETS / "demo.yaml", epochs, "--out", new(place)]
-            return seconds_of(lambda: run("-m", *launcher, "-m", "emotone", "train", *demo))
-
         def on_cluster(cores: int, command: Callable[..., float]) -> float:
             with cluster(cores):
                 return command("--cluster", "auto")
@@ -86,7 +80,6 @@ def main() -> None:
             f"{recognition}, on Ray": lambda cores: on_cluster(cores, predict),
             "`emotone crossval`, the demo": lambda jobs: crossval(f"runtime.jobs={jobs}"),
             "`emotone crossval`, the demo, on Ray": lambda cores: on_cluster(cores, crossval),
-            "`torchrun -m emotone train`, the demo": train,
         }
         taken = {}
         for name, work in works.items():
@@ -158,8 +151,10 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         "2. Several machines that share a disk: the same with `--cluster auto` in place of "
         "`--jobs`. Without one: a folder of files and an output for each machine.",
         "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see the README.",
-        "4. One network on GPUs or with large batches: `torchrun -m emotone train`. It shares each "
-        "batch; the default's of 16 is too small for that to pay on a CPU.",
+        "4. One network: `emotone train`, on a GPU with `runtime.device=cuda`. Several runs at "
+        "once use the cores, by `runtime.jobs`, or the machines, by `--cluster`. Training one "
+        "network on several GPUs is not offered; use PyTorch's DDP or Lightning outside of "
+        "emotone.",
         "",
         f"With {share:.0%} of the ideal gain, as measured here on {CORES} cores, machines of "
         f"{CORES_EACH} cores need:",

@@ -32,7 +32,9 @@ from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
 from emotone.features import FeatureOptions
 from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import CRNN, SUMMARIES, ModelOptions, multiply_adds
+from emotone.models.crnn import CRNN, CrnnOptions
+from emotone.models.network import multiply_adds
+from emotone.models.summaries import SUMMARIES
 from emotone.training import datasets
 from emotone.training import loop as training
 from emotone.training.loop import Learner, TrainingOptions
@@ -129,7 +131,7 @@ def main() -> None:
         def learner(
             kind: type[Learner],
             features: FeatureOptions,
-            model: ModelOptions | Acrnn3dOptions,
+            model: CrnnOptions | Acrnn3dOptions,
             options: TrainingOptions,
         ) -> Learner:
             data = datasets.spectrograms(corpus, features, Path(folder) / "cache")
@@ -138,9 +140,9 @@ def main() -> None:
                 device="cpu",
             )  # fmt: skip
 
-        ours = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
+        ours = learner(Learner, FeatureOptions(), CrnnOptions(), TrainingOptions())
         float32 = TrainingOptions(precision="32-true")
-        plain = learner(PlainLearner, FeatureOptions(), ModelOptions(), float32)
+        plain = learner(PlainLearner, FeatureOptions(), CrnnOptions(), float32)
         segments = TrainingOptions(segment_s=3.0, crop=1.0, batch=32, precision="bf16-mixed")
         large = learner(Learner, FeatureOptions(mels=40), Acrnn3dOptions(), segments)
         ways = {EMOTONE: ours, PLAIN: plain, SORTED: plain, "3-D ACRNN": large}
@@ -148,7 +150,7 @@ def main() -> None:
         precision = training.usable_precision("bf16-mixed", "cpu")
         if precision == "32-true":
             with mock.patch("emotone.training.loop.usable_precision", lambda asked, device: asked):
-                emulated = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
+                emulated = learner(Learner, FeatureOptions(), CrnnOptions(), TrainingOptions())
             ways |= {EMULATED: emulated}
             rounds |= {EMULATED: 1}
         taken: dict[str, list[float]] = {name: [] for name in ways}

@@ -57,6 +57,31 @@ def test_the_threshold_is_the_lowest_that_is_right_often_enough() -> None:
     assert calibration.threshold(probabilities, np.ones(100, int)) == 1.0
 
 
+def test_a_folds_own_answers_never_fit_its_temperature() -> None:
+    # answers that are not exchangeable: one fold is overconfident, the other underconfident
+    over, one = answers(4000, 3.0, seed=1)
+    under, other = answers(4000, 0.5, seed=2)
+    found = calibration.fit(
+        np.concatenate([over, under]), np.concatenate([one, other]), np.repeat([0, 1], 4000), 2
+    )
+    # scaled with the temperature of the other fold, each becomes worse than it was
+    swapped = [calibration.softened(over, 0.5), calibration.softened(under, 3.0)]
+    expected = calibration.calibration_error(np.concatenate(swapped), np.concatenate([one, other]))
+    assert found.error_after == pytest.approx(expected, abs=0.01)
+    assert found.error_after > found.error_before
+    assert 0.5 < found.temperature < 3  # that of all answers, for use
+
+
+def test_a_folds_own_answers_never_set_its_threshold() -> None:
+    # whatever the first fold answers is right, and nothing of the second
+    probabilities = np.tile([0.9, 0.1], (100, 1))
+    targets = np.repeat([0, 1], 50)
+    found = calibration.fit(probabilities, targets, targets, 2)
+    # so no threshold makes the first confident, and any makes the second
+    assert found.confident == 0.5
+    assert found.confident_accuracy == 0.0
+
+
 def test_it_is_fitted_on_the_predictions_of_a_cross_validation(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
     rng = np.random.default_rng(0)

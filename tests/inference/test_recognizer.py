@@ -25,8 +25,9 @@ from emotone.experiments.shipping import rebuilt, train
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.inference.recognizer import BATCH, Recognizer, Speaker
+from emotone.models.crnn import CrnnOptions
 from emotone.models.export import check_parity, to_onnx
-from emotone.models.network import ModelOptions, Network
+from emotone.models.network import Network
 from tests.helpers import TINY, Recorder, emotone, one_line, voice
 
 
@@ -353,14 +354,14 @@ def test_an_export_that_differs_is_refused(folder: Path) -> None:
         network.backbone.output.bias.add_(0.01)
     with pytest.raises(ModelError, match=r"differ from PyTorch's by 1\.0e-02"):
         check_parity(network, model, speech)
-    speaker = Network(FeatureOptions(norm="speaker"), ModelOptions(), ["anger", "neutral"])
+    speaker = Network(FeatureOptions(norm="speaker"), CrnnOptions(), ["anger", "neutral"])
     with pytest.raises(ModelError, match="cannot be exported"):
         to_onnx(speaker, speech)
 
 
 def test_the_default_network_is_exported_with_parity() -> None:
     torch.manual_seed(0)
-    network = Network(FeatureOptions(), ModelOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
+    network = Network(FeatureOptions(), CrnnOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
     with torch.no_grad():
         network.backbone.output.weight *= 30
     to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])

@@ -16,7 +16,7 @@ NETWORKS = [kind for kind in MODEL_KINDS.values() if kind.is_network]
 
 
 def test_the_kinds_of_this_package_are_found() -> None:
-    assert sorted(MODEL_KINDS) == ["acrnn-3d", "crnn"]
+    assert sorted(MODEL_KINDS) == ["acrnn-3d", "crnn", "opensmile-svm"]
 
 
 @pytest.mark.parametrize("name", MODEL_KINDS)
@@ -33,7 +33,7 @@ def test_the_default_kind_is_the_crnn() -> None:
 
 def test_each_kind_has_a_title_of_its_own() -> None:
     titles = [kind(kind=name).title for name, kind in MODEL_KINDS.items()]
-    assert titles == ["3-D ACRNN", "CRNN"]
+    assert titles == ["3-D ACRNN", "CRNN", "ComParE 2016 + SVM"]
 
 
 @pytest.mark.parametrize("kind", NETWORKS)

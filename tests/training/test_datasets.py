@@ -102,7 +102,7 @@ def test_all_unusable_files_are_counted(make_table: Callable[..., Path], tmp_pat
     corpus = corpora.read(TableOptions(root=table))
     for file in corpus.table["file"][:5]:
         Path(file).write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"5 of 16 .*; …\. Mend or remove them"):
+    with pytest.raises(CorpusError, match=r"5 of 16 .*; …\. Fix or remove them"):
         datasets.spectrograms(corpus, OPTIONS, tmp_path / "kept")
 
 

@@ -11,7 +11,8 @@ from emotone import corpora
 from emotone.corpora.table import TableOptions
 from emotone.features import FeatureOptions
 from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
-from emotone.models.network import ModelOptions, Network
+from emotone.models.crnn import CrnnOptions
+from emotone.models.network import Network
 from emotone.training import datasets
 from emotone.training import loop as training
 from emotone.training.augmentation import AugmentOptions
@@ -20,7 +21,7 @@ from emotone.training.loop import Epoch, History, Learner, TrainingOptions
 from tests.helpers import TINY
 
 FEATURES = FeatureOptions.model_validate(TINY["features"])
-MODEL = ModelOptions.model_validate(TINY["model"])
+MODEL = CrnnOptions.model_validate(TINY["model"])
 OPTIONS = TrainingOptions.model_validate(TINY["training"])
 
 

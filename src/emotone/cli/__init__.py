@@ -150,7 +150,7 @@ def train(
     from emotone.experiments.shipping import train
 
     asked = load(config, overrides or [])
-    folder = _led(asked, lambda observer: train(asked, out, observer, calibrate))
+    folder = _observed(lambda observer: train(asked, out, observer, calibrate))
     typer.echo(f"model: {folder}")
 
 
@@ -176,7 +176,7 @@ def adapt(
         for override in overrides or []:
             set_option(values, override)
         asked = checked(values, str(config))
-    adapted = _led(asked, lambda observer: adapt(model, asked, out, observer))
+    adapted = _observed(lambda observer: adapt(model, asked, out, observer))
     show_ablation(adapted.results)
     typer.echo(f"model: {adapted.folder}")
 
@@ -215,10 +215,7 @@ def ablate(
     from emotone.experiments import ablation
 
     loaded = ablation.load(config, _with_cluster(overrides, cluster))
-    results = _led(
-        loaded.base,
-        lambda observer: ablation.ablate(loaded, out, observer, hours, only or ()),
-    )
+    results = _observed(lambda observer: ablation.ablate(loaded, out, observer, hours, only or ()))
     show_ablation(results)
     typer.echo(f"report: {_reports(out)[0]}")
 
@@ -349,7 +346,7 @@ def _crossval(config: Any, out: Path) -> None:
     from emotone.cli.display import show_results
     from emotone.experiments.crossval import crossval
 
-    results = _led(config, lambda observer: crossval(config, out, observer))
+    results = _observed(lambda observer: crossval(config, out, observer))
     show_results(results)
     typer.echo(f"report: {_reports(out)[0]}")
 
@@ -362,20 +359,12 @@ def _reports(folder: Path) -> list[Path]:
         return write(folder, advance)
 
 
-def _led(config: Any, work: Callable[[Any], Done]) -> Done:
-    """Do the work of a command, in the first of the processes if torchrun started several.
-
-    The others take part in what it trains, and end here.
-    """
+def _observed(work: Callable[[Any], Done]) -> Done:
+    """Do the work of a command and show its progress."""
     from emotone.cli.display import TerminalObserver
-    from emotone.experiments.runs import follow
-    from emotone.training.parallel import joined
 
-    with TerminalObserver() as observer, joined(config.runtime.device) as is_first:
-        if is_first:
-            return work(observer)
-        follow()
-    raise typer.Exit
+    with TerminalObserver() as observer:
+        return work(observer)
 
 
 def _print_version(asked: bool) -> None:

@@ -6,7 +6,8 @@ import pandas as pd
 from emotone.evaluation.scoring import predictions_table
 from emotone.experiments.plan import Run
 from emotone.models.network import Network
-from emotone.training import loop as training
+from emotone.training.posteriors import posteriors
+from emotone.training.speakers import enrolment_statistics
 from emotone.training.spectrograms import Spectrograms
 
 COUNTS = (0, 3, 10, 25)  # utterances of the test speaker that are known
@@ -29,10 +30,10 @@ def enrolled_predictions(run: Run, network: Network) -> pd.DataFrame:
     for draw in range(DRAWS):
         enrolled, scored = _drawn(run, data, np.random.default_rng([run.seed, draw]))
         for count in COUNTS:
-            statistics = training.enrolment_statistics(
+            statistics = enrolment_statistics(
                 network, data, {speaker: known[:count] for speaker, known in enrolled.items()}
             )
-            probabilities = training.posteriors(
+            probabilities = posteriors(
                 network, data, scored, run.experiment.config.training, statistics
             )
             table = predictions_table(corpus, scored, run.fold.name, run.seed, probabilities)

@@ -17,18 +17,14 @@ from emotone.corpora import Corpus
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.results import RunRecord
 from emotone.experiments.config import ExperimentConfig
+from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing
 from emotone.models.kinds import EstimatorKind, Vectors
 from emotone.models.network import Network, multiply_adds
 from emotone.training import loop
-from emotone.training.evaluation import posteriors
 from emotone.training.hardware import usable_precision
-from emotone.training.spectrograms import (
-    Spectrograms,
-    fingerprint,
-    of_each_utterance,
-    spectrograms,
-)
+from emotone.training.posteriors import posteriors
+from emotone.training.spectrograms import Spectrograms, load_or_compute
 
 Data = Spectrograms | Vectors
 
@@ -66,7 +62,7 @@ def read_data(
     """
     threads = config.runtime.processes
     if config.model.is_network:
-        return spectrograms(corpus, config.features, cache, threads=threads, advance=advance)
+        return load_or_compute(corpus, config.features, cache, threads=threads, advance=advance)
     return _vectors(corpus, config.model, cache, threads=threads, advance=advance)
 
 
@@ -159,10 +155,10 @@ def _vectors(
     threads: int,
     advance: Callable[[], None],
 ) -> Vectors:
-    path = cache / f"{fingerprint(corpus, kind.inputs)}.npy"
+    path = cache / f"{cache_key(corpus, kind.inputs)}.npy"
     if not path.is_file():
         with ThreadPoolExecutor(threads) as pool:
-            rows = of_each_utterance(corpus, kind.extract, pool, advance)
+            rows = map_utterances(corpus, kind.extract, pool, advance)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.stack(rows))
     targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])

@@ -29,8 +29,9 @@ def do(run: Run, initial: Path | None) -> None:
         )
         if fold.speaker_dependent:
             table["protocol"] = "speaker-dependent"
-        enrolling = experiment.config.features.norm == "enrol" and fitted.network is not None
-        enrolment = enrolled_predictions(run, fitted.network) if enrolling else None
+        enrolment = None
+        if experiment.config.features.norm == "enrol" and fitted.network is not None:
+            enrolment = enrolled_predictions(run, fitted.network)
         folder.write_predictions(table, enrolment)
     else:
         assert fitted.network is not None

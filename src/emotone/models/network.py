@@ -7,12 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from emotone.features import FeatureOptions, Features
-from emotone.models.crnn import CRNN
-from emotone.models.crnn import CrnnOptions as ModelOptions
 from emotone.models.kinds import NetworkKind
-from emotone.models.summaries import SUMMARIES
-
-__all__ = ["CRNN", "SUMMARIES", "ModelOptions", "Network", "current_names", "multiply_adds"]
 
 MEASURED_S = 10  # long enough that a frame more or less does not matter
 

@@ -1,14 +1,13 @@
 """Corpora as batches: spectrograms computed once, then drawn by length."""
 
 import copy
-import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,13 +17,11 @@ from torch import Tensor
 
 from emotone import audio
 from emotone.corpora import Corpus
-from emotone.errors import AudioError, CorpusError
 from emotone.features import FeatureOptions, Features
+from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing, suppress_os_errors
 
-SHORTEST = 25 * audio.SAMPLE_RATE // 1000  # samples; less than a frame cannot show an emotion
 POOL_BATCHES = 8  # batches that are drawn together and then sorted by length
-SHOWN_FAILURES = 3
 
 ClassBalance = Literal["none", "weights", "sampling"]
 
@@ -142,7 +139,7 @@ def spectrograms(
         StorageError: if the folder cannot be written.
     """
     shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db", "level"}
-    key = fingerprint(corpus, options.model_dump_json(include=shaping))
+    key = cache_key(corpus, options.model_dump_json(include=shaping))
     path, index = folder / f"{key}.npy", folder / f"{key}.json"
     if path.is_file() and index.is_file():
         return Spectrograms(path, json.loads(index.read_text()), corpus, options)
@@ -156,49 +153,13 @@ def spectrograms(
         return log_mel[0].numpy()
 
     with ThreadPoolExecutor(threads) as pool:
-        arrays = of_each_utterance(corpus, compute, pool, advance)
+        arrays = map_utterances(corpus, compute, pool, advance)
     bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.concatenate(arrays))
     with replacing(index) as temporary:
         temporary.write_text(json.dumps(bounds), encoding="utf-8")
     return Spectrograms(path, bounds, corpus, options)
-
-
-Computed = TypeVar("Computed")
-
-
-def of_each_utterance(
-    corpus: Corpus,
-    compute: Callable[[audio.Waveform], Computed],
-    pool: ThreadPoolExecutor,
-    advance: Callable[[], None],
-) -> list[Computed]:
-    """Read each utterance of a corpus and compute something from it, several at once.
-
-    Raises:
-        CorpusError: if audio is missing, damaged, silent or too short; names the files.
-    """
-
-    def read_and_compute(row: tuple[str, float, float]) -> Computed | AudioError:
-        try:
-            return compute(_usable(row))
-        except AudioError as error:
-            return error
-        finally:
-            advance()
-
-    rows = list(corpus.table[["file", "start", "end"]].itertuples(index=False, name=None))
-    results = list(pool.map(read_and_compute, rows))
-    failures = [str(result) for result in results if isinstance(result, AudioError)]
-    if failures:
-        shown = "; ".join(failures[:SHOWN_FAILURES])
-        more = "; …" if len(failures) > SHOWN_FAILURES else ""
-        raise CorpusError(
-            f"{len(failures)} of {len(rows)} utterances of {corpus.name} cannot be used: "
-            f"{shown}{more}. Mend or remove them"
-        )
-    return [result for result in results if not isinstance(result, AudioError)]
 
 
 def forget(folder: Path) -> None:
@@ -300,31 +261,3 @@ def batches(
         result[-2:] = [result[-2] + result[-1]]
     for number in rng.permutation(len(result)):
         yield result[number]
-
-
-def _usable(row: tuple[str, float, float]) -> audio.Waveform:
-    file, start, end = row
-    waveform = audio.read(file, start, None if math.isnan(end) else end)
-    if len(waveform) < SHORTEST:
-        raise AudioError(
-            f"{file}: {len(waveform)} samples at 16 kHz is too short, at least {SHORTEST} (25 ms) "
-            "are needed; are start and end in seconds?"
-        )
-    if not waveform.any():
-        raise AudioError(f"{file}: holds only zeros, no sound")
-    return waveform
-
-
-def fingerprint(corpus: Corpus, options: str) -> str:
-    """Name what is computed from a corpus by all that it depends on."""
-    digest = hashlib.sha256(options.encode())
-    for file, start, end in corpus.table[["file", "start", "end"]].itertuples(
-        index=False, name=None
-    ):
-        try:
-            status = Path(file).stat()
-            state = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            state = (0, 0)
-        digest.update(repr((Path(file).name, start, end, state)).encode())
-    return digest.hexdigest()[:16]

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -24,14 +24,15 @@ from emotone.errors import UsageError
 from emotone.evaluation import metrics
 from emotone.features import FeatureOptions
 from emotone.files import replacing
-from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import ModelOptions, Network, current_names
+from emotone.models.kinds import NetworkKind
+from emotone.models.network import Network, current_names
 from emotone.options import Options
-from emotone.training import datasets, parallel
+from emotone.training import datasets
 from emotone.training.augmentation import AugmentOptions, Draws, augment, mixup, mixup_shares
 from emotone.training.datasets import ClassBalance, Example, Spectrograms
 
-logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces each bfloat16 run
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 EVALUATION_BATCH = 32
 MOST_ENROLLED = 50  # utterances of a speaker from which statistics are taken in training
@@ -176,7 +177,7 @@ def fit(
     validation: Sequence[int],
     *,
     features: FeatureOptions,
-    model: ModelOptions | Acrnn3dOptions,
+    model: NetworkKind,
     options: TrainingOptions,
     seed: int,
     device: str = "cpu",
@@ -210,13 +211,13 @@ def fit(
         data, training, features=features, model=model, options=options, seed=seed,
         device=device, initial=initial,
     )  # fmt: skip
-    if checkpoint is not None and parallel.told(checkpoint.is_file()):
+    if checkpoint is not None and checkpoint.is_file():
         learner.load(checkpoint)
     while not learner.history.is_over(options):
         start = time.perf_counter()
         loss, audio_s = learner.train_epoch()
         learner.judge(loss, validation, since=start)
-        if checkpoint is not None and parallel.is_first():
+        if checkpoint is not None:
             learner.save(checkpoint)
         seconds = learner.history.epochs[-1].seconds
         on_epoch(learner.history, Speed(learner.per_epoch, audio_s, seconds))
@@ -371,7 +372,7 @@ class Learner:
         utterances: Sequence[int],
         *,
         features: FeatureOptions,
-        model: ModelOptions | Acrnn3dOptions,
+        model: NetworkKind,
         options: TrainingOptions,
         seed: int,
         device: str,
@@ -379,7 +380,7 @@ class Learner:
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
         utterances = sorted(utterances)
-        self.fabric = parallel.fabric(device, usable_precision(options.precision, device))
+        self.fabric = _fabric(device, usable_precision(options.precision, device))
         torch.manual_seed(seed)
         network = Network(features, model, data.labels)
         if initial is not None:
@@ -393,9 +394,7 @@ class Learner:
         self.enroller = copy.deepcopy(network.features)  # stays on the CPU, with the moments
         self.network = network.to(self.fabric.device)
         self.average = copy.deepcopy(self.network).eval()
-        self.backbone = self.fabric.setup_module(
-            parallel.normalised_together(self.network.backbone)
-        )
+        self.backbone = self.fabric.setup_module(self.network.backbone)
         optimizer = torch.optim.AdamW(
             self.network.backbone.parameters(),
             lr=options.learning_rate,
@@ -419,8 +418,7 @@ class Learner:
     def train_epoch(self) -> tuple[float, float]:
         """Train for an epoch; return the mean loss and the seconds of audio."""
         epoch = len(self.history.epochs)
-        entropy = [self.seed, epoch, *([parallel.rank()] if parallel.rank() else [])]
-        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         rng = np.random.default_rng([self.seed, epoch])
         self.network.train()
         examples = self._drawn(rng)
@@ -448,13 +446,8 @@ class Learner:
         return examples
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
-        """Learn from a batch, of which this process takes its share; return the batch's loss."""
-        part = parallel.share(batch)
-        is_all = part == slice(0, len(batch))
-        # the first of a share is mixed with the one before, which belongs to another process
-        before = [] if is_all or not self.options.augment.mixup else [batch[part.start - 1]]
-        prepared = self._prepared([*before, *batch[part]], epoch)
-        x, frames, targets = (values[len(before) :] for values in prepared)
+        """Update the weights from a batch; return its loss."""
+        x, frames, targets = self._prepared(batch, epoch)
         smoothing = self.options.label_smoothing
         weights = targets @ self.class_weights.to(targets.device)
         targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
@@ -462,12 +455,11 @@ class Learner:
             x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
         logits = self.backbone(x, frames)
         losses = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
-        loss = (weights * losses).sum() / parallel.total(weights.sum())
+        loss = (weights * losses).sum() / weights.sum()
         self.optimizer.zero_grad()
-        # gradients become the mean of those of all processes, and should be the sum
-        self.fabric.backward(loss * parallel.processes())
+        self.fabric.backward(loss)
         self.optimizer.step()
-        return float(parallel.total(loss.detach()))
+        return float(loss.detach())
 
     @torch.no_grad()
     def _prepared(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -534,7 +526,7 @@ class Learner:
             epoch = Epoch(training_loss, loss, uar, error, seconds)
         else:
             epoch = Epoch(training_loss, seconds=seconds)
-        self.history.epochs.append(parallel.told(epoch))
+        self.history.epochs.append(epoch)
         if self.history.kept_epoch(self.options.tolerance) == len(self.history.epochs) - 1:
             self.kept = {
                 name: value.detach().cpu().clone() for name, value in network.state_dict().items()
@@ -635,6 +627,13 @@ class Learner:
             "kept": self.kept,
             "optimizer": moments,
         }
+
+
+def _fabric(device: str, precision: Precision) -> "Fabric":
+    from lightning_fabric import Fabric  # slow to load, and only who trains needs it
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces bfloat16
+    return Fabric(accelerator=device, devices=1, precision=precision)
 
 
 def _of_batch(
