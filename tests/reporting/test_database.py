@@ -22,7 +22,7 @@ def folder_of(path: Path, seeds: int) -> ResultsFolder:
 
 def test_audformat_loads_what_is_written(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "results", seeds=1)
-    found = audformat.Database.load(str(database.export(folder, tmp_path / "out")))
+    found = audformat.Database.load(str(database.export(folder.path, tmp_path / "out")))
     assert list(found.tables) == ["predictions"]
     assert found.description == "Predictions of emotone, speaker-independent"
     table = found["predictions"].get()
@@ -39,11 +39,11 @@ def test_audformat_loads_what_is_written(tmp_path: Path) -> None:
 
 def test_each_seed_has_a_table(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "results", seeds=2)
-    found = audformat.Database.load(str(database.export(folder, tmp_path / "out")))
+    found = audformat.Database.load(str(database.export(folder.path, tmp_path / "out")))
     assert list(found.tables) == ["predictions-seed-0", "predictions-seed-1"]
 
 
 def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "results", seeds=1)
     with pytest.raises(UsageError, match="holds other files; choose an empty folder"):
-        database.export(folder, folder.path)
+        database.export(folder.path, folder.path)

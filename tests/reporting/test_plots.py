@@ -1,13 +1,20 @@
 import re
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from emotone.evaluation.metrics import Comparison
 from emotone.evaluation.results import EnrolmentPoint, Epoch, Results
 from emotone.reporting import plots
 from tests.made_results import made_ablation, made_results
+
+
+def points(line: Line2D) -> list[Any]:
+    return [(float(x), float(y)) for x, y in np.asarray(line.get_xydata())]
 
 
 def test_figures_are_drawn_in_the_order_they_are_registered() -> None:
@@ -40,16 +47,13 @@ def test_learning_curves_show_losses_and_validation() -> None:
     drawing = plots.learning_curves(results)
     assert drawing is not None
     losses, uar = (picture.axes[0] for picture in drawing.pictures)
-    assert [text.get_text() for text in losses.get_legend().get_texts()] == [
-        "training loss", "validation loss",
-    ]  # fmt: skip
+    _, labels = losses.get_legend_handles_labels()
+    assert labels == ["training loss", "validation loss"]
     means = [line for line in losses.lines if line.get_linewidth() == 2]
     expected = [1, 1 / 2, 1 / 3, 1 / 4]  # of both runs; the last epoch of the longer one alone
-    assert list(means[0].get_ydata()) == pytest.approx(expected)
+    assert [height for _, height in points(means[0])] == pytest.approx(expected)
     kept = [line for line in uar.lines if line.get_marker() == "."]
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in kept] == [
-        (3, pytest.approx(60)),
-    ] * 2  # fmt: skip
+    assert [points(line) for line in kept] == [[(3, pytest.approx(60))]] * 2
     assert "2 runs of 3 to 4 epochs; 2.0 minutes" in drawing.caption
     assert drawing.caption.endswith("Mean validation UAR at the kept epochs: 60.0 %.")
 
@@ -79,10 +83,9 @@ def test_the_enrolment_curve_has_the_interval_of_the_gain() -> None:
     drawing = plots.enrolment_curve(made_results(enrolment=curve))
     assert drawing is not None
     (axes,) = drawing.pictures[0].axes
-    assert list(axes.lines[0].get_xdata()) == [0, 25]
-    assert list(axes.lines[0].get_ydata()) == pytest.approx([50, 55])
-    band = axes.collections[0].get_paths()[0].vertices
-    assert {round(y, 3) for x, y in band if x == 25} == {51.0, 60.0}
+    assert points(axes.lines[0]) == [(0, pytest.approx(50)), (25, pytest.approx(55))]
+    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
+    assert {round(float(y), 3) for x, y in band if x == 25} == {51.0, 60.0}
 
 
 def test_the_ablation_picture_has_a_panel_per_reference_with_differences() -> None:
@@ -92,7 +95,7 @@ def test_the_ablation_picture_has_a_panel_per_reference_with_differences() -> No
     assert [label.get_text() for label in uar.get_yticklabels()] == ["baseline", "full_size"]
     assert minus.get_xlabel() == "UAR minus baseline"
     (dot,) = [line for line in minus.lines if line.get_marker() == "o"]
-    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (pytest.approx(10), 0)
+    assert points(dot) == [(pytest.approx(10), 0)]
     assert plots.ablation_picture(made_ablation(rows=made_ablation().rows[2:])) is None
     (section,) = plots.ABLATION.sections(made_ablation())
     assert re.search(r"Orange: the default", section.caption)

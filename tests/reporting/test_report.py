@@ -18,11 +18,11 @@ def experiment(path: Path) -> ResultsFolder:
 
 
 def test_reports_are_written_and_the_same_each_time(tmp_path: Path) -> None:
-    folder = experiment(tmp_path)
-    paths = report.write(folder)
+    experiment(tmp_path)
+    paths = report.write(tmp_path)
     assert [path.name for path in paths] == ["report.html", "report.md", "report.tex"]
     before = [path.read_text() for path in paths]
-    report.write(folder)
+    report.write(tmp_path)
     assert [path.read_text() for path in paths] == before
     assert CONFIGURATION in before[1]
 
@@ -32,11 +32,11 @@ def test_an_ablation_has_a_report_for_each_variant_with_results(tmp_path: Path) 
     folder.write_ablation("{}")
     folder.write_results(made_ablation())
     variants = [experiment(tmp_path / "variants" / name) for name in ("baseline", "full_size")]
-    assert [each.path for each in report.covered(folder)] == [
+    assert report.covered(tmp_path) == [
         tmp_path, *(variant.path for variant in variants),
     ]  # fmt: skip
     advanced = []
-    paths = report.write(folder, lambda: advanced.append(1))
+    paths = report.write(tmp_path, lambda: advanced.append(1))
     assert [path.name for path in paths] == [
         "report.html", "report.md", "report.tex", "table.csv",
     ]  # fmt: skip
@@ -46,7 +46,7 @@ def test_an_ablation_has_a_report_for_each_variant_with_results(tmp_path: Path) 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no finished experiment"):
-        report.write(ResultsFolder(tmp_path))
+        report.write(tmp_path)
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -59,6 +59,6 @@ def test_an_ablation_without_results_is_refused(
     if content is not None:
         (tmp_path / "results.json").write_text(content)
     with pytest.raises(UsageError, match=message):
-        report.write(ResultsFolder(tmp_path))
+        report.write(tmp_path)
     with pytest.raises(UsageError, match=message):
-        database.export(ResultsFolder(tmp_path), tmp_path / "predictions")
+        database.export(tmp_path, tmp_path / "predictions")

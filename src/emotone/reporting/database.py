@@ -13,12 +13,16 @@ from emotone.evaluation.scoring import PROBABILITY
 COLUMNS = {"truth": "emotion", "prediction": "emotion", "speaker": "name", "fold": "name"}
 
 
-def export(folder: ResultsFolder, out: Path) -> Path:
+def export(folder: Path, out: Path) -> Path:
     """Write the predictions of a results folder as a database in audformat.
 
     Each seed has a table with a segmented index and the columns ``truth``, ``prediction``,
     ``speaker``, ``fold`` and a probability per emotion. Audio is not copied; file paths are
     relative to the folder that all files of the corpus share.
+
+    Args:
+        folder: results folder of an experiment.
+        out: folder to write, new or empty.
 
     Returns:
         ``out``.
@@ -27,7 +31,8 @@ def export(folder: ResultsFolder, out: Path) -> Path:
         UsageError: if ``folder`` holds no finished experiment, or ``out`` holds other files.
         StorageError: if ``out`` cannot be written.
     """
-    results, predictions = folder.results(), folder.predictions()
+    finished = ResultsFolder(folder)
+    results, predictions = finished.results(), finished.predictions()
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} holds other files; choose an empty folder for --audformat")
     try:

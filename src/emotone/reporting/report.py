@@ -11,23 +11,27 @@ from emotone.reporting.rendering import KINDS
 TABLE = "table.csv"  # of an ablation
 
 
-def covered(folder: ResultsFolder) -> list[ResultsFolder]:
+def covered(folder: Path) -> list[Path]:
     """Return the folder itself and, of an ablation, those of its variants that have results.
+
+    Args:
+        folder: results folder.
 
     Raises:
         UsageError: if an ablation's folder holds no results.
     """
-    if not folder.is_ablation:
+    results = ResultsFolder(folder)
+    if not results.is_ablation:
         return [folder]
-    rows = folder.ablation_results().rows
-    return [folder, *(folder.variant(row.folder) for row in rows if row.rates is not None)]
+    rows = results.ablation_results().rows
+    return [folder, *(results.variant(row.folder).path for row in rows if row.rates is not None)]
 
 
-def write(folder: ResultsFolder, advance: Callable[[], None] = lambda: None) -> list[Path]:
+def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path]:
     """Write the reports of a finished experiment, or of an ablation and its variants.
 
     Args:
-        folder: each report is written into the folder whose results it shows.
+        folder: results folder; each report is written into the folder whose results it shows.
         advance: is called after each folder of :func:`covered`.
 
     Returns:
@@ -38,7 +42,7 @@ def write(folder: ResultsFolder, advance: Callable[[], None] = lambda: None) -> 
         StorageError: if they cannot be written.
     """
     written = []
-    for each in covered(folder):
+    for each in map(ResultsFolder, covered(folder)):
         written.append(_write_ablation(each) if each.is_ablation else _write_experiment(each))
         advance()
     return written[0]
