@@ -28,8 +28,9 @@ from emotone.evaluation.folds import make_folds
 from emotone.experiments.config import ExperimentConfig, load
 from emotone.files import replacing
 from emotone.models.crnn import CrnnOptions
-from emotone.training import datasets
-from emotone.training import loop as training
+from emotone.training.hardware import keep_memory
+from emotone.training.posteriors import posteriors
+from emotone.training.spectrograms import load_or_compute
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results/ablation-emodb/variants/all-four-without-multi-kernel"
@@ -49,7 +50,7 @@ def main() -> None:
     paths = {name: arguments.out / f"{name}.csv" for name in names}
     missing = [name for name in names if not paths[name].is_file()]
     with tempfile.TemporaryDirectory() as folder:
-        datasets.spectrograms(corpus, config.features, Path(folder))
+        load_or_compute(corpus, config.features, Path(folder))
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(os.cpu_count(), context) as pool:
             work = partial(train_plain, config, Path(folder))
@@ -86,9 +87,9 @@ def main() -> None:
 def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) -> None:
     """Train and test on a fold; write the answers."""
     torch.set_num_threads(1)
-    training.keep_memory()
+    keep_memory()
     corpus = corpora.read_all(config.corpus)
-    data = datasets.spectrograms(corpus, config.features, cache)
+    data = load_or_compute(corpus, config.features, cache)
     (fold,) = (each for each in make_folds(corpus, config.protocol) if each.name == name)
     options, seed = config.training.model_copy(update={"precision": "32-true"}), config.seeds[0]
     assert isinstance(config.model, CrnnOptions)
@@ -98,8 +99,8 @@ def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) ->
     )  # fmt: skip
     while not learner.history.is_over(options):
         loss, _ = learner.train_epoch()
-        learner.judge(loss, fold.validation, since=0.0)
-    probabilities = training.posteriors(learner.average, data, fold.test)
+        learner.end_epoch(loss, fold.validation, since=0.0)
+    probabilities = posteriors(learner.average, data, fold.test)
     table = evaluation.predictions_table(corpus, fold.test, name, seed, probabilities)
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)

@@ -35,9 +35,10 @@ from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CRNN, CrnnOptions
 from emotone.models.network import multiply_adds
 from emotone.models.summaries import SUMMARIES
-from emotone.training import datasets
-from emotone.training import loop as training
-from emotone.training.loop import Learner, TrainingOptions
+from emotone.training import batching, spectrograms
+from emotone.training.hardware import keep_memory, usable_precision
+from emotone.training.loop import Learner
+from emotone.training.options import TrainingOptions
 
 EMOTONE, PLAIN = "emotone", "plain implementation"
 EMULATED = "emotone, emulated bfloat16"
@@ -104,12 +105,12 @@ class PlainLearner(Learner):
 
     def train_epoch(self) -> tuple[float, float]:
         """Train for an epoch; return the mean loss and the seconds of audio."""
-        of_similar_length = datasets.POOL_BATCHES
-        datasets.POOL_BATCHES = of_similar_length if self.similar else 1
+        of_similar_length = batching.POOL_BATCHES
+        batching.POOL_BATCHES = of_similar_length if self.similar else 1
         try:
             return super().train_epoch()
         finally:
-            datasets.POOL_BATCHES = of_similar_length
+            batching.POOL_BATCHES = of_similar_length
 
     def _average(self, step: int) -> None: ...
 
@@ -121,7 +122,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
-    training.keep_memory()
+    keep_memory()
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpora.read_all(
             [SyntheticOptions(root=Path(folder) / "corpus", speakers=4 if quick else 16)]
@@ -134,7 +135,7 @@ def main() -> None:
             model: CrnnOptions | Acrnn3dOptions,
             options: TrainingOptions,
         ) -> Learner:
-            data = datasets.spectrograms(corpus, features, Path(folder) / "cache")
+            data = spectrograms.load_or_compute(corpus, features, Path(folder) / "cache")
             return kind(
                 data, everything, features=features, model=model, options=options, seed=0,
                 device="cpu",
@@ -147,9 +148,11 @@ def main() -> None:
         large = learner(Learner, FeatureOptions(mels=40), Acrnn3dOptions(), segments)
         ways = {EMOTONE: ours, PLAIN: plain, SORTED: plain, "3-D ACRNN": large}
         rounds = dict.fromkeys(ways, 3 if quick else 7) | {"3-D ACRNN": 0 if quick else 1}
-        precision = training.usable_precision("bf16-mixed", "cpu")
+        precision = usable_precision("bf16-mixed", "cpu")
         if precision == "32-true":
-            with mock.patch("emotone.training.loop.usable_precision", lambda asked, device: asked):
+            with mock.patch(
+                "emotone.training.hardware.usable_precision", lambda asked, device: asked
+            ):
                 emulated = learner(Learner, FeatureOptions(), CrnnOptions(), TrainingOptions())
             ways |= {EMULATED: emulated}
             rounds |= {EMULATED: 1}
@@ -169,8 +172,8 @@ def main() -> None:
                     taken[name].append(seconds_of(lambda name=name: epoch(name)))
         floor = 3 * multiply_adds(ours.network) * audio_s[EMOTONE] / peak(DTYPES[precision])
         weights = sum(value.nbytes for value in ours.network.parameters())
-        spectrograms = ours.data.values.nbytes * ours.options.crop
-        moved = (spectrograms + 4 * weights * ours.steps_per_epoch) / bandwidth()
+        read = ours.data.values.nbytes * ours.options.crop
+        moved = (read + 4 * weights * ours.steps_per_epoch) / bandwidth()
     medians = {name: statistics.median(times) for name, times in taken.items() if times}
     where = "" if precision == "bf16-mixed" else " on a processor without bfloat16 instructions"
     print(f"\n## Training{where}, `python benchmarks/training.py`\n")

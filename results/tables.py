@@ -1,4 +1,6 @@
-"""Write the tables of the ablations into the README, from the results beside this file.
+"""Write the tables of the README, from the corpus readers and the results beside this file.
+
+Writes ``docs/corpora.md``, too.
 
     python results/tables.py
 
@@ -15,6 +17,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from emotone.corpora.catalogue import corpora_page, corpora_table
 from emotone.evaluation import metrics
 from emotone.evaluation import summary as evaluation
 from emotone.experiments.config import ExperimentConfig
@@ -23,6 +26,7 @@ from emotone.reporting.rendering import points
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+CORPORA_PAGE = HERE.parent / "docs" / "corpora.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
 MARKED = re.compile(r"(<!-- (\w+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -137,6 +141,7 @@ def _missing() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
+    "corpora": corpora_table,
     "emodb": lambda: _variants("emodb"),
     "ravdess": lambda: _variants("ravdess"),
     "missing": _missing,
@@ -166,4 +171,5 @@ def _table(titles: list[str], lines: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
+    CORPORA_PAGE.write_text(corpora_page(), encoding="utf-8")
     README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")

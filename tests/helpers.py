@@ -1,9 +1,11 @@
 """What several tests use: generated audio, small corpora and models, the command line."""
 
+import contextlib
 import io
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -198,6 +200,18 @@ def children(pid: int) -> list[int]:
 
 def command_of(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def wait_until_ended(pid: int) -> None:
+    """Wait until all threads of a process have ended, so that its files and pipes are closed."""
+    deadline = time.monotonic() + 20
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # gone
+        while (
+            len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+            or Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+        ):
+            assert time.monotonic() < deadline, f"process {pid} goes on"
+            time.sleep(0.01)
 
 
 def write(path: Path) -> None:

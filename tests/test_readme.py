@@ -17,7 +17,8 @@ from emotone.experiments import ablation
 from emotone.experiments.config import ExperimentConfig, load, options_of
 from emotone.experiments.overrides import PRESETS
 from emotone.inference import model_folder
-from emotone.models.network import ModelOptions, Network
+from emotone.models.crnn import CrnnOptions
+from emotone.models.network import Network
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -246,7 +247,7 @@ def test_what_the_readme_concludes_from_the_search() -> None:
         if variant.get("later") and any(key.startswith("model.") for key in changes):
             overrides = [f"{key}={json.dumps(value)}" for key, value in changes.items()]
             larger = load(PRESETS / "ravdess.yaml", overrides)
-            assert isinstance(larger.model, ModelOptions)
+            assert isinstance(larger.model, CrnnOptions)
             labels = [str(number) for number in range(8)]
             network = Network(larger.features, larger.model, labels)
             sizes.append(sum(weight.numel() for weight in network.backbone.parameters()))

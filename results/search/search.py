@@ -22,9 +22,10 @@ import yaml
 from emotone import corpora
 from emotone.evaluation import metrics
 from emotone.experiments import config
-from emotone.training import datasets
-from emotone.training import loop as training
+from emotone.training.hardware import keep_memory
 from emotone.training.loop import Learner
+from emotone.training.posteriors import posteriors
+from emotone.training.spectrograms import load_or_compute
 
 HERE = Path(__file__).parent
 RUNS = HERE / "runs.csv"
@@ -86,13 +87,13 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     """Train one variant on one group; return its UAR in % on the other actors."""
     root, name, changes, group, seed = job
     torch.set_num_threads(1)
-    training.keep_memory()
+    keep_memory()
     overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
                  for key, value in (THEN | changes).items()]  # fmt: skip
     asked = config.load(PRESETS / "ravdess.yaml", [f"corpus.root={root}", *overrides])
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
-    data = datasets.spectrograms(corpus, asked.features, cache)
+    data = load_or_compute(corpus, asked.features, cache)
     first = ACTORS_PER_GROUP * group
     actors = corpus.speakers[first : first + ACTORS_PER_GROUP]
     validates = actors[-1 - seed % ACTORS_PER_GROUP]
@@ -105,7 +106,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     kept: dict[str, tuple[int, dict[str, torch.Tensor]]] = {}
     for epoch in range(asked.training.epochs):
         loss, _ = learner.train_epoch()
-        learner.judge(loss, data.of_speakers([validates]), time.perf_counter())
+        learner.end_epoch(loss, data.of_speakers([validates]), time.perf_counter())
         weights = {key: value.clone() for key, value in learner.average.state_dict().items()}
         for rule, tolerance in KEPT.items():
             history = learner.history
@@ -117,7 +118,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     for epoch, weights in kept.values():
         if epoch not in scores:
             learner.average.load_state_dict(weights)
-            probabilities = training.posteriors(learner.average, data, others, asked.training)
+            probabilities = posteriors(learner.average, data, others, asked.training)
             names = [corpus.labels[number] for number in probabilities.argmax(axis=1)]
             scores[epoch] = round(100 * metrics.uar(truth, names), 2)
     row = {"variant": name, "group": group, "seed": seed}

@@ -1,10 +1,48 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from emotone.corpora import READERS
 from tests.helpers import emotone, one_line
+
+
+def test_corpora_lists_all_readers_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = emotone("corpora")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name, reader in READERS.items():
+        facts, layout = [line.split(None, 1)[1] for line in lines if line.startswith(f" {name} ")]
+        assert facts.split()[0] == (reader.info.language or "any")
+        assert layout.strip() == reader.info.layout
+    (emodb,) = [line for line in lines if line.startswith(" emodb ") and "German" in line]
+    assert emodb.split()[:5] == ["emodb", "German", "10", "535", "7"]
+    assert "free to use" in emodb
+
+
+def test_corpora_as_json() -> None:
+    found = json.loads(emotone("corpora", "--json").stdout)
+    assert [row["name"] for row in found] == list(READERS)
+    (emodb,) = [row for row in found if row["name"] == "emodb"]
+    assert emodb["language"] == "German"
+    assert (emodb["speakers"], emodb["utterances"], len(emodb["emotions"])) == (10, 535, 7)
+    assert emodb["layout"] == "wav/03a01Fa.wav, …"
+    assert emodb["licence"].startswith("free to use")
+
+
+def test_corpora_are_listed_without_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['emotone', 'corpora']; "
+        "from emotone.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "iemocap" in done.stdout
 
 
 def test_corpus_prints_text_json_and_a_picture(

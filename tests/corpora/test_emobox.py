@@ -43,7 +43,7 @@ def test_folds_emotions_and_speakers(tmp_path: Path) -> None:
     }
 
 
-def test_damaged_lists_are_named(tmp_path: Path) -> None:
+def test_malformed_lists_are_errors(tmp_path: Path) -> None:
     options = example(tmp_path)
     assert options.root is not None
     path = options.root / "fold_2" / "emodb_test_fold_2.jsonl"

@@ -49,7 +49,7 @@ def test_speakers_and_labels(tmp_path: Path) -> None:
         corpora.read(options.model_copy(update={"part": "scripted"}))
 
 
-def test_says_where_a_line_is_damaged(tmp_path: Path) -> None:
+def test_a_malformed_line_is_an_error_with_its_number(tmp_path: Path) -> None:
     options = example(tmp_path)
     path = tmp_path / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
     path.write_text(path.read_text().replace("neu\t[2.5000", "neu\t[2,5000"))
@@ -69,7 +69,7 @@ def test_a_folder_that_looks_right_is_suggested(tmp_path: Path) -> None:
         corpora.read(IemocapOptions(root=tmp_path / "IEMOCAP_full_release" / "Session1"))
 
 
-def test_half_copied_is_a_problem(tmp_path: Path) -> None:
+def test_missing_audio_is_a_problem_not_an_error(tmp_path: Path) -> None:
     options = example(tmp_path)
     next((tmp_path / "Session1" / "sentences").rglob("*F000.wav")).unlink()
     assert (

@@ -8,7 +8,7 @@ from emotone.errors import UsageError
 from emotone.experiments import config
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.overrides import PRESETS
-from emotone.models.network import ModelOptions
+from emotone.models.crnn import CrnnOptions
 
 EXPERIMENTS = sorted(
     file.name for file in PRESETS.glob("*.yaml") if not file.name.startswith("ablation")
@@ -31,7 +31,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
     assert loaded.corpus == (EmodbOptions(root=Path("some/folder")),)
     assert loaded.training.epochs == 7
     assert loaded.training.augment.warp == 0.2
-    assert loaded.model == ModelOptions(kernel_widths=(3, 5))
+    assert loaded.model == CrnnOptions(kernel_widths=(3, 5))
     assert loaded.seeds == (0, 1, 2)
     assert loaded.features.dynamic_range_db is None
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emotone.features import FeatureOptions, Features, hz_of_mel, mel_centres
-from emotone.training.augmentation import AugmentOptions, Draws, augment, mixup, mixup_shares
+from emotone.training.augmentation import AugmentOptions, Draws, augment
 
 NONE = {"speed": 0, "tempo": 0, "warp": 0, "level_db": 0, "equaliser_db": 0, "mixup": 0}
 FEATURES = FeatureOptions()
@@ -119,21 +119,6 @@ def test_masks_cover_no_more_than_they_may() -> None:
     bands, _ = changed(log_mel, frames, mel_mask=1)
     masked = (bands != log_mel).any(dim=1).sum(dim=1)
     assert int(masked.max()) <= 0.2 * 64 + 1
-
-
-def test_mixup_mixes_features_labels_and_takes_the_longer_length() -> None:
-    features = torch.stack([torch.full((1, 4, 2), 1.0), torch.full((1, 4, 2), 3.0)])
-    features[0, :, 2:] = 0
-    targets = torch.eye(2)
-    mixed, frames, labels = mixup(
-        features, torch.tensor([2, 4]), targets, torch.tensor([0.75, 0.5])
-    )
-    assert frames.tolist() == [4, 4]
-    torch.testing.assert_close(mixed[0, 0, :, 0], torch.tensor([1.5, 1.5, 0.75, 0.75]))
-    torch.testing.assert_close(labels, torch.tensor([[0.75, 0.25], [0.5, 0.5]]))
-    shares = mixup_shares([4, 5, 6], seed=0, epoch=1, alpha=0.3)
-    assert ((shares >= 0.5) & (shares <= 1)).all()
-    assert torch.equal(shares[1:], mixup_shares([5, 6], seed=0, epoch=1, alpha=0.3))
 
 
 def test_pitch_moves_harmonics_and_leaves_the_envelope() -> None:

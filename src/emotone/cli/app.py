@@ -12,6 +12,7 @@ from emotone.errors import EmotoneError
 INTERRUPTED = 130  # exit code after Ctrl-C
 COMMANDS = (  # in the order of --help
     recognition.predict,
+    corpora.corpora,
     corpora.corpus,
     corpora.download,
     experiments.train,

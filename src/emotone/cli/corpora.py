@@ -1,22 +1,37 @@
-"""Commands about corpora: ``emotone corpus`` and ``download``."""
+"""Commands about corpora: ``emotone corpora``, ``corpus`` and ``download``."""
 
+import json as json_format
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from emotone.cli.options import Overrides
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def corpora(*, json: Json = False) -> None:
+    """List the corpora that emotone reads, with language, size, licence and layout."""
+    from emotone.cli.tables import show_corpora
+    from emotone.corpora.catalogue import corpora_list
+
+    if json:
+        print(json_format.dumps(corpora_list(), indent=1, ensure_ascii=False))
+    else:
+        show_corpora()
 
 
 def corpus(
     name: Annotated[str, typer.Argument(help="Name of the reader, such as emodb.")],
     root: Annotated[Path | None, typer.Argument(help="Root directory of the corpus.")] = None,
-    overrides: Overrides = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Options, such as keep=[anger,neutral]."),
+    ] = None,
     *,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture: PNG, SVG or PDF.")] = None,
 ) -> None:
-    """Read a corpus and print its contents and its problems."""
+    """Inspect a corpus: what it holds, and problems in it."""
     from emotone import corpora
     from emotone.cli.progress import counting
     from emotone.cli.tables import show_inspection
@@ -26,7 +41,10 @@ def corpus(
     read = corpora.read(corpus_options(name, root, overrides or []))
     with counting("reading audio", read.table["file"].nunique()) as advance:
         found = inspect(read, advance=advance)
-    show_inspection(found, as_json=json)
+    if json:
+        print(json_format.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        show_inspection(found)
     if plot is not None:
         from emotone.reporting.corpus_plot import draw_inspection
 
@@ -36,13 +54,13 @@ def corpus(
 def download(
     name: Annotated[str, typer.Argument(help="Name of the corpus, such as emodb.")],
     *,
-    out: Annotated[Path, typer.Option(help="Folder to write it to.")],
+    out: Annotated[Path, typer.Option(help="Folder for the corpus.")],
     version: Annotated[str | None, typer.Option(help="Version; the latest by default.")] = None,
     repository: Annotated[
-        Path | None, typer.Option(help="Folder into which audb published corpora.")
+        Path | None, typer.Option(help="Folder to which audb published corpora.")
     ] = None,
 ) -> None:
-    """Download a corpus published by audEERING, in audformat."""
+    """Download a corpus that audEERING publishes, in audformat."""
     from emotone.corpora.download import download
 
     typer.echo("contacting the repository …", err=True)

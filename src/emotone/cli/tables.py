@@ -1,9 +1,9 @@
 """Tables on standard output."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -71,12 +71,33 @@ def _difference(row: "AblationRow", reference: str) -> str:
     return f"{difference(found.difference, found.interval_95)}, {p_value(found.p_holm)}"
 
 
-def show_inspection(inspection: "Inspection", *, as_json: bool) -> None:
+def show_corpora() -> None:
+    """Print the corpora that emotone reads."""
+    from emotone.corpora import READERS
+    from emotone.corpora.catalogue import counts
+    from emotone.corpora.info import ANY
+
+    facts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    layouts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("name", "language"):
+        facts.add_column(column, no_wrap=True)
+    for column in ("speakers", "utterances", "emotions"):
+        facts.add_column(column, justify="right", no_wrap=True)
+    facts.add_column("licence")
+    layouts.add_column("name", no_wrap=True)
+    layouts.add_column("corpus.root holds", overflow="fold")
+    for name, reader in READERS.items():
+        info = reader.info
+        facts.add_row(name, info.language or ANY, *counts(info), info.licence)
+        layouts.add_row(name, info.layout)
+    console = Console(file=sys.stdout)
+    console.print(facts)
+    console.print(layouts)
+
+
+def show_inspection(inspection: "Inspection") -> None:
     """Print the contents and the problems of a corpus."""
     facts = inspection.as_dict()
-    if as_json:
-        print(json.dumps(facts, indent=1, ensure_ascii=False))
-        return
     console = Console(file=sys.stdout)
     hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
     sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())

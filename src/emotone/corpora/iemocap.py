@@ -12,7 +12,7 @@ other labels are left out and counted.
 
 Citation: Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee & Narayanan, "IEMOCAP: Interactive
     emotional dyadic motion capture database", Language Resources and Evaluation 42, 2008
-Licence: granted by the University of Southern California
+Licence: on request, from USC
 Home page: https://sail.usc.edu/iemocap/
 Language: English (eng)
 Speakers: 10
@@ -85,23 +85,16 @@ def read(options: IemocapOptions) -> Corpus:
         files = audio_by_stem(session / "sentences" / "wav")
         for path in paths:
             for row in _labelled(path):
-                improvised = "_impro" in row["utterance"]
-                if options.part == ("scripted" if improvised else "improvised"):
-                    continue
                 label = row.pop("label")
+                if options.part not in ("all", row["part"]):
+                    continue
                 if label not in EMOTIONS or (label == "exc" and options.excitement == "leave_out"):
                     left_out[label] += 1
                 elif row["utterance"] not in files:
                     absent[session.name] += 1
                 else:
-                    sex = row["utterance"].rpartition("_")[2][0]
-                    row["file"] = str(files[row["utterance"]])
-                    row["emotion"] = EMOTIONS[label]
-                    row["speaker"] = row["utterance"][:5] + sex
-                    row["sex"] = "female" if sex == "F" else "male"
-                    row["session"] = session.name[-1]
-                    row["part"] = "improvised" if improvised else "scripted"
-                    rows.append(row)
+                    file = str(files[row["utterance"]])
+                    rows.append(row | {"file": file, "emotion": EMOTIONS[label]})
     if not rows:
         raise CorpusError(
             f"iemocap: {sum(absent.values())} labelled utterances in {root}, but no audio in "
@@ -126,6 +119,7 @@ def _evaluations(session: Path) -> Iterator[Path]:
 
 
 def _labelled(path: Path) -> Iterator[dict[str, Any]]:
+    """The utterances of a dialog: a row for the table each, with ``label``, without the file."""
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.startswith("["):
@@ -136,10 +130,17 @@ def _labelled(path: Path) -> Iterator[dict[str, Any]]:
                 f"iemocap: {path}, line {number}: expected [start - end], name, label and "
                 f"[valence, arousal, dominance] between tabs, got {line!r}; copy the file again"
             )
-        row: dict[str, Any] = {"utterance": match["utterance"], "label": match["label"]}
-        for name in ("valence", "arousal", "dominance"):
-            row[name] = float(match[name])
-        yield row
+        name = match["utterance"]
+        sex = name.rpartition("_")[2][0]
+        yield {
+            "utterance": name,
+            "label": match["label"],
+            "speaker": name[:5] + sex,
+            "sex": "female" if sex == "F" else "male",
+            "session": str(int(name[3:5])),
+            **{scale: float(match[scale]) for scale in ("valence", "arousal", "dominance")},
+            "part": "improvised" if "_impro" in name else "scripted",
+        }
 
 
 def _nearby(root: Path) -> str:

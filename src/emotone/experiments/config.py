@@ -22,10 +22,10 @@ from emotone.evaluation.folds import ProtocolOptions
 from emotone.experiments.overrides import read_yaml, set_option
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
-from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.models.crnn import CrnnOptions
+from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, nearest
-from emotone.training.loop import TrainingOptions
+from emotone.training.options import TrainingOptions
 
 
 def _listed(value: Any) -> Any:

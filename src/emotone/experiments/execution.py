@@ -24,7 +24,7 @@ from emotone.experiments.config import RuntimeOptions
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.running import do
 from emotone.inference.execution import Executor, ProcessExecutor
-from emotone.training.checkpoint import saved_history
+from emotone.training.checkpoint import saved_epochs
 from emotone.training.hardware import keep_memory
 from emotone.training.spectrograms import Spectrograms
 
@@ -105,9 +105,9 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
 
 def _report_epochs(run: Run, observer: Observer) -> None:
     """Report the epochs that a run's checkpoint says are done."""
-    history = saved_history(run.folder.checkpoint)
-    if history:
-        observer.epochs(run, history)
+    epochs = saved_epochs(run.folder.checkpoint)
+    if epochs:
+        observer.epochs(run, epochs)
 
 
 class _Calls(Protocol):
@@ -171,7 +171,7 @@ class _CallsOnCluster:
         if place not in self._shared:
             light, values = run.experiment.data, None
             if isinstance(light, Spectrograms):
-                light, values = light.carried()
+                light, values = light.detach()
             experiment = replace(run.experiment, data=light, pretraining=None)
             self._shared[place] = self._executor.share(experiment), self._executor.share(values)
         weights = run.initial.read_bytes() if run.initial is not None else None
@@ -216,7 +216,7 @@ def _do_elsewhere(
         data = experiment.data
         if isinstance(data, Spectrograms):
             assert values is not None
-            data = data.loaded(values)
+            data = data.attach(values)
         run = Run(replace(experiment, data=data, folder=ResultsFolder(Path(place))), fold, seed)
         do(run, initial)
         return run.folder.contents()

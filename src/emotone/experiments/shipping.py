@@ -23,9 +23,9 @@ from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
-from emotone.models.registry import options_of
 from emotone.models.export import to_onnx
 from emotone.models.network import Network
+from emotone.models.registry import options_of
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
 

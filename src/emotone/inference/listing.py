@@ -25,7 +25,8 @@ from rich.progress import (
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.files import replacing
 from emotone.inference import parquet
-from emotone.inference.jobs import answers, answers_of_cluster, in_order
+from emotone.inference.execution import Executor
+from emotone.inference.jobs import in_order, recognise_files
 from emotone.inference.recognizer import Prediction, Recognizer, Segment, Speaker
 
 SUFFIXES = (
@@ -78,8 +79,7 @@ def recognise(
     kind: Kind = "table",
     output: Path | None = None,
     segments: tuple[float, float] | None = None,
-    jobs: int = 1,
-    cluster: str | None = None,
+    executor: Executor | None = None,
 ) -> int:
     """Recognise files; answers go to standard output or a file, errors to standard error.
 
@@ -92,8 +92,8 @@ def recognise(
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
         output: file to write, by whose name the kind is chosen.
         segments: window and hop in seconds, to recognise windows of each file.
-        jobs: processes to recognise with; answers and their order do not depend on it.
-        cluster: ``auto`` or the address of a Ray cluster to recognise with instead.
+        executor: where to recognise; ``None`` for this process. Answers and their order do not
+            depend on it.
 
     Returns:
         How many files could not be used.
@@ -102,8 +102,6 @@ def recognise(
         UsageError: if ``output`` is of no known kind, or was not written by the same command.
         StorageError: if ``output`` cannot be written.
     """
-    if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
-        raise UsageError("--cluster goes neither with --jobs nor with standard input")
     if output is not None:
         if output.suffix not in KINDS:
             raise UsageError(f"{output}: the name must end in {', '.join(KINDS)}")
@@ -129,12 +127,10 @@ def recognise(
                 progress.update(task, description=text)
 
             readable = _readable(left, Path(temporary))
-            if cluster is not None:
-                found = answers_of_cluster(recognizer, left, segments, cluster)
-            elif jobs > 1:
-                found = answers(recognizer, readable, segments, jobs)
-            else:
+            if executor is None:
                 found = in_order(recognizer, readable, segments, advance)
+            else:
+                found = recognise_files(recognizer, readable, segments, executor)
             for file, answer in zip(left, found, strict=True):
                 progress.advance(task)
                 if isinstance(answer, AudioError):

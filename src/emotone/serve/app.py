@@ -12,7 +12,6 @@ import logging
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -31,11 +30,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from emotone import __version__
 from emotone.errors import AudioError, UsageError
 from emotone.inference import model_folder
+from emotone.inference.execution import CrashedError, TimeLimitError
 from emotone.serve import page
 from emotone.serve.answers import REFUSALS, UNAUTHORIZED, Answer, Model, Refusal, Segments
 from emotone.serve.live import Live
 from emotone.serve.options import ServeOptions
-from emotone.serve.workers import BusyError, CrashedError, Job, TooLongError, Workers
+from emotone.serve.workers import BusyError, Job, TooLongError, Workers
 
 HINTS = {
     "not_audio": "send a WAV, FLAC, MP3, Ogg, Opus, M4A or WebM file with sound in it",
@@ -112,15 +112,13 @@ class Service:
         self.workers: Workers | None = None
         self.waiting = 0
         self.live = Live(options)
-        self._threads = ThreadPoolExecutor(options.workers)
 
     def start(self) -> None:
         """Load the models; returns when all workers are ready."""
-        self.workers = Workers(self.options.models, self.options.workers)
+        self.workers = Workers(self.options.models, self.options.workers, self.options.seconds)
 
     def stop(self) -> None:
-        """Let what runs end, then end the workers."""
-        self._threads.shutdown(wait=True)
+        """End the workers."""
         if self.workers is not None:
             self.workers.close()
 
@@ -143,13 +141,7 @@ class Service:
                     file.write(chunk)
                 file.flush()
                 job = Job(name, file.name, 60 * options.minutes, windows)
-                loop = asyncio.get_running_loop()
-                done = loop.run_in_executor(self._threads, workers.do, job, options.seconds)
-                try:
-                    result = await asyncio.shield(done)
-                except asyncio.CancelledError:  # the client has gone; the file must stay till then
-                    await asyncio.wait([done])
-                    raise
+                result = await workers.do(job)
         except ClientDisconnect as error:
             raise RefusedError(400, "incomplete", "the upload broke off") from error
         except AudioError as error:
@@ -157,7 +149,7 @@ class Service:
             raise RefusedError(400, "not_audio", message) from error
         except TooLongError as error:
             raise RefusedError(413, "too_large", str(error)) from error
-        except CrashedError as error:
+        except (CrashedError, TimeLimitError) as error:
             raise RefusedError(
                 400, "not_audio", f"the upload cannot be decoded: {error}"
             ) from error

@@ -93,7 +93,7 @@ class Draws:
 def augment(
     log_mel: Tensor, frames: Tensor, draws: Draws, options: AugmentOptions, features: FeatureOptions
 ) -> tuple[Tensor, Tensor]:
-    """Change each utterance at random; mixup is apart, see :func:`mixup`.
+    """Change each utterance at random; for mixup see :mod:`emotone.training.mixup`.
 
     Args:
         log_mel: natural logarithm of mel power, shape ``(batch, frames, mels)``.
@@ -128,33 +128,6 @@ def augment(
         band = torch.from_numpy(draws.band).float().to(log_mel.device)
         log_mel = _limit_band(log_mel, frames, band, options.band, features)
     return _mask(log_mel, frames, uniform[:, 9:15], options), frames
-
-
-def mixup_shares(utterances: Sequence[int], *, seed: int, epoch: int, alpha: float) -> Tensor:
-    """Share of the first of two utterances, at least a half; shape ``(batch,)``."""
-    shares = [
-        np.random.default_rng([seed, epoch, number, 1]).beta(alpha, alpha) for number in utterances
-    ]
-    return torch.tensor([max(share, 1 - share) for share in shares], dtype=torch.float32)
-
-
-def mixup(
-    features: Tensor, frames: Tensor, targets: Tensor, shares: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mix each utterance with the next of the batch, labels alike.
-
-    The mixture is as long as the longer of the two; features are normalised, so beyond the end of
-    the shorter one it is mixed with the mean.
-
-    Shape:
-        features ``(batch, channels, frames, mels)``, frames ``(batch,)``, targets
-        ``(batch, classes)``, shares ``(batch,)``; returns the first three, mixed.
-    """
-    share = shares.to(features.device)
-    mixed = share[:, None, None, None] * features
-    mixed = mixed + (1 - share)[:, None, None, None] * features.roll(1, dims=0)
-    targets = share[:, None] * targets + (1 - share)[:, None] * targets.roll(1, dims=0)
-    return mixed, torch.maximum(frames, frames.roll(1, dims=0)), targets
 
 
 def _envelope(log_mel: Tensor) -> Tensor:
