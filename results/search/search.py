@@ -22,6 +22,7 @@ import yaml
 from emotone import corpora
 from emotone.evaluation import metrics
 from emotone.experiments import config
+from emotone.experiments.overrides import PRESETS
 from emotone.training.hardware import keep_memory
 from emotone.training.loop import Learner
 from emotone.training.posteriors import posteriors
