@@ -97,8 +97,8 @@ def test_no_speaker_has_two_roles_and_each_is_tested_once(
         (["s00", "s01"], ["s01"], ["s02"], "training and validation share the speakers s01, so"),
         (["s00", "s01"], ["s02"], ["s00", "s01"], "training and test share the speakers s00, s01"),
         (["s00"], ["s01", "s02"], ["s02"], "validation and test share the speakers s02"),
-        ([], ["s01"], ["s02"], "nobody is left for training"),
-        (["s00"], [], ["s02"], "nobody is left for validation"),
+        ([], ["s01"], ["s02"], "no speaker is left for training"),
+        (["s00"], [], ["s02"], "no speaker is left for validation"),
     ],
 )
 def test_overlap_is_an_error_that_names_the_speakers(
@@ -180,11 +180,17 @@ def test_a_predefined_split_by_speaker_is_independent() -> None:
         ({"name": "fold_column", "column": "session"}, "utterances have no 'session'"),
         ({"name": "fold_column", "column": "language"}, "utterances have no 'language'"),
         ({"name": "leave_one_session_out"}, "have no session; use leave_one_speaker_out or kfold"),
-        ({"validation": "partner"}, "nobody shares a session with s00; choose speakers"),
-        ({"validation": "session"}, "the corpus has no sessions; choose speakers"),
+        (
+            {"validation": "partner"},
+            "no speaker shares a session with s00; use protocol.validation=speakers",
+        ),
+        ({"validation": "session"}, "the corpus has no sessions; use protocol.validation=speakers"),
         ({"speaker_dependent": True}, "speaker_dependent goes with fold_column only"),
         ({"name": "kfold", "folds": 9}, "protocol.folds=9, but made has 6 speakers; .* at most 6"),
-        ({"validation_speakers": 5}, "nobody is left for training; use fewer folds or validators"),
+        (
+            {"validation_speakers": 5},
+            "no speaker is left for training; use fewer folds or fewer validation",
+        ),
     ],
 )
 def test_protocols_that_the_corpus_does_not_allow(options: dict[str, Any], message: str) -> None:
@@ -202,5 +208,5 @@ def test_a_class_without_training_utterances_is_an_error() -> None:
     corpus = corpus_of(4)
     fear = corpus.table.iloc[:1].assign(utterance="only", emotion="fear")
     table = pd.concat([corpus.table, fear], ignore_index=True)
-    with pytest.raises(FoldError, match="fold s00: no training utterance shows fear"):
+    with pytest.raises(FoldError, match="fold s00: no training utterance has the label fear"):
         make_folds(Corpus("made", table), protocol())

@@ -86,8 +86,8 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
         """Makes one result impossible to write."""
 
         def start(self, missing: Any, finished: int, slots: int) -> None:
-            super().start(missing, finished, jobs)
-            (missing[0].folder / "run.json").mkdir(parents=True)
+            super().start(missing, finished, slots)
+            (missing[0].folder.path / "run.json").mkdir(parents=True)
 
     far = {"cluster": machines.address}
     with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: "):

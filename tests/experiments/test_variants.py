@@ -3,12 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from emotone.models.crnn import CrnnOptions
 
 from emotone.errors import UsageError
 from emotone.experiments import variants
 from emotone.experiments.config import load
 from emotone.experiments.overrides import PRESETS
+from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network, multiply_adds
 from tests.helpers import ABLATION
 
@@ -43,7 +43,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.kind": "acrn"}]}},
-        "model.kind must be one of crnn, acrnn-3d, opensmile-svm, got 'acrn'",
+        "model.kind must be one of acrnn-3d, crnn, opensmile-svm, got 'acrn'",
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.lstm": 5, "seeds": [3]}]}},

@@ -132,7 +132,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
     class KilledError(Exception):
         pass
 
-    def die_after_two(history: History, speed: object) -> None:
+    def die_after_two(history: History) -> None:
         if len(history.epochs) == 2:
             raise KilledError
 
@@ -148,7 +148,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
     lived: list[int] = []
     network, continued = train(
         data, options=asked, features=features, model=model, checkpoint=path,
-        on_epoch=lambda h, s: lived.append(len(h.epochs)),
+        on_epoch=lambda history: lived.append(len(history.epochs)),
     )  # fmt: skip
     assert lived == [3, 4]
     assert torch.equal(weights(network), weights(expected))

@@ -9,6 +9,7 @@ Citation: Retta, Almekhlafi, Sutcliffe, Mhamed, Ali & Feng, "A New Amharic Speec
     and Classification Benchmark", ACM Transactions on Asian and Low-Resource Language Information
     Processing 22(1), 2023
 Licence: none stated; public, to be cited
+Home page: https://doi.org/10.1145/3529759
 Language: Amharic (amh)
 Speakers: 65
 Utterances: 2474

@@ -6,6 +6,7 @@ speaker and sentence; f1 to f3 are women, m1 to m3 men.
 Citation: Costantini, Iaderola, Paoloni & Todisco, "EMOVO Corpus: an Italian Emotional Speech
     Database", LREC 2014
 Licence: free for research
+Home page: http://lrec-conf.org/proceedings/lrec2014/summaries/591.html
 Language: Italian (ita)
 Speakers: 6
 Utterances: 588

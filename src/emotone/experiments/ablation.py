@@ -163,9 +163,7 @@ def table(ablation: Ablation, experiments: Sequence[Experiment]) -> AblationResu
         variant.name: _for_all_seeds(variant, counts[variant.name], ablation.base.seeds)
         for variant in experiments
     }
-    compared = {
-        reference: _differences(paired, reference) for reference in ablation.references
-    }
+    compared = {reference: _differences(paired, reference) for reference in ablation.references}
     return AblationResults(
         setting=setting(experiments[0], ablation.base.seeds),
         references=ablation.references,

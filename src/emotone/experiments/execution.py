@@ -140,8 +140,8 @@ def _calls(runtime: RuntimeOptions) -> Iterator[_Calls]:
             executor.close()
         return
     gpus = runtime.gpu_share if runtime.device == "cuda" else 0
-    with cluster.connected(runtime.cluster, cores=runtime.threads, gpus=gpus) as executor:
-        yield _CallsOnCluster(executor)
+    with cluster.connected(runtime.cluster, cores=runtime.threads, gpus=gpus) as machines:
+        yield _CallsOnCluster(machines)
 
 
 class _CallsHere:
