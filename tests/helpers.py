@@ -1,6 +1,7 @@
 """What several tests use: generated audio, small corpora and models, the command line."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import subprocess
@@ -9,6 +10,7 @@ import time
 from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -97,6 +99,16 @@ def trained(root: Path, **changes: Any) -> Path:
     folder = train(ExperimentConfig.model_validate(asked), root / "out", recorder)
     assert recorder.runs == ["all-0"]
     return folder
+
+
+def script(path: Path) -> ModuleType:
+    """Import a script that is no part of the package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def emotone(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
