@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-WITHOUT_TORCH = ["audio", "inference.listing", "inference.timeline", "serve.app", "corpora", "cli"]
+WITHOUT_TORCH = ["audio", "inference.predict", "inference.timeline", "serve.app", "corpora", "cli"]
 
 
 @pytest.mark.parametrize("module", WITHOUT_TORCH)

@@ -1,12 +1,15 @@
-"""Files that are either whole or not there."""
+"""Atomic file writes, text and pictures."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from emotone.errors import StorageError
+from emotone.errors import StorageError, UsageError
 
+PICTURES = (".png", ".svg", ".pdf")
+PICTURE_DPI = 110
 TEMPORARY = ".emotone-tmp"  # end of the names of files that are being written
 
 
@@ -36,13 +39,33 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` as UTF-8, whole or not at all.
+    """Write ``text`` to ``path`` as UTF-8, atomically.
 
     Raises:
         StorageError: see :func:`replacing`.
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_picture_name(path: Path) -> None:
+    """Check that the suffix of a file is an image format.
+
+    Raises:
+        UsageError: if it is not.
+    """
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"--plot: expected a name ending in {', '.join(PICTURES)}, got {path}")
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Write a figure of Matplotlib.
+
+    Raises:
+        StorageError: see :func:`replacing`.
+    """
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=PICTURE_DPI)
 
 
 @contextmanager

@@ -104,8 +104,10 @@ def predict(
     cluster: OnCluster = None,
 ) -> None:
     """Recognise emotion in audio files; those that cannot be used are named, the rest goes on."""
-    from emotone.inference.listing import STDIN, files_in, recognise, speaker_of
+    from emotone.files import check_picture_name
+    from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
+    from emotone.inference.sources import STDIN, files_in, speaker_of
 
     if json + csv + (output is not None) > 1:
         raise UsageError("--json, --csv and --output exclude each other; give one of them")
@@ -118,9 +120,9 @@ def predict(
         recognizer.speaker.save(save_speaker)
     files = files_in(paths)
     if plot is not None:
-        from emotone.inference.timeline import check_name, draw
+        from emotone.inference.timeline import draw
 
-        check_name(plot)
+        check_picture_name(plot)
         if len(files) != 1 or str(files[0]) == "-":
             raise UsageError(f"--plot draws one file, got {', '.join(map(str, files))}")
         found = recognizer.segments(files[0], window=window, hop=hop)
@@ -128,7 +130,7 @@ def predict(
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
     with _executor(jobs, cluster) as executor:
-        failed = recognise(
+        failed = write_predictions(
             recognizer,
             files,
             kind="json" if json else "csv" if csv else "table",

@@ -14,7 +14,7 @@ import pandas as pd
 from emotone import audio
 from emotone.corpora import Corpus
 from emotone.errors import AudioError
-from emotone.inference import timeline as plot
+from emotone.files import check_picture_name, save_picture
 
 SILENT_DBFS = -70.0
 CLIPPED_LEVEL = 0.999  # of full scale
@@ -191,7 +191,7 @@ def draw(inspection: Inspection, path: Path) -> None:
     """
     from matplotlib.figure import Figure  # slow to load, not always needed
 
-    plot.check_name(path)
+    check_picture_name(path)
     table = inspection.utterances
     counts = pd.crosstab(table["speaker"], table["emotion"])
     height = max(3.2, 0.8 + 0.22 * len(counts))
@@ -220,7 +220,7 @@ def draw(inspection: Inspection, path: Path) -> None:
         f"{inspection.corpus.name}: {len(table)} utterances, {len(counts)} speakers, "
         f"{table['seconds'].sum() / 3600:.2f} hours"
     )
-    plot.save(figure, path)
+    save_picture(figure, path)
 
 
 def _counts(values: "pd.Series[Any]") -> dict[str, int]:

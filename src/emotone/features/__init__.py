@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotone.audio import SAMPLE_RATE
-from emotone.inference.model_folder import SMALLEST_STD
 from emotone.options import Options
 
 FFT_SIZE = 512
 POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
 DELTA_REACH = 2  # frames to each side
+SMALLEST_STD = 1e-3  # of a feature, so that nearly constant features are not amplified
 
 
 class FeatureOptions(Options):

@@ -9,8 +9,9 @@ import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 
 from emotone.errors import AudioError, EmotoneError
-from emotone.inference.listing import segment_as_dict
-from emotone.inference.recognizer import Recognizer, Segment
+from emotone.inference.formats import segment_as_dict
+from emotone.inference.prediction import Segment
+from emotone.inference.recognizer import Recognizer
 from emotone.serve.options import ServeOptions
 
 FORMATS = {"s16le": "<i2", "f32le": "<f4"}

@@ -14,7 +14,7 @@ import numpy as np
 from emotone import audio
 from emotone.errors import EmotoneError
 from emotone.inference.execution import ProcessExecutor
-from emotone.inference.listing import as_dict, segment_as_dict
+from emotone.inference.formats import as_dict, segment_as_dict
 from emotone.inference.recognizer import Recognizer, load
 
 MEMORY_BYTES = 2_000_000_000  # that a worker may allocate beyond what it has when it is ready
