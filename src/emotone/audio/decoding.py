@@ -91,6 +91,8 @@ def _ffmpeg(
             if not container.streams.audio:
                 raise AudioError(f"{path}: no audio stream in it; give a file with sound")
             stream = container.streams.audio[0]
+            if stream.codec_context is None:  # a codec that FFmpeg does not know
+                raise AudioError(f"{path}: no decoder for its audio; convert it to WAV")
             rate = int(stream.rate)
             resampler = av.AudioResampler(format="fltp", rate=rate)
             position, first = 0, round(start_s * rate)
