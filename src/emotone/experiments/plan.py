@@ -91,9 +91,7 @@ class Experiment:
     def whole_seeds(self) -> list[int]:
         """Seeds all of whose folds are finished; only they are scored over the whole corpus."""
         return [
-            seed
-            for seed in self.config.seeds
-            if all(run.is_finished for run in self.runs_of(seed))
+            seed for seed in self.config.seeds if all(run.is_finished for run in self.runs_of(seed))
         ]
 
     def records(self) -> list[RunRecord]:
