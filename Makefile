@@ -5,13 +5,17 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test lint results models bench clean
+.PHONY: demo test test-fast lint results models bench clean
 
 demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
 
 test: lint
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest --numprocesses=2
+
+# Tests of single units: none that trains in a process of its own, serves or browses.
+test-fast: .venv/installed
+	$(BIN)/pytest --numprocesses=2 -m "not slow"
 
 # Remakes the figures of the README, or continues; days on two cores. DATA holds the corpora.
 # Pre-training is measured with half the default's epochs.
@@ -60,6 +64,7 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
