@@ -66,7 +66,7 @@ def test_batch_and_order_change_nothing(recognizer: Recognizer, tmp_path: Path) 
             assert found.probabilities == pytest.approx(alone[number].probabilities, abs=1e-5)
 
 
-def test_a_file_at_another_rate_is_heard_alike(recognizer: Recognizer, tmp_path: Path) -> None:
+def test_a_file_at_another_rate_is_resampled(recognizer: Recognizer, tmp_path: Path) -> None:
     waveform = voice(3, 1.0, rate=48_000)
     soundfile.write(tmp_path / "stereo.flac", np.stack([waveform, waveform], axis=1), 48_000)
     found = recognizer.predict(tmp_path / "stereo.flac")
@@ -142,15 +142,32 @@ def test_a_stream_gives_the_answers_of_segments(recognizer: Recognizer, rate: in
         )
 
 
-def test_what_is_long_is_heard_in_windows_without_its_silence(recognizer: Recognizer) -> None:
+def test_a_long_recording_is_processed_without_its_silence(
+    recognizer: Recognizer,
+) -> None:
     waveform = np.concatenate([call(21), np.zeros(12 * 16_000, np.float32)])
-    heard = recognizer.segments((waveform, 16_000), window=3.0, hop=3.0)
-    shares = [list(s.prediction.probabilities.values()) for s in heard if s.prediction]
-    assert 0 < len(shares) < len(heard)
+    windows = recognizer.segments((waveform, 16_000), window=3.0, hop=3.0)
+    shares = [list(s.prediction.probabilities.values()) for s in windows if s.prediction]
+    assert 0 < len(shares) < len(windows)
     found = recognizer.predict((waveform, 16_000))
     assert list(found.probabilities.values()) == pytest.approx(np.mean(shares, axis=0), abs=1e-5)
     (silent,) = recognizer.predict_many([(np.zeros(40 * 16_000, np.int16), 16_000)])
     assert "silent throughout" in str(silent)
+
+
+def test_the_mean_over_windows_spans_all_batches(recognizer: Recognizer) -> None:
+    """33 windows of 3 s in five batches, two of them silent; each is recognised alone here."""
+    count, silent = 4 * BATCH + 1, {BATCH - 1, 2 * BATCH}
+    windows = [voice(number, 3.0) * (0 if number in silent else 1) for number in range(count)]
+    alone = [
+        list(recognizer.predict((window, 16_000)).probabilities.values())
+        for number, window in enumerate(windows)
+        if number not in silent
+    ]
+    assert np.ptp(alone, axis=0).max() > 0.001  # so that a window more or less would show
+    found = recognizer.predict((np.concatenate(windows), 16_000))
+    expected = np.sum(alone, axis=0) / (count - len(silent))
+    assert list(found.probabilities.values()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_memory_does_not_grow_with_the_length(folder: Path, tmp_path: Path) -> None:
@@ -173,27 +190,27 @@ def test_memory_does_not_grow_with_the_length(folder: Path, tmp_path: Path) -> N
     assert float(done.stdout) < 50  # MiB; an hour of samples alone has 220
 
 
-def test_a_speaker_can_be_told(enrolling: Path, tmp_path: Path) -> None:
+def test_a_speaker_can_be_enrolled(enrolling: Path, tmp_path: Path) -> None:
     recognizer = package.load(enrolling)
     network = rebuilt(enrolling)
-    heard = [voice(n, 2.0) * np.float32(0.03) for n in range(5)]
-    known = recognizer.for_speaker([(waveform, 16_000) for waveform in heard])
+    recordings = [voice(n, 2.0) * np.float32(0.03) for n in range(5)]
+    known = recognizer.for_speaker([(waveform, 16_000) for waveform in recordings])
     assert known.speaker is not None
     assert known.speaker.recordings == 5
     assert recognizer.speaker is None
     log_mels = [
         network.features.log_mel(torch.from_numpy(one)[None], torch.tensor([len(one)]))[0][0]
-        for one in heard
+        for one in recordings
     ]
     moments = network.features.moments(log_mels)
     np.testing.assert_allclose(known.speaker.statistics, moments.statistics(), atol=2e-3)
     waveform = voice(7, 1.0) * np.float32(0.03)
     inputs = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
     with torch.no_grad():
-        told = network(*inputs, network.features.enrolled(moments)[None]).softmax(dim=1)[0]
+        enrolled = network(*inputs, network.features.enrolled(moments)[None]).softmax(dim=1)[0]
         plain = network(*inputs).softmax(dim=1)[0]
     found = known.predict((waveform, 16_000)).probabilities
-    assert list(found.values()) == pytest.approx(told.tolist(), abs=5e-5)
+    assert list(found.values()) == pytest.approx(enrolled.tolist(), abs=5e-5)
     without = recognizer.predict((waveform, 16_000)).probabilities
     assert list(without.values()) == pytest.approx(plain.tolist(), abs=1e-4)
     assert list(found.values()) != pytest.approx(plain.tolist(), abs=2e-4)
@@ -205,7 +222,7 @@ def test_a_speaker_can_be_told(enrolling: Path, tmp_path: Path) -> None:
     assert list(kept.values()) == pytest.approx(list(found.values()), abs=5e-5)
 
 
-def test_speakers_that_cannot_be_told_are_refused(
+def test_speakers_that_cannot_be_used_are_refused(
     recognizer: Recognizer, enrolling: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match=r"train one with features\.norm=enrol"):
@@ -324,7 +341,7 @@ def test_importing_and_loading_change_nothing_around_them(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_nobody_is_told_that_it_is_used(folder: Path, tmp_path: Path) -> None:
+def test_no_telemetry_is_kept_or_sent(folder: Path, tmp_path: Path) -> None:
     # ONNX Runtime keeps what it would upload in these folders, unless it finds itself under test
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG")}
     environment = kept | dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(tmp_path))
