@@ -74,6 +74,17 @@ def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.flo
     return (0.1 * tone + 0.01 * rng.normal(size=len(time))).astype(np.float32)
 
 
+def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> NDArray[np.float64]:
+    """A sine of amplitude 0.5."""
+    return 0.5 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
+
+
+def loudest_hz(waveform: NDArray[Any]) -> float:
+    """Frequency of the largest component of a waveform at 16 kHz."""
+    spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
+    return float(np.fft.rfftfreq(len(waveform), 1 / 16_000)[spectrum.argmax()])
+
+
 def wav(seconds: float = 1.0, seed: int = 0, rate: int = 16_000) -> bytes:
     """A WAV file with a voice."""
     file = io.BytesIO()

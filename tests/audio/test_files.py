@@ -1,5 +1,6 @@
+"""Audio files of all formats, and files that are not usable."""
+
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -9,15 +10,7 @@ from numpy.typing import NDArray
 
 from emotone import audio
 from emotone.errors import AudioError
-
-
-def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> NDArray[np.float64]:
-    return 0.5 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
-
-
-def loudest_hz(waveform: NDArray[Any]) -> float:
-    spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
-    return float(np.fft.rfftfreq(len(waveform), 1 / audio.SAMPLE_RATE)[spectrum.argmax()])
+from tests.helpers import loudest_hz, tone
 
 
 def encode(path: Path, codec: str, rate: int, samples: NDArray[np.float64]) -> None:
@@ -91,35 +84,6 @@ def test_a_part_equals_the_same_part_of_the_whole(tmp_path: Path, suffix: str) -
     else:
         encode(path, "aac", 16_000, tone(16_000, 2.0))
     np.testing.assert_allclose(audio.read(path, 0.5, 1.25), audio.read(path)[8_000:20_000])
-
-
-@pytest.mark.parametrize("dtype", ["int16", "int32", "uint8", "float32", "float64"])
-def test_arrays_of_any_type_have_one_scale(dtype: str) -> None:
-    samples = tone(16_000)
-    if dtype == "uint8":
-        given = (samples * 128 + 128).astype(dtype)
-    elif dtype.startswith("int"):
-        given = (samples * np.iinfo(dtype).max).astype(dtype)
-    else:
-        given = samples.astype(dtype)
-    np.testing.assert_allclose(audio.from_array(given, 16_000), samples, atol=0.01)
-
-
-@pytest.mark.parametrize(
-    ("samples", "rate", "message"),
-    [
-        (np.zeros(10), 0, "positive whole number of Hz, got 0"),
-        (np.zeros(10), 16_000.5, "positive whole number of Hz, got 16000.5"),
-        (np.zeros((2, 3, 4)), 16_000, r"expected shape \(samples,\) or \(samples, channels\)"),
-        (np.zeros((2, 16_000)), 16_000, "transpose it if the channels come first"),
-        (np.zeros(0), 16_000, "no samples"),
-        (np.zeros(10, complex), 16_000, "expected real numbers"),
-        (np.full(10, np.nan), 16_000, "NaN or infinite"),
-    ],
-)
-def test_refuses_what_is_not_audio(samples: NDArray[Any], rate: Any, message: str) -> None:
-    with pytest.raises(AudioError, match=message):
-        audio.from_array(samples, rate)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
