@@ -74,6 +74,13 @@ def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.flo
     return (0.1 * tone + 0.01 * rng.normal(size=len(time))).astype(np.float32)
 
 
+def wav(seconds: float = 1.0, seed: int = 0, rate: int = 16_000) -> bytes:
+    """A WAV file with a voice."""
+    file = io.BytesIO()
+    soundfile.write(file, voice(seed, seconds, rate), rate, format="WAV")
+    return file.getvalue()
+
+
 def real_corpus(name: str) -> Path:
     """Folder of a real corpus, or skip the test."""
     root = DATA / name
@@ -133,6 +140,15 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(lines) == 1, done.stderr
     return lines[0]
+
+
+def error_of(response: Any, status: int, code: str) -> str:
+    """Message of an answer of the service that must be an error."""
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert error["code"] == code
+    assert error["hint"]
+    return str(error["message"])
 
 
 class Recorder:

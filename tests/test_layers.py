@@ -6,7 +6,7 @@ import sys
 import pytest
 
 WITHOUT_TORCH = [
-    "audio", "inference.listing", "inference.timeline", "serve.app", "corpora",
+    "audio", "inference.predict", "inference.timeline", "serve.app", "corpora",
     "evaluation.calibration", "evaluation.results_folder", "evaluation.scoring",
     "reporting.card", "reporting.database", "reporting.plots", "reporting.report", "cli",
 ]  # fmt: skip

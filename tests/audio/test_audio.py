@@ -152,6 +152,15 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
         audio.read(path)
 
 
+def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    encode(tmp_path / "known.webm", "libopus", 48_000, tone(48_000))
+    content = (tmp_path / "known.webm").read_bytes()
+    assert content.count(b"A_OPUS") == 1
+    (tmp_path / "unknown.webm").write_bytes(content.replace(b"A_OPUS", b"A_XXXX"))
+    with pytest.raises(AudioError, match=r"unknown\.webm: no decoder for its audio"):
+        audio.read(tmp_path / "unknown.webm")
+
+
 @pytest.mark.parametrize("suffix", ["wav", "flac"])
 def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cut.{suffix}"

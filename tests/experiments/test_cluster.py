@@ -16,7 +16,8 @@ from emotone.experiments.crossval import crossval
 from emotone.experiments.overrides import PRESETS
 from emotone.inference import jobs
 from emotone.inference.execution import CrashedError
-from emotone.inference.recognizer import Prediction, Recognizer
+from emotone.inference.prediction import Prediction
+from emotone.inference.recognizer import Recognizer
 from tests.helpers import Recorder, config, emotone, one_line, voice
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'emotone[cluster]'")

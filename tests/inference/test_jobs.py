@@ -13,7 +13,8 @@ import soundfile
 from emotone.errors import AudioError
 from emotone.inference.execution import ProcessExecutor
 from emotone.inference.jobs import Answer, in_order, recognise_files
-from emotone.inference.recognizer import Prediction, Recognizer, load
+from emotone.inference.prediction import Prediction
+from emotone.inference.recognizer import Recognizer, load
 from tests.helpers import children, emotone, voice
 
 COUNT = 40

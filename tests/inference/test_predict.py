@@ -224,7 +224,7 @@ def test_a_speaker_can_be_given_and_kept(
     second = emotone(*command, "--speaker", kept)
     assert second.stdout == first.stdout
     unable = emotone("predict", wav, "--model", folder, "--speaker", recordings)
-    assert "cannot be told about a speaker" in one_line(unable)
+    assert "does not support speaker enrolment" in one_line(unable)
     nobody = emotone(*command, "--save-speaker", kept)
     assert "give --speaker" in one_line(nobody)
 
@@ -325,7 +325,7 @@ def test_a_model_of_the_hub_is_downloaded_once(
     assert json.loads(first.stdout)["label"] == load(folder).predict(wav).label
     missing = predict("lab/nothing")
     assert missing.returncode == 1
-    assert missing.stderr.startswith("error: lab/nothing: no such folder here, and not to be had")
+    assert missing.stderr.startswith("error: lab/nothing: no such folder here, and not available")
     server.shutdown()
     server.server_close()
     offline = predict("lab/voices", HF_HUB_OFFLINE="1")

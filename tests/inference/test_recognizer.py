@@ -24,7 +24,8 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.shipping import rebuilt, train
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
-from emotone.inference.recognizer import BATCH, Recognizer, Speaker
+from emotone.inference.recognizer import BATCH, Recognizer
+from emotone.inference.speaker import Speaker
 from emotone.models.crnn import CrnnOptions
 from emotone.models.export import check_parity, to_onnx
 from emotone.models.network import Network
@@ -219,18 +220,19 @@ def test_speakers_that_cannot_be_told_are_refused(
         replace(known, statistics=np.ones((2, 1, 5), np.float32)),
         replace(known, features=known.features | {"level": "rms"}),
     ):
-        with pytest.raises(ModelError, match="hears other features"):
+        with pytest.raises(ModelError, match="uses different features"):
             able.for_speaker(other)
     (tmp_path / "no.json").write_text("[]")
     with pytest.raises(UsageError, match="is not a speaker"):
         Speaker.load(tmp_path / "no.json")
     with pytest.raises(UsageError, match="cannot read"):
         Speaker.load(tmp_path / "gone.json")
-    (tmp_path / "zero.json").write_text(
-        '{"features": {}, "recordings": 1, "mean": [[0]], "std": [[0]]}'
-    )
-    with pytest.raises(UsageError, match="damaged"):
-        Speaker.load(tmp_path / "zero.json")
+    for std in ("-1", "NaN"):
+        (tmp_path / "damaged.json").write_text(
+            f'{{"features": {{}}, "recordings": 1, "mean": [[0]], "std": [[{std}]]}}'
+        )
+        with pytest.raises(UsageError, match="damaged"):
+            Speaker.load(tmp_path / "damaged.json")
 
 
 UNUSABLE: list[tuple[Any, str]] = [
@@ -270,7 +272,10 @@ def edited(**changes: Any) -> Callable[[Path], object]:
 BROKEN: list[tuple[Callable[[Path], object], str]] = [
     (lambda copy: (copy / "config.json").unlink(), "is not a model folder: no readable config"),
     (lambda copy: (copy / "config.json").write_text("{"), "is not JSON"),
-    (lambda copy: (copy / "config.json").write_text("{}"), "not of a model of emotone"),
+    (
+        lambda copy: (copy / "config.json").write_text("{}"),
+        "is not of an emotone model",
+    ),
     (edited(format=99), "a model of format 99, this emotone reads up to 1; upgrade"),
     (edited(labels=["anger"]), "labels: .*the model folder is damaged"),
     (lambda copy: (copy / "model.onnx").unlink(), "cannot read it"),
@@ -416,7 +421,7 @@ def test_the_commands(tmp_path: Path, make_table: Callable[..., Path]) -> None:
     cases: list[tuple[tuple[str | Path, ...], str]] = [
         ((tmp_path / "none",), "no such file"),
         ((tmp_path / "model",), "no audio files in this folder"),
-        ((tmp_path / "*.xyz",), "no file has a name like this"),
+        ((tmp_path / "*.xyz",), "no file matches this pattern"),
         ((wav, "--json", "--csv"), "exclude each other"),
         ((wav, "--model", tmp_path), "is not a model folder"),
     ]

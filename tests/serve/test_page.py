@@ -239,7 +239,8 @@ def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -
         visit.page.wait_for_selector("#emotone-answer:not([hidden])")
         visit.page.click("#emotone-talk")
         visit.page.wait_for_function(
-            r"/^Live: \d+ s heard\.$/.test(document.querySelector('#emotone-status').textContent)"
+            r"/^Live: \d+ s processed\.$/.test("
+            "document.querySelector('#emotone-status').textContent)"
         )
     server.process.kill()
     server.process.wait()

@@ -50,8 +50,9 @@ def predict(
     cluster: OnCluster = None,
 ) -> None:
     """Recognise emotion in audio files; unreadable files are reported and skipped."""
-    from emotone.inference.listing import STDIN, files_in, recognise
+    from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
+    from emotone.inference.sources import STDIN, files_in
 
     if json + csv + (output is not None) > 1:
         raise UsageError("--json, --csv and --output exclude each other; give one of them")
@@ -64,7 +65,7 @@ def predict(
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
     with _executor(jobs, cluster) as executor:
-        failed = recognise(
+        failed = write_predictions(
             recognizer,
             files,
             kind="json" if json else "csv" if csv else "table",
@@ -93,7 +94,7 @@ def _for_speaker(
     recognizer: "Recognizer", recordings: list[Path] | None, save: Path | None
 ) -> "Recognizer":
     """Enrol a speaker, and save the speaker's statistics if asked."""
-    from emotone.inference.listing import speaker_of
+    from emotone.inference.sources import speaker_of
 
     if not recordings:
         raise UsageError("--save-speaker needs recordings of the speaker; give --speaker")
@@ -109,7 +110,7 @@ def _draw(
     recognizer: "Recognizer", files: list[Path], window: float, hop: float, picture: Path
 ) -> None:
     from emotone.files import check_picture_name
-    from emotone.inference.listing import STDIN
+    from emotone.inference.sources import STDIN
     from emotone.inference.timeline import draw
 
     check_picture_name(picture)

@@ -60,7 +60,7 @@ class Experiment:
     def initial(self, seed: int) -> Path | None:
         """Weights that the runs of a seed start from."""
         if self.pretraining is not None:
-            (before,) = self.pretraining.steps(seed)
+            (before,) = self.pretraining.runs_of(seed)
             return before.folder.weights
         model = self._model()
         return None if model is None else model / model_folder.WEIGHTS
@@ -71,12 +71,18 @@ class Experiment:
 
     def runs(self) -> list["Run"]:
         """All folds with all seeds, the first seed first."""
-        return [Run(self, fold, seed) for seed in self.config.seeds for fold in self.folds]
+        return [run for seed in self.config.seeds for run in self.runs_of(seed)]
+
+    def runs_of(self, seed: int) -> list["Run"]:
+        """All folds with one seed."""
+        return [Run(self, fold, seed) for fold in self.folds]
 
     def steps(self, seed: int) -> list["Run"]:
-        """All runs of a seed: the pre-training, if any, and the folds."""
-        before = self.pretraining.steps(seed) if self.pretraining is not None else []
-        return before + [Run(self, fold, seed) for fold in self.folds]
+        """All runs of a seed: the folds, and before them the pre-training if they need it."""
+        runs = self.runs_of(seed)
+        if self.pretraining is None or all(run.is_finished for run in runs):
+            return runs
+        return self.pretraining.steps(seed) + runs
 
     def all_steps(self) -> list["Run"]:
         """All runs and those of the pre-training, seed by seed."""
@@ -85,9 +91,7 @@ class Experiment:
     def whole_seeds(self) -> list[int]:
         """Seeds all of whose folds are finished; only they are scored over the whole corpus."""
         return [
-            seed
-            for seed in self.config.seeds
-            if all(Run(self, fold, seed).is_finished for fold in self.folds)
+            seed for seed in self.config.seeds if all(run.is_finished for run in self.runs_of(seed))
         ]
 
     def records(self) -> list[RunRecord]:

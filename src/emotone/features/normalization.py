@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from emotone.inference.model_folder import SMALLEST_STD
+SMALLEST_STD = 1e-3  # of a feature, so that nearly constant features are not amplified
 
 
 @dataclass(frozen=True)

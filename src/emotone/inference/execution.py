@@ -9,34 +9,35 @@ import multiprocessing
 import os
 import pickle
 import queue
-import signal
 import tempfile
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
-from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Protocol
 
-from emotone.errors import EmotoneError
+from emotone.inference.worker import (
+    CrashedError,
+    Shared,
+    TimeLimitError,
+    Worker,
+    die_with_parent,
+)
 
 AHEAD = 4  # calls that wait for each slot
-START_S = 120.0  # limit for starting a process, initializer included
-END_S = 5.0  # limit for a process to exit by itself
 
-
-class CrashedError(EmotoneError):
-    """The process of a call died."""
-
-
-class TimeLimitError(EmotoneError):
-    """A call exceeded its time limit; its process was killed."""
+__all__ = [
+    "CrashedError",
+    "Executor",
+    "ProcessExecutor",
+    "TimeLimitError",
+    "die_with_parent",
+    "map_in_order",
+]
 
 
 class Executor(Protocol):
@@ -102,13 +103,6 @@ def map_in_order(
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """A value in a file."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
 class _Call:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -150,7 +144,7 @@ class ProcessExecutor:
         self._calls: queue.SimpleQueue[_Call | threading.Barrier | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the following three
         self._closed = False
-        self._workers: set[_Worker] = set()
+        self._workers: set[Worker] = set()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(slots)]
         for thread in self._threads:
@@ -178,7 +172,7 @@ class ProcessExecutor:
             descriptor, path = tempfile.mkstemp(dir=self._folder.name)
         with os.fdopen(descriptor, "wb") as file:
             pickle.dump(value, file, protocol=pickle.HIGHEST_PROTOCOL)
-        return _Shared(Path(path))
+        return Shared(Path(path))
 
     def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """See :class:`Executor`."""
@@ -208,7 +202,7 @@ class ProcessExecutor:
 
     def _serve(self) -> None:
         """Make one call after another in a process of this thread's own."""
-        worker: _Worker | None = None
+        worker: Worker | None = None
         while (call := self._calls.get()) is not None:
             if isinstance(call, threading.Barrier):
                 worker = self._ready(worker, call)
@@ -217,7 +211,7 @@ class ProcessExecutor:
         if worker is not None:
             self._remove(worker)
 
-    def _ready(self, worker: "_Worker | None", ready: threading.Barrier) -> "_Worker | None":
+    def _ready(self, worker: "Worker | None", ready: threading.Barrier) -> "Worker | None":
         """Start a process and report when it is ready."""
         try:
             worker = worker or self._new_worker()
@@ -231,7 +225,7 @@ class ProcessExecutor:
             ready.wait()
         return worker
 
-    def _made(self, worker: "_Worker | None", call: _Call) -> "_Worker | None":
+    def _made(self, worker: "Worker | None", call: _Call) -> "Worker | None":
         """Make a call; returns the process for the next one."""
         try:
             if worker is not None and worker.died_idle():
@@ -251,15 +245,15 @@ class ProcessExecutor:
             return None
         return worker
 
-    def _new_worker(self) -> "_Worker":
+    def _new_worker(self) -> "Worker":
         with self._lock:
             if self._closed:
                 raise CrashedError("the executor was closed")
-            worker = _Worker(self._context, *self._initial)
+            worker = Worker(self._context, *self._initial)
             self._workers.add(worker)
         return worker
 
-    def _replacement(self, dead: "_Worker") -> "_Worker | None":
+    def _replacement(self, dead: "Worker") -> "Worker | None":
         self._remove(dead)
         self.restarts += 1
         try:
@@ -267,138 +261,7 @@ class ProcessExecutor:
         except (CrashedError, OSError):  # closed, or no resources; the next call tries again
             return None
 
-    def _remove(self, worker: "_Worker") -> None:
+    def _remove(self, worker: "Worker") -> None:
         worker.kill()
         with self._lock:
             self._workers.discard(worker)
-
-
-class _Worker:
-    """A process and the pipe to it."""
-
-    def __init__(
-        self,
-        context: BaseContext,
-        initializer: Callable[..., object] | None,
-        initial_arguments: tuple[Any, ...],
-    ) -> None:
-        self.tasks = 0
-        self._connection, theirs = context.Pipe()
-        # typeshed does not declare Process in BaseContext
-        self.process = context.Process(  # type: ignore[attr-defined]
-            target=_work, args=(theirs, initializer, initial_arguments), daemon=True
-        )
-        self.process.start()
-        theirs.close()
-        self._is_ready = False
-
-    def wait_until_ready(self) -> None:
-        """Wait until the initializer is done."""
-        if not self._is_ready:
-            try:
-                self._received(START_S)
-            except Exception as error:
-                raise CrashedError(f"a worker process failed to start: {error}") from error
-            self._is_ready = True
-
-    def died_idle(self) -> bool:
-        """Whether the process died between two calls, or while nobody waited for it."""
-        return self._is_ready and self._connection.poll(0)
-
-    def make(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout_s: float | None
-    ) -> Any:
-        """Make a call and wait for its result."""
-        self.wait_until_ready()
-        self.tasks += 1
-        try:
-            self._connection.send((function, arguments))
-        except OSError as error:
-            raise CrashedError("its process died") from error
-        return self._received(timeout_s)
-
-    def _received(self, timeout_s: float | None) -> Any:
-        try:
-            if not self._connection.poll(timeout_s):
-                raise TimeLimitError(f"it took longer than {timeout_s:g} s")
-            succeeded, value = self._connection.recv()
-        except (EOFError, OSError) as error:
-            raise CrashedError("its process died") from error
-        if not succeeded:
-            raise value
-        return value
-
-    def finish(self) -> None:
-        """Let the process exit by itself."""
-        self._connection.close()
-        self.process.join(END_S)
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self.process.kill()
-        self.process.join()
-        self._connection.close()
-
-
-def _work(
-    connection: Connection,
-    initializer: Callable[..., object] | None,
-    initial_arguments: tuple[Any, ...],
-) -> None:
-    """Make calls until the other end is closed; the body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    die_with_parent()
-    try:
-        if initializer is not None:
-            initializer(*initial_arguments)
-    except Exception as error:
-        connection.send((False, _portable(error)))
-        return
-    connection.send((True, None))
-    while True:
-        try:
-            request = connection.recv_bytes()
-        except (EOFError, OSError):
-            return
-        try:
-            function, arguments = pickle.loads(request)
-            values = [_loaded(one.path) if isinstance(one, _Shared) else one for one in arguments]
-            outcome = pickle.dumps((True, function(*values)), pickle.HIGHEST_PROTOCOL)
-        except Exception as error:
-            outcome = pickle.dumps((False, _portable(error)))
-        connection.send_bytes(outcome)
-
-
-@lru_cache(maxsize=4)
-def _loaded(path: Path) -> Any:
-    """Load a shared value, once in a process."""
-    with path.open("rb") as file:
-        return pickle.load(file)
-
-
-def _portable(error: Exception) -> Exception:
-    """Return an error that can be sent, with its traceback as a note."""
-    trace = traceback.format_exc()
-    try:
-        error = pickle.loads(pickle.dumps(error))
-    except Exception:  # a class that cannot be pickled
-        error = RuntimeError(f"{type(error).__name__}: {error}")
-    error.add_note(trace)
-    return error
-
-
-def die_with_parent() -> None:
-    """End this process when its parent ends, however that happens.
-
-    A death signal of the system does not work with a fork server: the server outlives the parent
-    for as long as it has children.
-    """
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -10,7 +10,9 @@ from pathlib import Path
 from emotone.errors import AudioError
 from emotone.inference import model_folder
 from emotone.inference.execution import CrashedError, Executor, map_in_order
-from emotone.inference.recognizer import BATCH, Prediction, Recognizer, Segment, Speaker
+from emotone.inference.prediction import Prediction, Segment
+from emotone.inference.recognizer import BATCH, Recognizer
+from emotone.inference.speaker import Speaker
 
 Answer = Prediction | list[Segment] | AudioError
 MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # that recognition needs

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from emotone import audio
-from emotone.errors import EmotoneError
+from emotone.errors import AudioError, EmotoneError
 from emotone.inference.execution import ProcessExecutor
-from emotone.inference.listing import as_dict, segment_as_dict
+from emotone.inference.formats import as_dict, segment_as_dict
 from emotone.inference.recognizer import Recognizer, load
 
 MEMORY_BYTES = 2_000_000_000  # that a worker may allocate beyond what it has when it is ready
@@ -126,7 +126,7 @@ def _load(models: tuple[str, ...]) -> None:
 def _recognise(job: Job) -> dict[str, Any]:
     """Answer a request; called in a worker process."""
     try:
-        waveform = np.concatenate(list(_limited(job)))
+        waveform = _decoded(job)
         seconds = len(waveform) / audio.SAMPLE_RATE
         answer: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
         recognizer, speech = _recognizers[job.model], (waveform, audio.SAMPLE_RATE)
@@ -137,6 +137,16 @@ def _recognise(job: Job) -> dict[str, Any]:
         return answer | {"segments": [segment_as_dict(segment) for segment in found]}
     except MemoryError as error:
         raise TooLongError("decoding it takes too much memory") from error
+
+
+def _decoded(job: Job) -> audio.Waveform:
+    try:
+        return np.concatenate(list(_limited(job)))
+    except (EmotoneError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise errors of any kind on damaged files
+        reason = f"{type(error).__name__}: {error}"
+        raise AudioError(f"{job.path}: not audio that can be decoded ({reason})") from error
 
 
 def _limited(job: Job) -> Iterator[audio.Waveform]:
