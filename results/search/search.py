@@ -40,10 +40,10 @@ Every choice behind the default was made on RAVDESS, all but its 120 epochs befo
 with it: each variant is trained on groups of 8 actors (7 train, 1 validates) and scored on the 16
 actors outside the group.
 UAR in %, mean over runs (standard deviation over runs in brackets), by the rule that chooses the
-epoch on the validating actor. A run moves by about 3 points with its seed, which also says who
-validates, so only large differences say something. That the last epoch is as good as any rule that
-looks at the validating actor is why nobody validates in the shipped experiments on EMO-DB and
-RAVDESS. Variants without settings needed code that was not kept.
+epoch on the validation actor. The UAR of a run varies by about 3 points with its seed, which also
+chooses the validation actor, so only large differences are meaningful. The last epoch is as good as
+any rule based on the validation actor; therefore no validation set is used in the shipped
+experiments on EMO-DB and RAVDESS. Variants without settings needed code that was not kept.
 
 Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
 `results/search/runs.csv`, the settings in `results/search/variants.yaml`."""
