@@ -1,6 +1,5 @@
 """Follows docs/how-to/add-a-model.md: its modules work without any other change."""
 
-import json
 import os
 import re
 import subprocess
@@ -15,6 +14,7 @@ import soundfile
 import yaml
 
 import emotone as package
+from emotone.evaluation.results_folder import ResultsFolder
 from tests.helpers import TINY, predictions, voice
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-model.md"
@@ -71,9 +71,10 @@ def test_the_page_has_an_estimator_and_a_network(place: Path) -> None:
 
 def test_the_estimator_is_cross_validated(place: Path) -> None:
     out = run(place, "crossval", "level-bayes")
-    results = json.loads((out / "results.json").read_text("utf-8"))
-    assert results["parameters"] == 2 * 2 * 2  # means and variances of two numbers of two emotions
-    assert results["UAR"]["pooled"] == 1.0  # anger is 20 dB louder
+    results = ResultsFolder(out).results()
+    # means and variances of two numbers of two emotions
+    assert results.system.parameters == 2 * 2 * 2
+    assert results.scores.uar.mean == 1.0  # anger is 20 dB louder
     table = predictions(out)
     assert sorted(table["utterance"]) == list(range(16))
     assert (table["prediction"] == table["truth"]).all()
@@ -82,11 +83,11 @@ def test_the_estimator_is_cross_validated(place: Path) -> None:
 
 def test_the_network_is_cross_validated(place: Path) -> None:
     out = run(place, "crossval", "mean-pool")
-    results = json.loads((out / "results.json").read_text("utf-8"))
+    results = ResultsFolder(out).results()
     inputs, hidden, labels = 2 * 16, 16, 2  # static and delta channels of 16 mels
-    assert results["parameters"] == hidden * (inputs + 1) + labels * (hidden + 1)
-    assert results["multiply_adds_per_s"] == round((inputs * hidden + hidden * labels) / 10)
-    assert [run["epochs"] for run in results["runs"]] == [3, 3]
+    assert results.system.parameters == hidden * (inputs + 1) + labels * (hidden + 1)
+    assert results.system.multiply_adds_per_s == round((inputs * hidden + hidden * labels) / 10)
+    assert [run.epochs for run in results.runs] == [3, 3]
     assert len(predictions(out)) == 16
 
 
