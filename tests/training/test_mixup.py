@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from emotone.training.mixup import mixup, mixup_shares
@@ -37,14 +38,17 @@ def test_shares_depend_on_seed_epoch_and_utterance_alone() -> None:
 
 
 def test_shares_are_those_of_a_beta_distribution_folded_at_a_half() -> None:
-    """For alpha = 1 they are uniform in 0.5 … 1; for a small one most lie close to 1."""
+    """For alpha = 1 they are uniform in 0.5 … 1."""
     uniform = mixup_shares(range(2000), seed=0, epoch=0, alpha=1.0)
     assert ((uniform >= 0.5) & (uniform <= 1)).all()
     quartiles = np.quantile(uniform, [0.25, 0.5, 0.75])
     np.testing.assert_allclose(quartiles, [0.625, 0.75, 0.875], atol=0.02)
-    small = mixup_shares(range(2000), seed=0, epoch=0, alpha=0.1)
-    assert ((small >= 0.5) & (small <= 1)).all()
-    assert float((small > 0.99).float().mean()) > 0.6
+    # of Beta(a, a) the expectation of s (1 - s), which is symmetric, is a / (2 (2 a + 1))
+    for alpha in (0.3, 4.0):
+        shares = mixup_shares(range(2000), seed=0, epoch=0, alpha=alpha)
+        assert ((shares >= 0.5) & (shares <= 1)).all()
+        expected = alpha / (2 * (2 * alpha + 1))
+        assert float((shares * (1 - shares)).mean()) == pytest.approx(expected, abs=0.006)
 
 
 def test_shares_do_not_repeat_the_random_numbers_of_augmentation() -> None:

@@ -143,7 +143,6 @@ class Features(nn.Module):
         variance = weight * speaker[1].square() + (1 - weight) * self.std.square()
         return torch.stack([mean, variance.sqrt()])
 
-    @torch.no_grad()
     def moments(self, log_mels: Iterable[Tensor]) -> Moments:
         """Moments of each of some clips of shape ``(frames, mels)`` each."""
         frames, values = [], []

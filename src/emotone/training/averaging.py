@@ -4,7 +4,6 @@ import torch
 from torch import nn
 
 
-@torch.no_grad()
 def average_weights(average: nn.Module, current: nn.Module, *, step: int, window: float) -> None:
     """Take the weights of a step into a bias-corrected exponential mean, in place.
 

@@ -257,7 +257,6 @@ class Learner:
         window = max(self.options.averaging * self.steps, 1.0)
         average_weights(self.average.backbone, self.network.backbone, step=step, window=window)
 
-    @torch.no_grad()
     def _prepare(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Augmented and normalised features of a batch, their numbers of frames, and labels.
 
@@ -289,7 +288,6 @@ class Learner:
             x, frames, targets = mixup(x, frames, targets, shares)
         return x, frames, targets
 
-    @torch.no_grad()
     def _with_population_statistics(self) -> Network:
         """Copy the averaged network, with batch normalisation statistics of the training set."""
         network = copy.deepcopy(self.average).train()
@@ -301,7 +299,8 @@ class Learner:
         rng = np.random.default_rng([self.seed, epoch])
         examples = self._draw_examples(rng)
         batches = batching.batches(examples, self.options.batch, rng, at_least=self.segment)
-        for batch in batches:
-            x, frames, _ = self._prepare(batch, epoch)
-            network.backbone(x, frames)
+        with torch.no_grad():
+            for batch in batches:
+                x, frames, _ = self._prepare(batch, epoch)
+                network.backbone(x, frames)
         return network.eval()

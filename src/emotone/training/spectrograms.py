@@ -112,7 +112,6 @@ def load_or_compute(
         return Spectrograms(path, json.loads(index.read_text()), corpus, options)
     features = Features(options)
 
-    @torch.no_grad()
     def compute(waveform: audio.Waveform) -> NDArray[np.float32]:
         log_mel, _ = features.log_mel(
             torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
