@@ -185,7 +185,7 @@ def test_a_predefined_split_by_speaker_is_independent() -> None:
             "no speaker shares a session with s00; use protocol.validation=speakers",
         ),
         ({"validation": "session"}, "the corpus has no sessions; use protocol.validation=speakers"),
-        ({"speaker_dependent": True}, "speaker_dependent goes with fold_column only"),
+        ({"speaker_dependent": True}, "speaker_dependent applies to fold_column only"),
         ({"name": "kfold", "folds": 9}, "protocol.folds=9, but made has 6 speakers; .* at most 6"),
         (
             {"validation_speakers": 5},

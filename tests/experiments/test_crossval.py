@@ -54,7 +54,7 @@ def test_a_results_folder_holds_what_the_design_says(
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == stamps
 
 
-def test_nobody_has_to_validate(make_table: Callable[..., Path], tmp_path: Path) -> None:
+def test_validation_is_optional(make_table: Callable[..., Path], tmp_path: Path) -> None:
     protocol = {"name": "kfold", "folds": 2, "validation_speakers": 0}
     results = crossval(config(make_table(), protocol=protocol), tmp_path / "out", Recorder())
     assert results.validation_uar is None
@@ -146,10 +146,10 @@ def test_ctrl_c_says_how_to_continue_and_leaves_no_process(
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert "error: stopped; give the same command again to continue" in stderr
+    assert "error: stopped; run the same command again to continue" in stderr
     assert "Traceback" not in stderr
     deadline = time.monotonic() + PATIENCE_S
-    with pytest.raises(ProcessLookupError):  # nobody is left in its group
+    with pytest.raises(ProcessLookupError):  # its process group is empty
         while time.monotonic() < deadline:
             os.killpg(process.pid, 0)
             time.sleep(0.05)
@@ -189,10 +189,10 @@ def test_a_folder_of_another_experiment_is_left_alone(
     before = snapshot(out)
     other = config(table, training=TINY["training"] | {"epochs": 4})
     with pytest.raises(
-        UsageError, match=r"another experiment \(training\.epochs: 3 there, 4 asked"
+        UsageError, match=r"another experiment \(training\.epochs: 3 found, 4 requested"
     ):
         crossval(other, out, Recorder())
-    with pytest.raises(UsageError, match=r"\(seeds: \[0\] there, \[0, 1\] asked\)"):
+    with pytest.raises(UsageError, match=r"\(seeds: \[0\] found, \[0, 1\] requested\)"):
         crossval(config(table, seeds=[0, 1]), out, Recorder())
     assert snapshot(out) == before
 

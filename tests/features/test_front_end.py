@@ -105,8 +105,8 @@ def test_enrolment_goes_from_training_to_the_speaker() -> None:
     training = features.moments([torch.randn(50, 64) for _ in range(4)])
     features.fit(training)
     speaker = features.moments([3 + 2 * torch.randn(50, 64) for _ in range(100)])
-    nobody = features.enrolled(speaker[[]])
-    torch.testing.assert_close(nobody, training.statistics())
+    without = features.enrolled(speaker[[]])
+    torch.testing.assert_close(without, training.statistics())
     means = [float(features.enrolled(speaker[range(k)])[0, 0].mean()) for k in (0, 2, 10, 100)]
     assert means == sorted(means)
     assert means[1] == pytest.approx((means[0] + 3) / 2, abs=0.1)  # the prior counts for two

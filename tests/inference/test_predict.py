@@ -219,8 +219,8 @@ def test_a_speaker_can_be_given_and_kept(
     assert second.stdout == first.stdout
     unable = emotone("predict", wav, "--model", folder, "--speaker", recordings)
     assert "does not support speaker enrolment" in one_line(unable)
-    nobody = emotone(*command, "--save-speaker", kept)
-    assert "give --speaker" in one_line(nobody)
+    missing = emotone(*command, "--save-speaker", kept)
+    assert "give --speaker" in one_line(missing)
 
 
 def test_what_users_give_instead_of_speech(folder: Path, tmp_path: Path) -> None:

@@ -286,7 +286,7 @@ def test_whole_utterances_are_used_where_nothing_is_cropped(
     assert examples == {batching.Example(0, 0, 16), batching.Example(1, 0, 21)}
 
 
-def test_each_epoch_caps_speakers_and_draws_anew(
+def test_each_epoch_caps_speakers_and_draws_again(
     data: Spectrograms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = make_learner(data, data.of_speakers(["s0", "s1"]), most_per_speaker=1, epochs=1000)

@@ -28,7 +28,7 @@ VERSIONS = ("emotone", "torch", "lightning-fabric", "numpy", "soundfile", "soxr"
 
 
 def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results:
-    """Run all folds and seeds of an experiment, or what is left of it.
+    """Run all folds and seeds of an experiment that are not finished.
 
     Args:
         config: the experiment.
@@ -51,7 +51,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results
         if not experiment.is_finished:
             experiment = read_audio(experiment, folder.spectrograms, observer)
         run_all(experiment.all_steps(), config.runtime, observer)
-        results = put_together(experiment, config.seeds)
+        results = merge_results(experiment, config.seeds)
         delete_cache(folder.spectrograms)
         return results
 
@@ -88,7 +88,7 @@ def prepare(
 
 
 def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Experiment:
-    """Return the experiment with its data, and with those of its pre-training.
+    """Return the experiment with its data and those of its pre-training.
 
     Args:
         experiment: from :func:`prepare`.
@@ -113,12 +113,12 @@ def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Exper
     return replace(experiment, data=data, pretraining=before)
 
 
-def put_together(experiment: Experiment, seeds: Sequence[int]) -> Results:
+def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:
     """Write predictions and results of finished seeds; remove the runs if these are all seeds.
 
     Args:
         experiment: all folds of ``seeds`` are finished.
-        seeds: to score.
+        seeds: seeds to score.
 
     Raises:
         StorageError: if the folder cannot be written.
@@ -159,11 +159,11 @@ def _results(
 
 
 def setting(experiment: Experiment, seeds: Sequence[int]) -> Setting:
-    """Say what is tested and how.
+    """Describe what is tested and how.
 
     Args:
-        experiment: which tests it.
-        seeds: that are scored.
+        experiment: the experiment.
+        seeds: seeds that are scored.
     """
     config, corpus = experiment.config, experiment.corpus
     return Setting(
@@ -180,11 +180,11 @@ def setting(experiment: Experiment, seeds: Sequence[int]) -> Setting:
 
 
 def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
-    """Say what is trained.
+    """Describe what is trained.
 
     Args:
-        experiment: which trains it.
-        records: of finished runs; may be empty.
+        experiment: the experiment.
+        records: records of finished runs; may be empty.
     """
     model = experiment.config.model
     return System(
@@ -221,7 +221,7 @@ def _pretraining(
 def _claim(
     config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], folder: ResultsFolder
 ) -> None:
-    """Write configuration and folds, or check that the ones there are the same."""
+    """Write configuration and folds, or check that the existing ones are the same."""
     columns = ["utterance", "emotion", "speaker", "start", "end"]
     record = {
         "corpus": corpus.name,
@@ -246,5 +246,5 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of all software that figures depend on."""
+    """Versions of all software that the figures depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}

@@ -64,7 +64,7 @@ class Worker:
             self._is_ready = True
 
     def died_idle(self) -> bool:
-        """Whether the process died between two calls, or while nobody waited for it."""
+        """Whether the process died while it had no call to make."""
         return self._is_ready and self._connection.poll(0)
 
     def make(

@@ -54,7 +54,7 @@ def fit(
     checkpoint: Path | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
 ) -> tuple[Network, History]:
-    """Train a network; no other utterances than those named here are used.
+    """Train a network on the given utterances and no others.
 
     All randomness comes from the seed, the epoch and the utterance, so training that was killed
     resumes from ``checkpoint`` and ends with the weights of an uninterrupted run (same machine,
@@ -66,8 +66,8 @@ def fit(
         validation: numbers of the utterances that choose the epoch; none to keep the last one.
         features: options of the front end.
         model: options of the network.
-        options: of the training.
-        seed: of weights, order and augmentation.
+        options: options of the training.
+        seed: seed of weights, order and augmentation.
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
         initial: weights to start from, all but those of the output layer, as safetensors.
         checkpoint: file that keeps the state after each epoch.
@@ -148,7 +148,7 @@ class Learner:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training, if no patience ends it."""
+        """Steps of the whole training without early stopping."""
         return self.options.epochs * self.steps_per_epoch
 
     def train_epoch(self) -> tuple[float, float]:
@@ -243,7 +243,7 @@ class Learner:
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         """Update the weights from a batch; return its loss."""
         x, frames, targets = self._prepare(batch, epoch)
-        if not self.segment:  # few different lengths, as oneDNN prepares its kernels for each anew
+        if not self.segment:  # oneDNN prepares kernels for each length, so use few
             x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
         logits = self.backbone(x, frames)
         class_weights = self.class_weights.to(targets.device)

@@ -13,7 +13,7 @@ def balancing_weights(targets: NDArray[np.int64], classes: int) -> Tensor:
 
     Args:
         targets: number of each example's class.
-        classes: how many there are.
+        classes: number of classes.
 
     Returns:
         Shape ``(classes,)``, float32.

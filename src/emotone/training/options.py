@@ -15,16 +15,16 @@ class TrainingOptions(Options):
 
     Attributes:
         epochs: passes over the training set, at most.
-        patience: of early stopping: epochs without a better validation UAR after which training
-            ends.
+        patience: early stopping: training ends after this many epochs without a better validation
+            UAR.
         tolerance: the last epoch is kept whose validation UAR is within this many standard errors
             of the best one; 0 keeps the best epoch. With few validation speakers the UAR of an
             epoch is so uncertain that the best one is mostly the luckiest.
         batch: utterances per step.
-        learning_rate: the highest, of AdamW (Loshchilov & Hutter, ICLR 2019).
-        schedule: ``cosine`` falls to zero after the warm-up, ``constant`` stays.
+        learning_rate: peak learning rate of AdamW (Loshchilov & Hutter, ICLR 2019).
+        schedule: ``cosine`` decays to zero after the warm-up, ``constant`` does not.
         warmup: share of the steps over which the rate rises from zero.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         class_balance: ``weights`` in the loss or ``sampling`` by inverse class frequency, or
             ``none``.
         label_smoothing: share of each label that is spread over all classes.
@@ -33,19 +33,19 @@ class TrainingOptions(Options):
             average is what is evaluated and kept; 0 for none.
         segment_s: cut utterances into segments of this length, whose posteriors are averaged;
             ``None`` for whole utterances, padded and masked.
-        segment_rest: what is left of an utterance after its last whole segment: ``padded`` with
-            zeros, or ``overlapping``, a whole segment that ends with the utterance. An utterance
+        segment_rest: last segment of an utterance: the rest ``padded`` with zeros, or
+            ``overlapping``, a whole segment that ends with the utterance. An utterance
             shorter than a segment is always padded.
-        most_per_speaker: examples of a speaker per epoch, drawn anew for each; ``None`` for all.
-            It keeps speakers with many utterances from dominating the training set.
-        batch_norm: the statistics that batch normalisation uses outside training: ``running`` ones
-            of the last steps, or those of the ``population``, the training set, estimated once the
-            weights are final (Ioffe & Szegedy 2015, algorithm 2). Where weights change fast until
-            the end, running ones lag far behind them.
+        most_per_speaker: maximum number of examples of a speaker per epoch, drawn in each epoch;
+            ``None`` for all. It keeps speakers with many utterances from dominating.
+        batch_norm: statistics of batch normalisation outside training: ``running`` statistics of
+            the last steps, or ``population`` statistics of the training set, estimated with the
+            final weights (Ioffe & Szegedy 2015, algorithm 2). If weights change fast until the
+            end, running statistics lag behind.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
             all of it.
-        precision: of training; evaluation is always in float32. Where it is slow, ``bf16-mixed``
-            becomes ``32-true``, see :func:`emotone.training.hardware.usable_precision`.
+        precision: precision of training; evaluation is always in float32. ``bf16-mixed`` becomes
+            ``32-true`` where it is slow, see :func:`emotone.training.hardware.usable_precision`.
         augment: random changes of training utterances.
     """
 

@@ -55,7 +55,7 @@ class Spectrograms:
         return light, np.array(self.values)
 
     def attach(self, values: NDArray[np.float32]) -> "Spectrograms":
-        """Return a copy with its values, on another machine; see :meth:`detach`."""
+        """Return a copy with its values after :meth:`detach`, on another machine."""
         whole = copy.copy(self)
         whole.values = values
         return whole
@@ -92,13 +92,13 @@ def load_or_compute(
 ) -> Spectrograms:
     """Load the spectrograms of a corpus from ``folder``, or compute them and keep them there.
 
-    They are loaded if neither corpus, files nor options changed.
+    Those in ``folder`` are used if corpus, files and options are unchanged.
 
     Args:
-        corpus: whose audio to read.
-        options: of the features.
-        folder: where to keep them.
-        threads: how many files to read at once.
+        corpus: corpus whose audio is read.
+        options: options of the features.
+        folder: cache.
+        threads: number of files to read at once.
         advance: called once per utterance that is computed.
 
     Raises:
