@@ -49,7 +49,7 @@ def test_an_adapted_model_knows_new_emotions_and_what_it_gained(
     assert recognizer.config.training["calibration"]["speakers"] == 3
     card = (out / model_folder.CARD).read_text()
     assert "| pre-trained on | table |" in card
-    assert "leave one speaker out" in card
+    assert "leave-one-speaker-out" in card
     with pytest.raises(UsageError, match="holds a finished model"):
         adapt(str(folder), config(table), out, Recorder())
 

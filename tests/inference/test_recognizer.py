@@ -275,7 +275,7 @@ def test_the_commands(tmp_path: Path, make_table: Callable[..., Path]) -> None:
     model = tmp_path / "model"
     done = emotone("train", path, "--out", model)
     assert done.returncode == 0, done.stderr
-    assert "3 speakers are learnt, 1 validate" in done.stderr
+    assert "3 training speakers, 1 validation speaker" in done.stderr
     assert done.stdout.strip() == f"model: {model}"
 
     wav = table.parent / "s0_anger_0.wav"
