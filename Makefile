@@ -11,7 +11,7 @@ demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
 
 test: lint
-	$(BIN)/pytest --numprocesses=2
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
 # Tests of single units: none that trains in a process of its own, serves or browses.
 test-fast: .venv/installed

@@ -14,6 +14,8 @@ from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer
 from tests.helpers import TINY, Recorder, emotone, one_line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def table(make_table: Callable[..., Path]) -> Path:

@@ -25,6 +25,8 @@ from emotone.models.export import check_parity, to_onnx
 from emotone.models.network import Network
 from tests.helpers import TINY, Recorder, emotone, one_line, voice
 
+pytestmark = pytest.mark.slow
+
 
 def test_answers_are_those_of_the_network(folder: Path, recognizer: Recognizer) -> None:
     network = rebuilt(folder)

@@ -9,6 +9,8 @@ from emotone.models.export import check_parity, to_onnx
 from emotone.models.network import Network
 from tests.helpers import TINY, voice
 
+pytestmark = pytest.mark.slow
+
 SHORT, LONG = voice(0, 0.5), voice(1, 1.0)
 
 
