@@ -22,12 +22,8 @@ from emotone import audio
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.shipping import rebuilt, train
-from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.inference.recognizer import BATCH, Recognizer, Speaker
-from emotone.models.crnn import CrnnOptions
-from emotone.models.export import check_parity, to_onnx
-from emotone.models.network import Network
 from tests.helpers import TINY, Recorder, emotone, one_line, voice
 
 
@@ -343,28 +339,6 @@ def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() in ("anger", "neutral"), done.stderr
-
-
-def test_an_export_that_differs_is_refused(folder: Path) -> None:
-    network = rebuilt(folder)
-    speech = [voice(n, seconds) for n, seconds in enumerate((0.03, 0.4, 1.7))]
-    model = to_onnx(network, speech)
-    assert check_parity(network, model, speech) < 1e-4
-    with torch.no_grad():
-        network.backbone.output.bias.add_(0.01)
-    with pytest.raises(ModelError, match=r"differ from PyTorch's by 1\.0e-02"):
-        check_parity(network, model, speech)
-    speaker = Network(FeatureOptions(norm="speaker"), CrnnOptions(), ["anger", "neutral"])
-    with pytest.raises(ModelError, match="cannot be exported"):
-        to_onnx(speaker, speech)
-
-
-def test_the_default_network_is_exported_with_parity() -> None:
-    torch.manual_seed(0)
-    network = Network(FeatureOptions(), CrnnOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
-    with torch.no_grad():
-        network.backbone.output.weight *= 30
-    to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])
 
 
 def test_training_into_a_folder_in_use_is_refused(folder: Path, tmp_path: Path) -> None:
