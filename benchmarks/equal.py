@@ -22,8 +22,7 @@ import torch
 from training import EMOTONE, PLAIN, PlainLearner
 
 from emotone import corpora
-from emotone.evaluation import metrics
-from emotone.evaluation import summary as evaluation
+from emotone.evaluation import metrics, scoring
 from emotone.evaluation.folds import make_folds
 from emotone.experiments.config import ExperimentConfig, load
 from emotone.files import replacing
@@ -63,10 +62,11 @@ def main() -> None:
     theirs = pd.concat([pd.read_csv(path, dtype=text) for path in paths.values()])
     seed = config.seeds[0]
     confusions = {
-        name: evaluation.confusions_by_speaker(table[table["seed"] == seed], corpus.labels)
+        name: scoring.confusions_by_speaker(table[table["seed"] == seed], corpus.labels)
         for name, table in ((EMOTONE, ours), (PLAIN, theirs))
     }
     found = metrics.compare(confusions[EMOTONE][None], confusions[PLAIN][None])
+    low, high = found.interval_95
     print("\n## Equal training, `python benchmarks/equal.py EMODB`\n")
     print(
         f"EMO-DB, seven emotions, leave-one-speaker-out, {config.training.epochs} epochs, "
@@ -79,7 +79,7 @@ def main() -> None:
         print(f"| {name} | {precision} | {uar:.1f} |")
     print(
         f"\nEmotone's minus the plain one's: {100 * found.difference:+.1f} points "
-        f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}], p = {found.p:.3f}; 95 % bootstrap "
+        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {found.p:.3f}; 95 % bootstrap "
         "over speakers."
     )
 
@@ -101,7 +101,7 @@ def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) ->
         loss, _ = learner.train_epoch()
         learner.end_epoch(loss, fold.validation, since=0.0)
     probabilities = posteriors(learner.average, data, fold.test)
-    table = evaluation.predictions_table(corpus, fold.test, name, seed, probabilities)
+    table = scoring.predictions_table(corpus, fold.test, name, seed, probabilities)
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False)
 

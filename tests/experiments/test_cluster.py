@@ -15,9 +15,9 @@ from emotone.experiments.cluster import RemoteError, connected
 from emotone.experiments.crossval import crossval
 from emotone.experiments.overrides import PRESETS
 from emotone.inference import jobs
-from emotone.inference.execution import CrashedError
 from emotone.inference.prediction import Prediction
 from emotone.inference.recognizer import Recognizer
+from emotone.inference.worker import CrashedError
 from tests.helpers import Recorder, config, emotone, one_line, voice
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one fixture for all

@@ -47,7 +47,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.lstm": 5, "seeds": [3]}]}},
-        "asks for seed 3, which the base has not",
+        "uses seed 3, which is not one of the base's seeds",
     ),
     ({"base": ABLATION["base"] | {"seeds": [1, 1]}}, "give at least one seed, each once"),
     ({"variants": {"baseline": []}}, "variants: Dictionary should have at least 2 items"),

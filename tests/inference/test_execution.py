@@ -18,13 +18,8 @@ from typing import Any
 import pytest
 
 from emotone.errors import AudioError
-from emotone.inference.execution import (
-    AHEAD,
-    CrashedError,
-    ProcessExecutor,
-    TimeLimitError,
-    map_in_order,
-)
+from emotone.inference.execution import AHEAD, ProcessExecutor, map_in_order
+from emotone.inference.worker import CrashedError, TimeLimitError
 from tests.helpers import children, command_of, wait_until_ended
 from tests.inference import calls
 

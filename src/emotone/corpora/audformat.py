@@ -78,13 +78,6 @@ def read(options: AudformatOptions) -> Corpus:
     rows = []
     for index, row in table.iterrows():
         file, start, end = index if segmented else (index, pd.Timedelta(0), pd.NaT)
-        label = str(row[options.emotion])
-        emotion = canonical(label) or (label if label in options.map else None)
-        if emotion is None:
-            raise CorpusError(
-                f"audformat: unknown emotion '{label}' in {root}{nearest(label, EMOTIONS)}; rename "
-                f"it with corpus.map; known emotions are {', '.join([*EMOTIONS, *ALIASES])}"
-            )
         stem = str(file).rpartition(".")[0].replace("/", "-")
         rows.append(
             {
@@ -92,7 +85,7 @@ def read(options: AudformatOptions) -> Corpus:
                 "file": str(_inside(root, file)),
                 "start": start.total_seconds(),
                 "end": float("nan") if pd.isna(end) else end.total_seconds(),
-                "emotion": emotion,
+                "emotion": _emotion(str(row[options.emotion]), options),
                 "speaker": str(row["speaker"]),
                 "sex": sexes.get(row["speaker"], ""),
             }
@@ -102,6 +95,17 @@ def read(options: AudformatOptions) -> Corpus:
     problems = [f"{unlabelled} rows without emotion or speaker are left out"] if unlabelled else []
     language = database.languages[0] if database.languages else ""
     return corpus_from_rows(database.name, rows, language=language, problems=problems)
+
+
+def _emotion(label: str, options: AudformatOptions) -> str:
+    """Return the emotion of a label, or the label itself if ``map`` renames it."""
+    emotion = canonical(label) or (label if label in options.map else None)
+    if emotion is None:
+        raise CorpusError(
+            f"audformat: unknown emotion '{label}' in {options.root}{nearest(label, EMOTIONS)}; "
+            f"rename it with corpus.map; known emotions are {', '.join([*EMOTIONS, *ALIASES])}"
+        )
+    return emotion
 
 
 def _table_with(database: Any, column: str, requested: str | None) -> str:

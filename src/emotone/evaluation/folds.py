@@ -173,7 +173,6 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             f"protocol.speaker_dependent goes with fold_column only; {options.name} divides by "
             "speaker"
         )
-    table = corpus.table
     speakers = corpus.speakers
     needed = 2 + options.needs_validation
     if len(speakers) < needed and not options.speaker_dependent:
@@ -182,38 +181,46 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             f"({', '.join(speakers)}); at least {needed} are needed: to train, "
             f"{'to validate, ' * options.needs_validation}to test"
         )
-    tests = _tests(corpus, options)
-    folds = []
-    for number, (name, test) in enumerate(tests.items()):
-        rng = np.random.default_rng([options.seed, number])
-        rest = ~test
-        if options.name == "cross_corpus":
-            rest &= ~table["corpus"].isin(options.test_corpora).to_numpy()
-        shared = set(table["speaker"][rest]) & set(table["speaker"][test])
-        if shared and not options.speaker_dependent:
-            raise _shared(name, "training", "test", shared)
-        if shared:
-            numbers = rng.permutation(np.flatnonzero(rest))
-            count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
-            count *= options.needs_validation
-            validation = np.isin(np.arange(len(table)), numbers[:count])
-        else:
-            chosen = _validation_speakers(table[rest], table[test], options, rng)
-            validation = rest & table["speaker"].isin(chosen).to_numpy()
-        training, validating, tested = (
-            np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)
-        )
-        folds.append(
-            make_fold(
-                corpus,
-                name,
-                training,
-                validating if options.needs_validation else None,
-                tested,
-                speaker_dependent=options.speaker_dependent,
-            )
-        )
-    return folds
+    return [
+        _fold(corpus, options, name, test, np.random.default_rng([options.seed, number]))
+        for number, (name, test) in enumerate(_tests(corpus, options).items())
+    ]
+
+
+def _fold(
+    corpus: Corpus,
+    options: ProtocolOptions,
+    name: str,
+    test: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Fold:
+    """Divide all utterances but the test utterances into training and validation."""
+    table = corpus.table
+    rest = ~test
+    if options.name == "cross_corpus":
+        rest &= ~table["corpus"].isin(options.test_corpora).to_numpy()
+    shared = set(table["speaker"][rest]) & set(table["speaker"][test])
+    if shared and not options.speaker_dependent:
+        raise _shared(name, "training", "test", shared)
+    if shared:
+        numbers = rng.permutation(np.flatnonzero(rest))
+        count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
+        count *= options.needs_validation
+        validation = np.isin(np.arange(len(table)), numbers[:count])
+    else:
+        chosen = _validation_speakers(table[rest], table[test], options, rng)
+        validation = rest & table["speaker"].isin(chosen).to_numpy()
+    training, validating, tested = (
+        np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)
+    )
+    return make_fold(
+        corpus,
+        name,
+        training,
+        validating if options.needs_validation else None,
+        tested,
+        speaker_dependent=options.speaker_dependent,
+    )
 
 
 def _shared(fold: str, one: str, other: str, speakers: Iterable[str]) -> FoldError:

@@ -84,7 +84,7 @@ class ResultsFolder:
         return ResultsFolder(self.path / PRETRAINING)
 
     def variant(self, folder: str) -> "ResultsFolder":
-        """Folder of a variant of an ablation, by :attr:`AblationRow.folder`."""
+        """Folder of a variant of an ablation, by the ``folder`` of its row."""
         return ResultsFolder(self.path / folder)
 
     def run(self, fold: str, seed: int) -> "RunFolder":

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from emotone import corpora
 from emotone.errors import UsageError
@@ -16,6 +15,7 @@ from emotone.evaluation import metrics, scoring
 from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results import AblationResults, AblationRow, PairedDifference, Rates
 from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
+from emotone.evaluation.scoring import Counts
 from emotone.experiments.compatibility import differences, refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import prepare, put_together, read_audio, setting, system
@@ -26,8 +26,6 @@ from emotone.options import nearest
 from emotone.training.spectrograms import delete_cache
 
 SECONDS_PER_HOUR = 3600
-
-Counts = dict[int, NDArray[np.int64]]  # of each seed, shape (speakers, labels, labels)
 
 
 def ablate(
@@ -184,21 +182,20 @@ def table(ablation: Ablation, experiments: Sequence[Experiment]) -> AblationResu
 def _differences(paired: dict[str, Counts], reference: str) -> dict[str, PairedDifference]:
     """Difference of each variant to a reference, where they have seeds in common."""
     theirs = paired[reference]
-    found = {}
-    for variant, ours in paired.items():
-        seeds = sorted(ours.keys() & theirs.keys())
-        if seeds and variant != reference:
-            found[variant] = (
-                tuple(seeds),
-                metrics.compare(
-                    np.stack([ours[seed] for seed in seeds]),
-                    np.stack([theirs[seed] for seed in seeds]),
-                ),
-            )
-    corrected = metrics.holm([comparison.p for _, comparison in found.values()])
+    common = {
+        variant: tuple(sorted(ours.keys() & theirs.keys()))
+        for variant, ours in paired.items()
+        if variant != reference
+    }
+    found = {
+        variant: scoring.paired_difference(paired[variant], theirs)
+        for variant, seeds in common.items()
+        if seeds
+    }
+    corrected = metrics.holm([comparison.p for comparison in found.values()])
     return {
-        variant: PairedDifference(**vars(comparison), seeds=seeds, p_holm=p_holm)
-        for (variant, (seeds, comparison)), p_holm in zip(found.items(), corrected, strict=True)
+        variant: PairedDifference(**vars(comparison), seeds=common[variant], p_holm=p_holm)
+        for (variant, comparison), p_holm in zip(found.items(), corrected, strict=True)
     }
 
 

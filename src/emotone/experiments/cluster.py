@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from emotone.errors import EmotoneError, UsageError
-from emotone.inference.execution import CrashedError
+from emotone.inference.worker import CrashedError
 
 CONNECT_S = 10  # limit for a cluster to answer
 RETRIES = 3  # of a call whose process or machine died

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -106,24 +107,25 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Ablation:
         variants[name] = _varied(file.base, changes, f"{path}: variant '{name}'")
         if changes and variants[name].identity() == base.identity():
             raise UsageError(f"{path}: variant '{name}' changes nothing; leave it out")
-        for other, settings in variants.items():
-            if other == name:
-                continue
-            if folder_name(other) == folder_name(name):
-                raise UsageError(
-                    f"{path}: variants '{other}' and '{name}' would share the folder "
-                    f"{folder_name(name)}; rename one"
-                )
-            if settings.identity() == variants[name].identity():
-                raise UsageError(
-                    f"{path}: variants '{other}' and '{name}' are equal; leave one out"
-                )
         if strangers := set(variants[name].seeds) - set(base.seeds):
             raise UsageError(
-                f"{path}: variant '{name}' asks for seed {min(strangers)}, which the base has not; "
-                f"a variant may have fewer seeds, of {list(base.seeds)}"
+                f"{path}: variant '{name}' uses seed {min(strangers)}, which is not one of the "
+                f"base's seeds {list(base.seeds)}; a variant may only leave seeds out"
             )
+    _check_distinct(variants, path)
     return Ablation(base, variants, file.references)
+
+
+def _check_distinct(variants: dict[str, ExperimentConfig], path: Path) -> None:
+    """Raise a :class:`UsageError` if two variants are equal or would share a folder."""
+    for one, other in combinations(variants, 2):
+        if folder_name(one) == folder_name(other):
+            raise UsageError(
+                f"{path}: variants '{one}' and '{other}' would share the folder "
+                f"{folder_name(one)}; rename one"
+            )
+        if variants[one].identity() == variants[other].identity():
+            raise UsageError(f"{path}: variants '{one}' and '{other}' are equal; leave one out")
 
 
 def folder_name(variant: str) -> str:

@@ -20,24 +20,9 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Protocol
 
-from emotone.inference.worker import (
-    CrashedError,
-    Shared,
-    TimeLimitError,
-    Worker,
-    die_with_parent,
-)
+from emotone.inference.worker import CrashedError, Shared, TimeLimitError, Worker
 
-AHEAD = 4  # calls that wait for each slot
-
-__all__ = [
-    "CrashedError",
-    "Executor",
-    "ProcessExecutor",
-    "TimeLimitError",
-    "die_with_parent",
-    "map_in_order",
-]
+AHEAD = 4  # calls scheduled ahead per slot
 
 
 class Executor(Protocol):

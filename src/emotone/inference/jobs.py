@@ -9,10 +9,11 @@ from pathlib import Path
 
 from emotone.errors import AudioError
 from emotone.inference import model_folder
-from emotone.inference.execution import CrashedError, Executor, map_in_order
+from emotone.inference.execution import Executor, map_in_order
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.recognizer import BATCH, Recognizer
 from emotone.inference.speaker import Speaker
+from emotone.inference.worker import CrashedError
 
 Answer = Prediction | list[Segment] | AudioError
 MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # that recognition needs

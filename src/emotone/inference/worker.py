@@ -109,7 +109,7 @@ def _work(
 ) -> None:
     """Make calls until the other end is closed; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    die_with_parent()
+    _die_with_parent()
     try:
         if initializer is not None:
             initializer(*initial_arguments)
@@ -149,7 +149,7 @@ def _portable(error: Exception) -> Exception:
     return error
 
 
-def die_with_parent() -> None:
+def _die_with_parent() -> None:
     """End this process when its parent ends, however that happens.
 
     A death signal of the system does not work with a fork server: the server outlives the parent

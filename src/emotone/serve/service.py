@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
 
 from emotone.errors import AudioError, UsageError
-from emotone.inference.execution import CrashedError, TimeLimitError
+from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import RefusedError
 from emotone.serve.live import Live
 from emotone.serve.metrics import Metrics
