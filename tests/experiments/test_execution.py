@@ -1,3 +1,5 @@
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +9,7 @@ import pytest
 from emotone.errors import StorageError
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments.crossval import crossval
-from tests.helpers import Recorder, config
+from tests.helpers import Recorder, children, command_of, config
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +82,31 @@ def test_no_process_starts_where_nothing_is_left(
     again = Recorder()
     crossval(asked, tmp_path / "out", again)
     assert again.left == 0
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux's /proc")
+def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    class Killer(Recorder):
+        """Kills the process of the first run when it has trained for an epoch."""
+
+        def epochs(self, run: Any, history: Any) -> None:
+            super().epochs(run, history)
+            if run.name == "1-0" and not self.runs and not self.killed:
+                self.killed = True
+                for server in children(os.getpid()):
+                    if "forkserver" in command_of(server):
+                        (worker,) = children(server)
+                        os.kill(worker, signal.SIGKILL)
+
+        killed = False
+
+    killer = Killer()
+    training = {"epochs": 60, "patience": 60, "batch": 4}
+    asked = config(make_table(), training=training, runtime={"jobs": 1})
+    with pytest.raises(StorageError, match=r"1-0: its process died, possibly out of memory; use"):
+        crossval(asked, tmp_path / "out", killer)
+    assert killer.killed
+    assert killer.failures == ["1-0"]
+    assert killer.runs == ["2-0"]
