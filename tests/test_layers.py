@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_TORCH = [
     "audio", "inference.predict", "inference.timeline", "serve.app", "corpora",
     "evaluation.calibration", "evaluation.results_folder", "evaluation.scoring",

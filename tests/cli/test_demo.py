@@ -2,7 +2,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from emotone.evaluation.results_folder import ResultsFolder
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_demo_passes_80_percent_on_its_synthetic_speech(tmp_path: Path) -> None:

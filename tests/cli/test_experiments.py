@@ -11,6 +11,8 @@ from emotone.experiments.config import load
 from emotone.experiments.crossval import crossval
 from tests.helpers import TINY, Recorder, emotone, one_line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def experiment(make_table: Callable[..., Path], tmp_path: Path) -> Path:

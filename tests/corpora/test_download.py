@@ -9,6 +9,8 @@ from emotone.corpora.download import download
 from emotone.errors import CorpusError, UsageError
 from tests.helpers import small_audformat
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

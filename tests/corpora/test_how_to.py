@@ -11,6 +11,8 @@ import pytest
 
 from emotone.corpora import READERS
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("how-to")]  # one fixture for all
+
 ROOT = Path(__file__).parents[2]
 
 # Imports emotone.corpora and tests.corpora with one more folder on the path of each.

@@ -17,6 +17,8 @@ from emotone.experiments.plan import Run
 from emotone.reporting import report
 from tests.helpers import ABLATION, Links, Recorder, emotone, one_line, snapshot
 
+pytestmark = pytest.mark.slow
+
 
 def uar_of(row: AblationRow) -> Rate:
     assert row.rates is not None

@@ -20,6 +20,8 @@ from emotone.inference.recognizer import Recognizer
 from emotone.inference.worker import CrashedError
 from tests.helpers import Recorder, config, emotone, one_line, voice
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one fixture for all
+
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'emotone[cluster]'")
 
 

@@ -21,6 +21,8 @@ from emotone.experiments.crossval import crossval
 from emotone.experiments.overrides import PRESETS
 from tests.helpers import TINY, Recorder, config, full_iemocap, predictions, snapshot, values, voice
 
+pytestmark = pytest.mark.slow
+
 PATIENCE_S = 300  # how long a test waits for another process before it gives up
 
 

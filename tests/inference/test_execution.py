@@ -23,6 +23,8 @@ from emotone.inference.worker import CrashedError, TimeLimitError
 from tests.helpers import children, command_of, wait_until_ended
 from tests.inference import calls
 
+pytestmark = pytest.mark.slow
+
 FORKSERVER = multiprocessing.get_context("forkserver")
 PATIENCE_S = 60
 

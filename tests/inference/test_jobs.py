@@ -17,6 +17,8 @@ from emotone.inference.prediction import Prediction
 from emotone.inference.recognizer import Recognizer, load
 from tests.helpers import children, emotone, voice
 
+pytestmark = pytest.mark.slow
+
 COUNT = 40
 
 

@@ -15,6 +15,8 @@ from emotone.inference import parquet
 from emotone.inference.recognizer import load
 from tests.helpers import emotone, one_line, voice
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def recordings(tmp_path: Path) -> Path:

@@ -1,9 +1,7 @@
-import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-import yaml
 from numpy.typing import NDArray
 
-from emotone import audio
-from emotone.errors import AudioError, ModelError, UsageError
-from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.shipping import rebuilt, train
-from emotone.features import FeatureOptions
+from emotone.errors import AudioError
+from emotone.experiments.shipping import rebuilt
 from emotone.inference.recognizer import BATCH, Recognizer
-from emotone.models.crnn import CrnnOptions
-from emotone.models.export import check_parity, to_onnx
-from emotone.models.network import Network
-from tests.helpers import TINY, Recorder, emotone, one_line, voice
+from tests.helpers import voice
+
+pytestmark = pytest.mark.slow
 
 
 def test_answers_are_those_of_the_network(folder: Path, recognizer: Recognizer) -> None:
@@ -230,86 +223,3 @@ def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() in ("anger", "neutral"), done.stderr
-
-
-def test_an_export_that_differs_is_refused(folder: Path) -> None:
-    network = rebuilt(folder)
-    speech = [voice(n, seconds) for n, seconds in enumerate((0.03, 0.4, 1.7))]
-    model = to_onnx(network, speech)
-    assert check_parity(network, model, speech) < 1e-4
-    with torch.no_grad():
-        network.backbone.output.bias.add_(0.01)
-    with pytest.raises(ModelError, match=r"differ from PyTorch's by 1\.0e-02"):
-        check_parity(network, model, speech)
-    speaker = Network(FeatureOptions(norm="speaker"), CrnnOptions(), ["anger", "neutral"])
-    with pytest.raises(ModelError, match="cannot be exported"):
-        to_onnx(speaker, speech)
-
-
-def test_the_default_network_is_exported_with_parity() -> None:
-    torch.manual_seed(0)
-    network = Network(FeatureOptions(), CrnnOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
-    with torch.no_grad():
-        network.backbone.output.weight *= 30
-    to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])
-
-
-def test_training_into_a_folder_in_use_is_refused(folder: Path, tmp_path: Path) -> None:
-    asked = ExperimentConfig.model_validate({"corpus": {"name": "synthetic"}, "seeds": [0, 1]})
-    with pytest.raises(UsageError, match=r"one model has one seed, got \[0, 1\]"):
-        train(asked, tmp_path, Recorder())
-    one = asked.model_copy(update={"seeds": (0,)})
-    with pytest.raises(UsageError, match="holds a finished model"):
-        train(one, folder, Recorder())
-    (tmp_path / "thesis.txt").touch()
-    with pytest.raises(UsageError, match=r"holds other files \(thesis\.txt"):
-        train(one, tmp_path, Recorder())
-
-
-def test_the_commands(tmp_path: Path, make_table: Callable[..., Path]) -> None:
-    table = make_table()
-    path = tmp_path / "e.yaml"
-    protocol = {"protocol": {"validation_speakers": 1}}
-    corpus = {"corpus": {"name": "table", "root": str(table)}}
-    path.write_text(yaml.safe_dump(corpus | protocol | TINY))
-    model = tmp_path / "model"
-    done = emotone("train", path, "--out", model)
-    assert done.returncode == 0, done.stderr
-    assert "3 training speakers, 1 validation speaker" in done.stderr
-    assert done.stdout.strip() == f"model: {model}"
-
-    wav = table.parent / "s0_anger_0.wav"
-    (tmp_path / "bad.wav").write_bytes(b"no audio")
-    shown = emotone("predict", wav, tmp_path / "bad.wav", "--model", model)
-    assert shown.returncode == 1
-    assert shown.stdout.count("\n") == 1
-    assert str(wav) in shown.stdout
-    assert str(tmp_path / "bad.wav") in one_line(shown)
-    assert "1 of 2 files could not be used" in shown.stderr
-
-    lines = emotone("predict", table.parent, "--json", "--model", model)
-    assert lines.returncode == 0, lines.stderr
-    answers = [json.loads(line) for line in lines.stdout.splitlines()]
-    assert [Path(answer["file"]).name for answer in answers] == sorted(
-        file.name for file in table.parent.glob("*.wav")
-    )
-    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1, abs=1e-3)
-
-    csv = emotone("predict", table.parent / "s1_*.wav", "--csv", "--model", model)
-    header, *rows = csv.stdout.splitlines()
-    assert header == "file,label,confidence,confident,p_anger,p_neutral"
-    assert len(rows) == 4
-
-    cases: list[tuple[tuple[str | Path, ...], str]] = [
-        ((tmp_path / "none",), "no such file"),
-        ((tmp_path / "model",), "no audio files in this folder"),
-        ((tmp_path / "*.xyz",), "no file matches this pattern"),
-        ((wav, "--json", "--csv"), "exclude each other"),
-        ((wav, "--model", tmp_path), "is not a model folder"),
-    ]
-    for arguments, message in cases:
-        chosen = () if "--model" in arguments else ("--model", model)
-        wrong = emotone("predict", *arguments, *chosen)
-        assert wrong.returncode in (1, 2)
-        assert message in one_line(wrong)
-    assert len(audio.read(wav)) > 0

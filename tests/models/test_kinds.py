@@ -17,6 +17,8 @@ import emotone as package
 from emotone.evaluation.results_folder import ResultsFolder
 from tests.helpers import TINY, predictions, voice
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kinds")]  # one fixture for all
+
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "add-a-model.md"
 MODULE = re.compile(r"`src/emotone/models/(\w+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 IN_PLACE = """

@@ -16,6 +16,8 @@ from emotone.models.kinds import Vectors
 from emotone.models.opensmile_svm import OpensmileSvmOptions
 from tests.helpers import Recorder, config, voice
 
+pytestmark = pytest.mark.slow
+
 SVM = {"kind": "opensmile-svm", "functionals": "egemaps", "c": [0.01, 1.0]}
 TRAINING, VALIDATION, TEST = range(60), range(60, 90), range(90, 120)
 

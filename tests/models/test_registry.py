@@ -1,12 +1,16 @@
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from pydantic import TypeAdapter
 
+from emotone import models
 from emotone.errors import ModelError
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
+from emotone.models import registry
 from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network
@@ -17,6 +21,22 @@ NETWORKS = [kind for kind in MODEL_KINDS.values() if kind.is_network]
 
 def test_the_kinds_of_this_package_are_found() -> None:
     assert sorted(MODEL_KINDS) == ["acrnn-3d", "crnn", "opensmile-svm"]
+
+
+def test_two_modules_with_one_kind_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "twin.py").write_text(
+        "from typing import Literal\n"
+        "from emotone.models.kinds import NetworkKind\n"
+        "class TwinOptions(NetworkKind):\n"
+        "    kind: Literal['crnn'] = 'crnn'\n"
+    )
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    monkeypatch.setitem(sys.modules, "emotone.models.twin", None)  # so that it is removed again
+    monkeypatch.delitem(sys.modules, "emotone.models.twin")
+    with pytest.raises(TypeError, match="are both of the kind 'crnn'"):
+        registry._scan()
 
 
 @pytest.mark.parametrize("name", MODEL_KINDS)

@@ -16,6 +16,8 @@ from emotone.experiments.shipping import rebuilt
 from emotone.inference import model_folder
 from tests.helpers import emotone, real_corpus, voice
 
+pytestmark = pytest.mark.slow
+
 LABELS = {
     "emotone-base": ["anger", "happiness", "neutral", "sadness"],
     "emotone-8": [

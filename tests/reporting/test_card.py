@@ -89,7 +89,7 @@ def test_calibration_is_that_of_the_configuration() -> None:
     text = " ".join(card.render("m", values, []).split())
     assert f"Temperature {found['temperature']:.2f}, fitted on 1440 cross-validated" in text
     assert f"are confident: {100 * found['confident']:.1f} % of all; " in text
-    assert f"{100 * found['confident_accuracy']:.1f} % are correct." in text
+    assert f"{100 * found['confident_accuracy']:.1f} % of them are correct." in text
     values["training"]["calibration"] = None
     assert "Not calibrated" in card.render("m", values, [])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 import numpy as np
+import pytest
 import soundfile
 
 from tests.helpers import (
@@ -20,6 +21,8 @@ from tests.helpers import (
     voice,
     wav,
 )
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_command_serves_and_stops_gracefully(

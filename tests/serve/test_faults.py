@@ -19,6 +19,8 @@ from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
 from tests.helpers import children, voice
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 MUTATIONS = 2000
 Running = tuple[str, "subprocess.Popen[str]"]

@@ -15,6 +15,8 @@ from tests.helpers import (
     wav,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_errors_say_what_to_do(client: TestClient) -> None:
     def post(path: str = "/v1/predict", **request: Any) -> httpx.Response:

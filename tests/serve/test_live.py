@@ -14,6 +14,8 @@ from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
 from tests.helpers import voice
 
+pytestmark = pytest.mark.slow
+
 
 def streamed(
     client: TestClient, samples: np.ndarray, size: int, url: str

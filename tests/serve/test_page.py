@@ -24,6 +24,8 @@ from emotone.corpora.synthetic import utterance
 from emotone.serve.page import HERE
 from tests.helpers import voice
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]  # one fixture for all
+
 SAMPLES = {
     "four-manners.flac": [
         (1, emotion, take)

@@ -14,6 +14,8 @@ from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
 from tests.helpers import children, command_of, error_of, wait_until_ended, wav
 
+pytestmark = pytest.mark.slow
+
 
 def test_who_cannot_be_served_now_receives_503(folder: Path) -> None:
     app = create(ServeOptions(models=(str(folder),), workers=1, seconds=1, queue=1))

@@ -25,6 +25,9 @@ def test_a_batch_is_padded_with_zeros(data: Spectrograms) -> None:
     assert frames.tolist() == [7, 12]
     torch.testing.assert_close(stacked[0, :7], data[0][2:9])
     assert not stacked[0, 7:].any()
+    stacked, _ = stack(data, [Example(0, 2, 9), Example(1, 0, 12)])
+    assert stacked.shape == (2, 12, 16)
+    assert stack(data, [Example(0, 2, 9)])[0].shape == (1, 7, 16)
 
 
 def test_segments_cover_each_utterance_once(data: Spectrograms) -> None:
@@ -80,6 +83,8 @@ def test_no_segment_is_alone_in_a_batch() -> None:
     drawn = list(batches(examples, 8, np.random.default_rng(0), at_least=30))
     assert sorted(map(len, drawn)) == [8, 9]
     assert sorted(e.utterance for batch in drawn for e in batch) == list(range(17))
+    (nine,) = batches(examples[:9], 8, np.random.default_rng(0), at_least=30)
+    assert len(nine) == 9
     assert len(list(batches(examples[:1], 8, np.random.default_rng(0), at_least=30))) == 1
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 
 from emotone.evaluation.results import Epoch
-from emotone.training.checkpoint import load_checkpoint, save_checkpoint
+from emotone.training.checkpoint import load_checkpoint, save_checkpoint, saved_epochs
 from emotone.training.history import History
 
 
@@ -25,3 +25,11 @@ def test_parts_and_history_are_loaded_as_saved(tmp_path: Path) -> None:
         for name, value in state.items():
             assert torch.equal(loaded[part][name], value)
             assert loaded[part][name].dtype == value.dtype
+
+
+def test_the_epochs_alone_are_read_without_the_state(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    assert saved_epochs(path) == []
+    history = History([Epoch(0.5, 1.5, 1 / 3, 0.01, 2.5), Epoch(0.25, seconds=1 / 7)])
+    save_checkpoint(path, {"network": {"weight": torch.randn(3)}}, history)
+    assert saved_epochs(path) == history.epochs

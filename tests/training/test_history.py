@@ -38,6 +38,7 @@ def options(**changes: Any) -> TrainingOptions:
 
 def test_patience_ends_training() -> None:
     assert not History().is_over(options())
+    assert not epochs(0.5).is_over(options())
     assert not epochs(0.5, 0.4).is_over(options())
     assert epochs(0.5, 0.4, 0.4).is_over(options())
     assert epochs(0.5, 0.5, 0.5).is_over(options())  # as good is not better

@@ -15,6 +15,7 @@ def test_weights_of_an_unbalanced_training_set() -> None:
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found, [10 / 18, 10 / 9, 0, 10 / 3, 0], rtol=1e-6)
     assert float(found[targets].mean()) == pytest.approx(1)
+    assert balancing_weights(np.array([1, 1, 1]), 2).tolist() == [0, 1]
 
 
 def test_the_loss_of_an_unbalanced_batch_with_smoothed_and_mixed_labels() -> None:

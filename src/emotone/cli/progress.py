@@ -223,7 +223,7 @@ class TerminalObserver:
 
     def _time_left(self) -> str:
         left = self.estimate.seconds()
-        return "" if left is None else f"about {in_words(left)} left"
+        return f"about {in_words(left)} left" if left else ""
 
     def _print(self, line: str) -> None:
         self._last_line = time.monotonic()

@@ -24,6 +24,7 @@ from emotone.experiments.config import RuntimeOptions
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.running import execute
 from emotone.inference.execution import Executor, ProcessExecutor
+from emotone.inference.worker import CrashedError
 from emotone.training.checkpoint import saved_epochs
 from emotone.training.hardware import keep_memory
 from emotone.training.spectrograms import Spectrograms
@@ -154,7 +155,12 @@ class _CallsHere:
         return self._executor.submit(_execute_here, run, run.initial)
 
     def collect(self, _run: Run, future: Future[Any]) -> None:
-        future.result()
+        try:
+            future.result()
+        except CrashedError as error:
+            raise CrashedError(
+                f"{error}, possibly out of memory; use fewer runtime.jobs if it happens again"
+            ) from error
 
 
 class _CallsOnCluster:

@@ -59,8 +59,9 @@ def train(
         StorageError: if the folder cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
-    if not config.model.is_network:
-        raise UsageError(f"model.kind={config.model.kind} cannot be shipped; train a network")
+    if not config.model.is_network or not config.model.masks_padding:
+        reason = "padding changes its answers" if config.model.is_network else "it is not a network"
+        raise UsageError(f"model.kind={config.model.kind} cannot be shipped: {reason}; use crnn")
     if len(config.seeds) > 1:
         raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
     folder = ResultsFolder(out)

@@ -7,7 +7,7 @@ of the training set. Use ``training.batch_norm=population``: running statistics 
 weights.
 """
 
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -33,6 +33,8 @@ class Acrnn3dOptions(NetworkKind):
         lstm: units of each direction of the BLSTM.
         hidden: units of the fully connected layer after the attention.
     """
+
+    masks_padding: ClassVar[bool] = False
 
     kind: Literal["acrnn-3d"] = "acrnn-3d"
     first_channels: int = Field(128, ge=1)

@@ -53,9 +53,14 @@ class Backbone(nn.Module):
 
 
 class NetworkKind(ModelKind):
-    """Base of the options of networks."""
+    """Base of the options of networks.
+
+    Attributes:
+        masks_padding: whether padding never changes an answer; only such a network can be shipped.
+    """
 
     is_network: ClassVar[Literal[True]] = True
+    masks_padding: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, *, channels: int, mels: int, classes: int) -> Backbone:

@@ -156,7 +156,7 @@ def stack(
         Log-mel of shape ``(batch, frames, mels)``, number of frames ``(batch,)``.
     """
     lengths = [len(example) for example in examples]
-    stacked = torch.zeros(len(examples), max(*lengths, at_least, 0), data.values.shape[1])
+    stacked = torch.zeros(len(examples), max(*lengths, at_least), data.values.shape[1])
     for row, example in enumerate(examples):
         first = data.bounds[example.utterance]
         part = data.values[first + example.start : first + example.stop]

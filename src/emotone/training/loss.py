@@ -12,15 +12,16 @@ def balancing_weights(targets: NDArray[np.int64], classes: int) -> Tensor:
     A class without examples has weight zero.
 
     Args:
-        targets: number of each example's class.
+        targets: number of each example's class; at least one example.
         classes: number of classes.
 
     Returns:
         Shape ``(classes,)``, float32.
     """
     counts = np.bincount(targets, minlength=classes)
-    inverse = np.divide(1.0, counts, out=np.zeros(len(counts)), where=counts > 0)
-    return torch.tensor(inverse * len(targets) / max((counts > 0).sum(), 1), dtype=torch.float32)
+    present = counts > 0
+    inverse = np.where(present, 1 / np.maximum(counts, 1), 0.0)
+    return torch.tensor(inverse * len(targets) / present.sum(), dtype=torch.float32)
 
 
 def weighted_cross_entropy(
