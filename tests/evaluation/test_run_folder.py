@@ -66,3 +66,15 @@ def test_tables_are_put_together_where_there_are_some() -> None:
     assert both["a"].tolist() == [1, 2, 3]
     assert both.index.tolist() == [0, 1, 2]
     assert concatenated([None, None]) is None
+
+
+def test_the_record_of_a_model_without_epochs_is_converted(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path).run("03", 0)
+    folder.path.mkdir(parents=True)
+    old = {
+        "fold": "03", "seed": 0, "seconds": 2.0, "validation_UAR": 0.5, "C": 0.01,
+        "parameters": 5, "multiply_adds_per_s": None,
+    }  # fmt: skip
+    (folder.path / "run.json").write_text(json.dumps(old))
+    expected = RunRecord("03", 0, 2.0, 5, None, 0.5, choices={"C": 0.01})
+    assert folder.record() == expected
