@@ -2,7 +2,7 @@
 
     python benchmarks/growth.py [--quick]
 
-On one core, from file to answer, beside what ``recognition.py`` compares with. Each point is the
+On one core, from file to prediction, with the systems of ``recognition.py``. Each point is the
 median of alternating rounds.
 """
 
@@ -71,9 +71,8 @@ def main() -> None:
         session, waveform = recognizer._session, clip(0)
 
         def in_batch(size: int) -> Callable[[], object]:
-            batch = np.repeat(waveform[None], size, axis=0)
-            inputs = {"waveform": batch, "lengths": np.full(size, len(waveform))}
-            return lambda: session.run(["logits"], inputs)
+            batch = [waveform] * size
+            return lambda: session.run("logits", batch)
 
         by_batch = {("emotone", float(size)): in_batch(size) for size in BATCHES}
         counts, lengths, batches = (

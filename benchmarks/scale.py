@@ -1,11 +1,10 @@
-"""What more processes bring, and what a thousand hours of audio cost; writes docs/scale.md.
+"""Speed-up by more processes, and the cost of a thousand hours of audio; writes docs/scale.md.
 
     python benchmarks/scale.py [--quick]
 
-Whole commands, from start to end, with one process and with one per core, one after the other;
-medians where a round is short: ``emotone predict`` over many files and ``emotone crossval`` on
-synthetic speech, here and on a Ray cluster of this machine that has one core or all, and
-``emotone train`` by torchrun.
+Times whole commands with one process and with one per core, alternating; medians for short rounds:
+``emotone predict`` over many files and ``emotone crossval`` on synthetic speech, here and on a Ray
+cluster of this machine that has one core or all.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from recognition import SECONDS, seconds_of, write_files
 
-from emotone.experiments.config import SHIPPED
+from emotone.experiments.overrides import PRESETS
 
 PAGE = Path(__file__).parents[1] / "docs" / "scale.md"
 CORES = os.cpu_count() or 1
@@ -68,12 +67,7 @@ def main() -> None:
             run("-m", "emotone", "predict", part, "--output", output, "--jobs", 1)
 
         def crossval(*where: object) -> float:
-            return emotone("crossval", SHIPPED / "demo.yaml", epochs, "--out", new(place), *where)
-
-        def train(processes: int) -> float:
-            launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-            demo = [SHIPPED / "demo.yaml", epochs, "--out", new(place)]
-            return seconds_of(lambda: run("-m", *launcher, "-m", "emotone", "train", *demo))
+            return emotone("crossval", PRESETS / "demo.yaml", epochs, "--out", new(place), *where)
 
         def on_cluster(cores: int, command: Callable[..., float]) -> float:
             with cluster(cores):
@@ -86,7 +80,6 @@ def main() -> None:
             f"{recognition}, on Ray": lambda cores: on_cluster(cores, predict),
             "`emotone crossval`, the demo": lambda jobs: crossval(f"runtime.jobs={jobs}"),
             "`emotone crossval`, the demo, on Ray": lambda cores: on_cluster(cores, crossval),
-            "`torchrun -m emotone train`, the demo": train,
         }
         taken = {}
         for name, work in works.items():
@@ -134,7 +127,7 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         "# From one core to a cluster",
         "",
         f"Written by `python benchmarks/scale.py` on a machine of {CORES} cores; whole commands,",
-        f"start-up included; of recognition the medians of {ROUNDS} rounds in turn.",
+        f"start-up included; for recognition, medians of {ROUNDS} alternating rounds.",
         "",
         f"| command | one process, s | {CORES} processes, s | ratio |",
         "|---|---|---|---|",
@@ -144,22 +137,23 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         lines.append(f"| {name} | {one:.1f} | {many:.1f} | {one / many:.2f} |")
     lines += [
         "",
-        "Separate commands have nothing to agree on: more than their ratio this machine does not "
-        "give.",
+        "Separate commands do not communicate, so their ratio is the upper limit on this machine.",
         "",
-        f"One core hears {speed:.0f} hours per hour: **1000 hours of audio cost {core_hours:.1f} "
-        "hours of one core**, reading",
+        f"One core processes {speed:.0f} hours of audio per hour: **1000 hours cost "
+        f"{core_hours:.1f} hours of one core**, reading",
         "and resampling included. Memory does not grow with the number or the length of files.",
         "",
         "## The plan",
         "",
-        "1. One machine: `emotone predict FOLDER --jobs CORES --output answers.csv`. Killed, it "
-        "continues.",
+        "1. One machine: `emotone predict FOLDER --jobs CORES --output answers.csv`. Run it "
+        "again to resume after a kill.",
         "2. Several machines that share a disk: the same with `--cluster auto` in place of "
         "`--jobs`. Without one: a folder of files and an output for each machine.",
         "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see the README.",
-        "4. One network on GPUs or with large batches: `torchrun -m emotone train`. It shares each "
-        "batch; the default's of 16 is too small for that to pay on a CPU.",
+        "4. One network: `emotone train`, on a GPU with `runtime.device=cuda`. Several runs at "
+        "once use the cores, by `runtime.jobs`, or the machines, by `--cluster`. Training one "
+        "network on several GPUs is not offered; use PyTorch's DDP or Lightning outside of "
+        "emotone.",
         "",
         f"With {share:.0%} of the ideal gain, as measured here on {CORES} cores, machines of "
         f"{CORES_EACH} cores need:",

@@ -1,7 +1,7 @@
-"""What the service bears: throughput, latency, overload and memory, beside the bare recogniser.
+"""The service under load: throughput, latency, overload and memory, compared with the recogniser.
 
-Clients are one process, the service with its workers is another; both share the cores. Each client
-sends its own file of 3 s and checks that each answer is its own.
+The clients are one process and share the cores with the service. Each client sends its own file of
+3 s and checks that each answer is its own.
 
     python benchmarks/serve.py [--quick]
 """
@@ -29,14 +29,14 @@ import emotone
 
 CORES = os.cpu_count() or 1
 FILES = 32
-CLIENTS = 16  # that keep the service busy
+CLIENTS = 16  # enough to keep the service busy
 OVERLOAD = 2  # times the capacity
 SHARE = 0.8  # of the capacity, where latency is measured
 
 
 @dataclass
 class Outcome:
-    """What a load gave."""
+    """The answers to a load."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     wrong: int = 0
@@ -55,7 +55,7 @@ class Outcome:
 
 
 def main() -> None:
-    """Measure, print a table in Markdown."""
+    """Measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
     quick = parser.parse_args().quick
@@ -75,7 +75,7 @@ def main() -> None:
 def measure(
     pid: int, port: int, sounds: list[bytes], expected: list[str], bare: float, *, quick: bool
 ) -> None:
-    """Load the service and print what it bears."""
+    """Load the service and print the figures."""
 
     def load(seconds: float, rate: float | None = None) -> Outcome:
         return asyncio.run(loaded(port, sounds, expected, seconds, rate))
@@ -116,7 +116,7 @@ def measure(
 
 
 def bare_rate(paths: list[Path], seconds: float) -> float:
-    """Files per second of recognisers in as many processes as there are cores."""
+    """Files per second of recognisers in one process per core."""
     with ProcessPoolExecutor(CORES) as pool:
         list(pool.map(_predict_for, [paths] * CORES, [0.5] * CORES))  # load
         return sum(pool.map(_predict_for, [paths] * CORES, [seconds] * CORES))
@@ -150,7 +150,7 @@ def start() -> tuple[subprocess.Popen[bytes], int]:
 async def loaded(
     port: int, sounds: list[bytes], expected: list[str], seconds: float, rate: float | None
 ) -> Outcome:
-    """Send files for some seconds: as fast as answers come, or at a rate whatever comes back."""
+    """Send files for some seconds: as fast as answers come, or at a fixed rate."""
     outcome = Outcome()
     begin = time.perf_counter()
     end = begin + seconds
@@ -201,7 +201,7 @@ async def loaded(
 
 
 class Connection:
-    """A connection that is kept open, with as little of HTTP as is needed."""
+    """A persistent connection with the minimum of HTTP."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -210,8 +210,8 @@ class Connection:
     async def post(self, sound: bytes) -> tuple[int, bytes]:
         """Upload a file; return status and body.
 
-        The service closes connections that were idle, perhaps just when one is used again; as
-        clients of HTTP do, the upload then goes over a new one.
+        The service closes idle connections, perhaps just when one is used again; the upload is
+        then repeated on a new one, as HTTP clients do.
         """
         if self.streams is not None:
             try:
@@ -241,7 +241,7 @@ class Connection:
         return int(lines[0].split()[1]), body
 
     def close(self) -> None:
-        """Close it; the next request opens a new one."""
+        """Close the connection; the next request opens a new one."""
         if self.streams is not None:
             self.streams[1].close()
             self.streams = None

@@ -1,17 +1,17 @@
-"""Training on one core: an epoch of the default beside what one would write first.
+"""Training on one core: an epoch of the default, compared with a plain implementation.
 
     python benchmarks/training.py [--quick]
 
-The plain implementation has the same layers and augmentation, in float32, with batches as they come
-from shuffling, PyTorch's own batch normalisation, pooling, optimiser and bidirectional LSTM over
-packed sequences. Beside it stands the same with emotone's batches of similar length. The 3-D ACRNN
-is that of ``model.kind=acrnn-3d``. Epochs alternate in one process; the figures are medians. The
-floor is what three times the multiplications of the forward pass would take at the rate of a large
-matrix product in the same precision; beside it stands what reading the spectrograms and, in every
-step, weights, gradients and both moments would take at the rate of a large copy.
+The plain implementation has the same layers and augmentation, in float32, with shuffled batches,
+PyTorch's own batch normalisation, pooling, optimiser and bidirectional LSTM over packed sequences.
+A second version of it has emotone's batches of similar length. The 3-D ACRNN is that of
+``model.kind=acrnn-3d``. Epochs alternate in one process; the figures are medians. The floor is the
+time of three times the multiply-adds of the forward pass at the rate of a large matrix product in
+the same precision. The time of reading the spectrograms and, in every step, weights, gradients and
+both moments at the rate of a large copy is given, too.
 
-Emotone's precision is bfloat16, or float32 on a processor without such instructions; there the
-same in emulated bfloat16 stands beside it.
+Emotone's precision is bfloat16, or float32 on a processor without such instructions; there,
+emulated bfloat16 is measured, too.
 """
 
 import argparse
@@ -32,10 +32,13 @@ from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
 from emotone.features import FeatureOptions
 from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import CRNN, SUMMARIES, ModelOptions, multiply_adds
-from emotone.training import datasets
-from emotone.training import loop as training
-from emotone.training.loop import Learner, TrainingOptions
+from emotone.models.crnn import CRNN, CrnnOptions
+from emotone.models.network import multiply_adds
+from emotone.models.summaries import SUMMARIES
+from emotone.training import batching, spectrograms
+from emotone.training.hardware import keep_memory, usable_precision
+from emotone.training.loop import Learner
+from emotone.training.options import TrainingOptions
 
 EMOTONE, PLAIN = "emotone", "plain implementation"
 EMULATED = "emotone, emulated bfloat16"
@@ -44,7 +47,7 @@ SORTED = "plain implementation, batches of similar length"
 
 
 class PlainCRNN(nn.Module):
-    """The default network as one would write it first; padding is not masked before the LSTM."""
+    """A plain implementation of the default network; padding is not masked before the LSTM."""
 
     def __init__(self, ours: CRNN) -> None:
         super().__init__()
@@ -102,12 +105,12 @@ class PlainLearner(Learner):
 
     def train_epoch(self) -> tuple[float, float]:
         """Train for an epoch; return the mean loss and the seconds of audio."""
-        of_similar_length = datasets.POOL_BATCHES
-        datasets.POOL_BATCHES = of_similar_length if self.similar else 1
+        of_similar_length = batching.POOL_BATCHES
+        batching.POOL_BATCHES = of_similar_length if self.similar else 1
         try:
             return super().train_epoch()
         finally:
-            datasets.POOL_BATCHES = of_similar_length
+            batching.POOL_BATCHES = of_similar_length
 
     def _average(self, step: int) -> None: ...
 
@@ -119,7 +122,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
-    training.keep_memory()
+    keep_memory()
     with tempfile.TemporaryDirectory() as folder:
         corpus = corpora.read_all(
             [SyntheticOptions(root=Path(folder) / "corpus", speakers=4 if quick else 16)]
@@ -129,26 +132,28 @@ def main() -> None:
         def learner(
             kind: type[Learner],
             features: FeatureOptions,
-            model: ModelOptions | Acrnn3dOptions,
+            model: CrnnOptions | Acrnn3dOptions,
             options: TrainingOptions,
         ) -> Learner:
-            data = datasets.spectrograms(corpus, features, Path(folder) / "cache")
+            data = spectrograms.load_or_compute(corpus, features, Path(folder) / "cache")
             return kind(
                 data, everything, features=features, model=model, options=options, seed=0,
                 device="cpu",
             )  # fmt: skip
 
-        ours = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
+        ours = learner(Learner, FeatureOptions(), CrnnOptions(), TrainingOptions())
         float32 = TrainingOptions(precision="32-true")
-        plain = learner(PlainLearner, FeatureOptions(), ModelOptions(), float32)
+        plain = learner(PlainLearner, FeatureOptions(), CrnnOptions(), float32)
         segments = TrainingOptions(segment_s=3.0, crop=1.0, batch=32, precision="bf16-mixed")
         large = learner(Learner, FeatureOptions(mels=40), Acrnn3dOptions(), segments)
         ways = {EMOTONE: ours, PLAIN: plain, SORTED: plain, "3-D ACRNN": large}
         rounds = dict.fromkeys(ways, 3 if quick else 7) | {"3-D ACRNN": 0 if quick else 1}
-        precision = training.usable_precision("bf16-mixed", "cpu")
+        precision = usable_precision("bf16-mixed", "cpu")
         if precision == "32-true":
-            with mock.patch("emotone.training.loop.usable_precision", lambda asked, device: asked):
-                emulated = learner(Learner, FeatureOptions(), ModelOptions(), TrainingOptions())
+            with mock.patch(
+                "emotone.training.hardware.usable_precision", lambda asked, device: asked
+            ):
+                emulated = learner(Learner, FeatureOptions(), CrnnOptions(), TrainingOptions())
             ways |= {EMULATED: emulated}
             rounds |= {EMULATED: 1}
         taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -167,16 +172,16 @@ def main() -> None:
                     taken[name].append(seconds_of(lambda name=name: epoch(name)))
         floor = 3 * multiply_adds(ours.network) * audio_s[EMOTONE] / peak(DTYPES[precision])
         weights = sum(value.nbytes for value in ours.network.parameters())
-        spectrograms = ours.data.values.nbytes * ours.options.crop
-        moved = (spectrograms + 4 * weights * ours.steps_per_epoch) / bandwidth()
+        read = ours.data.values.nbytes * ours.options.crop
+        moved = (read + 4 * weights * ours.steps_per_epoch) / bandwidth()
     medians = {name: statistics.median(times) for name, times in taken.items() if times}
     where = "" if precision == "bf16-mixed" else " on a processor without bfloat16 instructions"
     print(f"\n## Training{where}, `python benchmarks/training.py`\n")
     print(
         f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor of "
-        f"emotone's is {floor:.2f} s in {precision}, its bytes alone {moved:.3f} s.\n"
+        f"emotone's is {floor:.2f} s in {precision}, moving its bytes {moved:.3f} s.\n"
     )
-    print("| an epoch of | seconds | times real time | its time over emotone's |")
+    print("| an epoch of | seconds | times real time | time relative to emotone |")
     print("|---|---|---|---|")
     for name, each in medians.items():
         print(f"| {name} | {each:.2f} | {audio_s[name] / each:.0f} | "

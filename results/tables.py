@@ -1,169 +1,236 @@
-"""Write the tables of the ablations into the README, from the results beside this file.
+"""Write the generated parts of the README from the results in this folder and from the readers.
+
+Also writes ``docs/corpora.md``. A part of the README is the text between ``<!-- name: … -->``
+and ``<!-- end -->``; ``@part("name")`` before a function here makes it write that part.
 
     python results/tables.py
 
-`make results` says how those results were made.
+`make results` makes the results.
 """
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-import yaml
-
-from emotone.evaluation import metrics
-from emotone.evaluation import summary as evaluation
-from emotone.experiments.config import ExperimentConfig
+from emotone.corpora.catalogue import corpora_page, corpora_table
+from emotone.evaluation import scoring
+from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.results import AblationResults, AblationRow, Rate
+from emotone.evaluation.results_folder import ResultsFolder
+from emotone.experiments.compatibility import configuration_of
 from emotone.options import Options
-from emotone.reporting.rendering import points
+from emotone.reporting import card
+from emotone.reporting.rendering import count, difference, interval, p_value, percent, rate
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+ROOT = HERE.parent
+README = ROOT / "README.md"
+CORPORA_PAGE = ROOT / "docs" / "corpora.md"
+BENCHMARKS = ROOT / "benchmarks" / "RESULTS.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
-MARKED = re.compile(r"(<!-- (\w+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
+SIGNIFICANT = 0.05
+MARKED = re.compile(r"(<!-- ([\w-]+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
+
+PARTS: dict[str, Callable[[], str]] = {"corpora": corpora_table}
+
+
+def part(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
+    """Register a function that writes a part of the README."""
+
+    def register(write: Callable[[], str]) -> Callable[[], str]:
+        PARTS[name] = write
+        return write
+
+    return register
 
 
 def rendered(readme: str) -> str:
-    """The README with each marked part written anew."""
-    return MARKED.sub(lambda part: part[1] + PARTS[part[2]]() + part[3], readme)
+    """Return the README with each marked part replaced."""
+    return MARKED.sub(lambda found: found[1] + PARTS[found[2]]() + found[3], readme)
 
 
-def _variants(corpus: str) -> str:
+@part("emotone-base")
+def emotone_base() -> str:
+    """UAR of emotone-base and of openSMILE with an SVM over the same folds."""
+    lines = []
+    for name in ("kfold", "cross-corpus"):
+        ours = ResultsFolder(HERE / "models" / "emotone-base" / name)
+        theirs = ResultsFolder(HERE / "models" / "emotone-base" / f"{name}-compare")
+        rows = card.evaluation_rows(ours.results())
+        for own, other in zip(rows, card.compared_rows(ours, theirs), strict=True):
+            assert other.difference is not None
+            cells = [_uar(own.rates.uar), _uar(other.rates.uar), _difference(other.difference)]
+            lines.append([own.tested, own.corpus, *cells])
+    system = theirs.results().system.title
+    return _table(["protocol", "corpora", "emotone-base", system, "Δ UAR (points)"], lines)
+
+
+@part("speed")
+def speed() -> str:
+    """The first table of the benchmarks: recognition."""
+    lines = BENCHMARKS.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = takewhile(_is_row, dropwhile(lambda line: not _is_row(line), lines))
+    return "\n" + "".join(first) + "\n"
+
+
+def _is_row(line: str) -> bool:
+    return line.startswith("|")
+
+
+@part("emodb-default")
+def emodb_default() -> str:
+    """Rates of the default on EMO-DB."""
+    (default,) = [row for row in _ablation("emodb").rows if row.is_default]
+    scores = _variant("emodb", default).results().scores
+    rates = {"UAR (balanced accuracy, UA)": scores.uar, "WAR (accuracy, WA)": scores.war}
+    lines = [
+        [
+            name, percent(found.mean), interval(found.interval_95),
+            f"{percent(found.fold_mean)} ± {percent(found.fold_std)}",
+        ]
+        for name, found in rates.items()
+    ]  # fmt: skip
+    titles = ["measure", "pooled, %", "95 % interval over speakers", "mean ± std over folds"]
+    report = f"results/ablation-emodb/{default.folder}/report.md"
+    return f"{_table(titles, lines)}{len(default.seeds)} seeds; [full report]({report}).\n\n"
+
+
+@part("emodb")
+def emodb() -> str:
+    """The ablation on EMO-DB."""
+    return _variants(_ablation("emodb"))
+
+
+@part("ravdess")
+def ravdess() -> str:
+    """The ablation on RAVDESS."""
+    return _variants(_ablation("ravdess"))
+
+
+def _variants(results: AblationResults) -> str:
     """UAR and WAR of each variant that has results, its differences to the references, its size."""
-    results = _read(HERE / f"ablation-{corpus}")
-    default = [row["variant"] for row in results["rows"] if row["is_default"]]
+    default = [row.variant for row in results.rows if row.is_default]
     titles = ["variant", "UAR, %", "WAR, %"]
-    for reference in results["references"]:
+    for reference in results.references:
         titles.append(f"UAR minus {'the default' if reference in default else reference}")
     lines = []
-    for row in results["rows"]:
-        if row["UAR"] is None:
+    for row in results.rows:
+        if row.rates is None:
             continue
-        low, high = (f"{100 * end:.1f}" for end in row["UAR"]["interval_95"])
-        name = f"**{row['variant']}** (default)" if row["is_default"] else row["variant"]
-        cells = [name, f"{_rate(row['UAR'])} [{low}, {high}]", _rate(row["WAR"])]
-        for reference in results["references"]:
-            found = row["differences"].get(reference)
-            star = "*" if found and found["p_holm"] < 0.05 else ""
-            cells.append(f"{_gain(found['UAR'], found)}{star}" if found else "–")
-        counts = [len(row["seeds"]), row["epochs"], row["parameters"]]
-        lines.append([*cells, *("–" if count is None else f"{count:,}" for count in counts)])
+        name = f"**{row.variant}** (default)" if row.is_default else row.variant
+        cells = [name, _uar(row.rates.uar), rate(row.rates.war)]
+        for reference in results.references:
+            found = row.differences.get(reference)
+            star = "*" if found and found.p_holm < SIGNIFICANT else ""
+            cells.append(f"{_difference(found)}{star}" if found else "–")
+        counts = (len(row.seeds), row.epochs, row.system.parameters)
+        lines.append([*cells, *map(count, counts)])
     return _table([*titles, "seeds", "epochs", "parameters"], lines)
 
 
-def _enrolment() -> str:
-    """UAR over how many utterances of a speaker are known, and what they bring."""
-    rows: dict[int, list[str]] = {}
-    corpora = []
-    for corpus, name in CORPORA.items():
-        folder = HERE / f"ablation-{corpus}" / "variants" / "enrolment"
-        if folder.exists():
-            corpora.append(name)
-            for point in _read(folder)["enrolment"]:
-                gain = f" ({_gain(point['difference'], point)})" if point["enrolled"] else ""
-                cell = f"{100 * point['UAR']:.1f}{gain}"
-                rows.setdefault(point["enrolled"], []).append(cell)
-    lines = [[str(enrolled), *cells] for enrolled, cells in rows.items()]
-    return _table(["utterances known", *(f"{name}, UAR, %" for name in corpora)], lines)
-
-
-def _pretrained() -> str:
-    """What learning other corpora first brings, over the same folds and seeds."""
+@part("missing")
+def missing() -> str:
+    """Runs that are not finished."""
     lines = []
     for corpus, name in CORPORA.items():
-        folder = HERE / "pretrained" / corpus
-        if not folder.exists():
-            continue
-        results = _read(folder)
-        scratch = _from_scratch(corpus, folder)
-        pretrained, plain = (
-            evaluation.confusions_by_seed(
-                pd.read_csv(place / "predictions.csv", dtype={"fold": str, "speaker": str}),
-                results["labels"],
-            )
-            for place in (folder, scratch)
-        )
-        found = metrics.compare(
-            np.stack([pretrained[seed] for seed in results["seeds"]]),
-            np.stack([plain[seed] for seed in results["seeds"]]),
-        )
-        low, high = (f"{100 * end:.1f}" for end in results["UAR"]["interval_95"])
-        gain = f"{points(found.difference)} [{points(found.low)}, {points(found.high)}]"
-        lines.append(
-            [
-                f"[{name}](results/pretrained/{corpus}/report.md)",
-                results["pretrained_on"].replace("+", " + "),
-                f"{100 * results['UAR']['pooled']:.1f} [{low}, {high}]",
-                gain,
-                f"{found.p:.3f}",
-                str(len(results["seeds"])),
-            ]
-        )
-    titles = ["tested on", "begun with", "UAR, %", "minus from scratch, same seeds", "p", "seeds"]
-    return _table(titles, lines)
-
-
-def _from_scratch(corpus: str, pretrained: Path) -> Path:
-    """Folder of the ablation's variant that differs in the pre-training alone."""
-    asked = _options(pretrained)
-    variants = (HERE / f"ablation-{corpus}" / "variants").iterdir()
-    (found,) = (folder for folder in variants if _options(folder) == asked)
-    return found
-
-
-def _options(folder: Path) -> tuple[Options, ...]:
-    values = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    config = ExperimentConfig.model_validate(values)
-    return config.features, config.model, config.training
-
-
-def _missing() -> str:
-    """What has not been computed."""
-    lines = []
-    for corpus, name in CORPORA.items():
-        results = _read(HERE / f"ablation-{corpus}")
+        results = _ablation(corpus)
         short = [
-            f"{row['variant']} {row['finished']} of {row['runs']}"
-            for row in results["rows"]
-            if row["finished"] < row["runs"]
+            f"{row.variant} {row.finished} of {row.runs}"
+            for row in results.rows
+            if row.finished < row.runs
         ]
         if short:
-            lines.append(f"- {name}: {results['missing']} runs ({', '.join(short)})\n")
+            lines.append(f"- {name}: {results.missing} runs ({', '.join(short)})\n")
     return "\n" + ("".join(lines) or "- nothing\n") + "\n"
 
 
-PARTS: dict[str, Callable[[], str]] = {
-    "emodb": lambda: _variants("emodb"),
-    "ravdess": lambda: _variants("ravdess"),
-    "missing": _missing,
-    "enrolment": _enrolment,
-    "pretrained": _pretrained,
-}
+@part("enrolment")
+def enrolment() -> str:
+    """UAR over the number of enrolment utterances, with the gain."""
+    rows: dict[int, list[str]] = {}
+    corpora = []
+    for corpus, name in CORPORA.items():
+        for row in _ablation(corpus).rows:
+            if row.variant != "enrolment" or row.rates is None:
+                continue
+            corpora.append(name)
+            for point in _variant(corpus, row).results().enrolment:
+                gain = f" ({_difference(point.gain)})" if point.enrolled else ""
+                rows.setdefault(point.enrolled, []).append(f"{percent(point.uar)}{gain}")
+    lines = [[str(enrolled), *cells] for enrolled, cells in rows.items()]
+    return _table(["enrolment utterances", *(f"{name}, UAR, %" for name in corpora)], lines)
 
 
-def _read(folder: Path) -> dict[str, Any]:
-    results: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return results
+@part("pretrained")
+def pretrained() -> str:
+    """Gain of pre-training on other corpora, over the same folds and seeds."""
+    lines = []
+    for corpus, name in CORPORA.items():
+        folder = ResultsFolder(HERE / "pretrained" / corpus)
+        if not folder.is_experiment:
+            continue
+        results = folder.results()
+        labels = results.setting.labels
+        ours, theirs = (
+            scoring.confusions_by_seed(each.predictions(), labels)
+            for each in (folder, _from_scratch(corpus, folder))
+        )
+        found = scoring.paired_difference(ours, theirs)
+        assert results.system.pretrained_on is not None
+        lines.append(
+            [
+                f"[{name}](results/pretrained/{corpus}/report.md)",
+                results.system.pretrained_on.replace("+", " + "),
+                _uar(results.scores.uar),
+                _difference(found),
+                p_value(found.p),
+                str(len(results.setting.seeds)),
+            ]
+        )
+    titles = ["corpus", "pre-trained on", "UAR, %", "UAR minus from scratch", "p", "seeds"]
+    return _table(titles, lines)
 
 
-def _rate(rate: dict[str, Any]) -> str:
-    std = "" if rate["std"] is None else f" ± {100 * rate['std']:.1f}"
-    return f"{100 * rate['mean']:.1f}{std}"
+def _from_scratch(corpus: str, pretrained: ResultsFolder) -> ResultsFolder:
+    """The variant of the ablation that differs only in the pre-training."""
+    asked = _options(pretrained)
+    variants = (_variant(corpus, row) for row in _ablation(corpus).rows)
+    (found,) = (variant for variant in variants if _options(variant) == asked)
+    return found
 
 
-def _gain(difference: float, found: dict[str, Any]) -> str:
-    low, high = (points(end) for end in found["interval_95"])
-    return f"{points(difference)} [{low}, {high}]"
+def _options(folder: ResultsFolder) -> tuple[Options, ...]:
+    config = configuration_of(folder)
+    return config.features, config.model, config.training
 
 
-def _table(titles: list[str], lines: list[list[str]]) -> str:
-    rows = [titles, ["---"] * len(titles), *lines]
-    return "\n" + "".join(f"| {' | '.join(row)} |\n" for row in rows) + "\n"
+def _ablation(corpus: str) -> AblationResults:
+    return ResultsFolder(HERE / f"ablation-{corpus}").ablation_results()
+
+
+def _variant(corpus: str, row: AblationRow) -> ResultsFolder:
+    return ResultsFolder(HERE / f"ablation-{corpus}").variant(row.folder)
+
+
+def _uar(found: Rate) -> str:
+    low, high = map(percent, found.interval_95)
+    return f"{rate(found)} [{low}, {high}]"
+
+
+def _difference(found: Comparison) -> str:
+    return difference(found.difference, found.interval_95)
+
+
+def _table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    return "\n" + "".join(_rows([titles, ["---"] * len(titles), *lines])) + "\n"
+
+
+def _rows(cells: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in cells:
+        yield f"| {' | '.join(row)} |\n"
 
 
 if __name__ == "__main__":
+    CORPORA_PAGE.write_text(corpora_page(), encoding="utf-8")
     README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,5 +1,6 @@
 """Generated audio and small corpora that all tests share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from filelock import FileLock
 
+from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer, load
 from tests.helpers import TINY, trained, voice
 
@@ -40,18 +43,36 @@ def make_table(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+def trained_once(factory: pytest.TempPathFactory, name: str, **changes: dict[str, object]) -> Path:
+    """A model folder that the processes of a test run share; the first one trains it."""
+    several = "PYTEST_XDIST_WORKER" in os.environ
+    root = factory.getbasetemp().parent if several else factory.getbasetemp()
+    with FileLock(root / f"{name}.lock"):
+        if not (root / name / "out" / model_folder.CONFIG).is_file():
+            (root / name).mkdir()
+            trained(root / name, **changes)
+    return root / name / "out"
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained(tmp_path_factory.mktemp("model"))
+    return trained_once(tmp_path_factory, "model")
 
 
 @pytest.fixture(scope="session")
 def enrolling(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that takes statistics of a speaker."""
     features = TINY["features"] | {"norm": "enrol"}
-    return trained(tmp_path_factory.mktemp("enrolling"), features=features)
+    return trained_once(tmp_path_factory, "enrolling", features=features)
 
 
 @pytest.fixture(scope="session")
 def recognizer(folder: Path) -> Recognizer:
     return load(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a trained model or a server as slow; other slow modules mark themselves."""
+    for item in items:
+        if {"folder", "enrolling", "recognizer"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)

@@ -1,11 +1,16 @@
 """What several tests use: generated audio, small corpora and models, the command line."""
 
+import contextlib
+import importlib.util
 import io
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -17,9 +22,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from emotone.cli import main
+from emotone.corpora import Corpus
 from emotone.corpora.audformat import AudformatOptions
+from emotone.corpora.emodb import EmodbOptions
+from emotone.corpora.ravdess import RavdessOptions
+from emotone.evaluation.results import Epoch, RunRecord
 from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.runs import Run
+from emotone.experiments.plan import Run
 from emotone.experiments.shipping import train
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -39,6 +48,23 @@ TINY: dict[str, Any] = {
 }
 
 
+ABLATION: dict[str, Any] = {
+    "base": {
+        "protocol": {"name": "kfold", "folds": 2},
+        "seeds": [0, 1],
+        "runtime": {"jobs": 2},
+        **TINY,
+    },
+    "ingredients": {"summary": {"model.summary": "mean"}, "deltas": {"features.deltas": 2}},
+    "variants": {
+        "baseline": [],
+        "baseline + summary": ["summary"],
+        "both": ["summary", "deltas", {"training.epochs": 2, "seeds": [0]}],
+    },
+    "references": ["baseline"],
+}
+
+
 def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.float32]:
     """A harmonic tone with noise: something that is neither silent nor equal to another seed's."""
     rng = np.random.default_rng(seed)
@@ -46,6 +72,24 @@ def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.flo
     pitch = rng.uniform(90, 300)
     tone = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 6))
     return (0.1 * tone + 0.01 * rng.normal(size=len(time))).astype(np.float32)
+
+
+def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> NDArray[np.float64]:
+    """A sine of amplitude 0.5."""
+    return 0.5 * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)
+
+
+def loudest_hz(waveform: NDArray[Any]) -> float:
+    """Frequency of the largest component of a waveform at 16 kHz."""
+    spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
+    return float(np.fft.rfftfreq(len(waveform), 1 / 16_000)[spectrum.argmax()])
+
+
+def wav(seconds: float = 1.0, seed: int = 0, rate: int = 16_000) -> bytes:
+    """A WAV file with a voice."""
+    file = io.BytesIO()
+    soundfile.write(file, voice(seed, seconds, rate), rate, format="WAV")
+    return file.getvalue()
 
 
 def real_corpus(name: str) -> Path:
@@ -75,6 +119,16 @@ def trained(root: Path, **changes: Any) -> Path:
     return folder
 
 
+def script(path: Path) -> ModuleType:
+    """Import a script that is no part of the package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def emotone(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a command in this process, which has loaded PyTorch already."""
     command = ["emotone", *map(str, arguments)]
@@ -99,27 +153,40 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
+def error_of(response: Any, status: int, code: str) -> str:
+    """Message of an answer of the service that must be an error."""
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert error["code"] == code
+    assert error["hint"]
+    return str(error["message"])
+
+
 class Recorder:
     """An observer that remembers."""
 
     def __init__(self) -> None:
         self.runs: list[str] = []
-        self.epochs: list[str] = []
+        self.epochs_of: dict[str, int] = {}
+        self.failures: list[str] = []
         self.left = -1
 
     def corpus(self, corpus: Any, folds: Any) -> None: ...
 
     def reading(self, done: int, total: int) -> None: ...
 
-    def start(self, missing: Any, finished: int, jobs: int) -> None:
+    def start(self, missing: Any, finished: int, slots: int) -> None:
         self.left = len(missing)
 
-    def epoch(self, run: Run, history: Any, speed: Any) -> None:
-        assert speed.utterances > 0
-        self.epochs.append(run.name)
+    def epochs(self, run: Run, history: Sequence[Epoch]) -> None:
+        assert len(history) >= self.epochs_of.get(run.name, 0)
+        self.epochs_of[run.name] = len(history)
 
-    def finished(self, run: Run, result: dict[str, Any]) -> None:
+    def finished(self, run: Run, record: RunRecord) -> None:
         self.runs.append(run.name)
+
+    def failed(self, run: Run, error: Exception) -> None:
+        self.failures.append(run.name)
 
 
 def values(table: Path, **changes: Any) -> dict[str, Any]:
@@ -172,6 +239,18 @@ def children(pid: int) -> list[int]:
 
 def command_of(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def wait_until_ended(pid: int) -> None:
+    """Wait until all threads of a process have ended, so that its files and pipes are closed."""
+    deadline = time.monotonic() + 20
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # gone
+        while (
+            len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+            or Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+        ):
+            assert time.monotonic() < deadline, f"process {pid} goes on"
+            time.sleep(0.01)
 
 
 def write(path: Path) -> None:
@@ -235,3 +314,27 @@ def full_iemocap(root: Path, *, smaller: int = 1) -> None:
     for path, text in lines.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(text) + "\n")
+
+
+EMODB_NAMES = ["03a01Fa", "03a01Wa", "08a02Nb", "16b10Td", "14a05Ac"]
+
+
+def small_emodb(root: Path) -> EmodbOptions:
+    for number, name in enumerate(EMODB_NAMES):
+        write(root / "wav" / f"{name}.{'wav' if number % 2 else 'flac'}")
+    return EmodbOptions(root=root)
+
+
+def small_ravdess(root: Path) -> RavdessOptions:
+    for name in ("03-01-06-01-02-01-12", "03-01-01-01-01-02-01", "03-01-08-02-01-01-02"):
+        write(root / f"Actor_{name[-2:]}" / f"{name}.wav")
+    return RavdessOptions(root=root)
+
+
+def rows(corpus: Corpus, *columns: str) -> dict[str, tuple[Any, ...]]:
+    """Columns of a corpus by utterance."""
+    table = corpus.table.set_index("utterance")
+    return {
+        str(name): tuple(row)
+        for name, row in zip(table.index, table[list(columns)].values, strict=True)
+    }

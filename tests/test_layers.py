@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-WITHOUT_TORCH = ["audio", "inference.listing", "inference.timeline", "serve.app", "corpora", "cli"]
+pytestmark = pytest.mark.slow
+
+WITHOUT_TORCH = [
+    "audio", "inference.predict", "inference.timeline", "serve.app", "corpora",
+    "evaluation.calibration", "evaluation.results_folder", "evaluation.scoring",
+    "reporting.card", "reporting.database", "reporting.plots", "reporting.report", "cli",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", WITHOUT_TORCH)

@@ -1,31 +1,24 @@
-"""Write the cards of the models that ship, from the results beside this file.
+"""Write the cards of the shipped models from the results in this folder.
 
     python results/models/cards.py
 
-`make models` says how those results were made.
+`make models` makes the results.
 """
 
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from emotone.evaluation import metrics
-from emotone.evaluation import summary as evaluation
-from emotone.experiments.crossval import RESULTS
-from emotone.experiments.runs import PREDICTIONS
+from emotone.evaluation.results_folder import ResultsFolder
 from emotone.inference import model_folder
 from emotone.reporting import card
+from emotone.reporting.card import Effect, EvaluationRow, Robustness
 
 HERE = Path(__file__).parent
 LICENCE = (
-    "The weights are licensed CC BY-NC-SA 4.0, as RAVDESS and nEMO ask; EMO-DB is free for use. "
+    "The weights are licensed CC BY-NC-SA 4.0, as RAVDESS and nEMO require; EMO-DB is free to use. "
     "The code of emotone is MIT."
 )
-FOLDERS: dict[str, dict[str, str | None]] = {  # and those of the system to compare with
+FOLDERS: dict[str, dict[str, str | None]] = {  # results folders, and those of the compared system
     "emotone-base": {"kfold": "kfold-compare", "cross-corpus": "cross-corpus-compare"},
     "emotone-8": {"kfold": None},
 }
@@ -34,60 +27,34 @@ ROBUSTNESS = {"emotone-base": "robustness.json"}
 
 def rendered(name: str) -> str:
     """The card of a model."""
-    model = json.loads(
-        (model_folder.MODELS / name / model_folder.CONFIG).read_text(encoding="utf-8")
-    )
-    rows = []
+    text = (model_folder.MODELS / name / model_folder.CONFIG).read_text(encoding="utf-8")
+    rows: list[EvaluationRow] = []
     for ours, theirs in FOLDERS[name].items():
-        rows += card.rows_of(HERE / name / ours)
+        folder = ResultsFolder(HERE / name / ours)
+        rows += card.evaluation_rows(folder.results())
         if theirs is not None:
-            rows += _compared(HERE / name / ours, HERE / name / theirs)
-    robustness = None
-    if name in ROBUSTNESS:
-        robustness = _table(json.loads((HERE / ROBUSTNESS[name]).read_text(encoding="utf-8")))
-    return card.render(name, model, rows, licence=LICENCE, robustness=robustness)
+            rows += card.compared_rows(folder, ResultsFolder(HERE / name / theirs))
+    robustness = _robustness(HERE / ROBUSTNESS[name]) if name in ROBUSTNESS else None
+    return card.render(name, json.loads(text), rows, licence=LICENCE, robustness=robustness)
 
 
-def _compared(ours: Path, theirs: Path) -> list[dict[str, Any]]:
-    """Rows of another system, with the UAR of ours minus its.
-
-    Nothing in an SVM is random, so its one seed stands for each of ours.
-    """
-    counts = [_counts(ours), _counts(theirs)]
-    rows = card.rows_of(theirs)
-    for row in rows:
-        one, other = (of_parts[row["corpus"].removeprefix("of these, ")] for of_parts in counts)
-        row["minus"] = metrics.compare(one, np.broadcast_to(other, one.shape))
-    return rows
-
-
-def _counts(folder: Path) -> dict[str, NDArray[np.int64]]:
-    """Confusion counts by seed and speaker, of all corpora and of each."""
-    results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    predictions = pd.read_csv(folder / PREDICTIONS, dtype={"speaker": str})
-    corpora = results["corpus"].split("+")
-    parts = {" + ".join(corpora): predictions}
-    parts |= evaluation.split_by_corpus(predictions, corpora)
-    return {
-        name: np.stack([*evaluation.confusions_by_seed(rows, results["labels"]).values()])
-        for name, rows in parts.items()
-    }
-
-
-def _table(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Rows of changes and columns of corpora, from what ``robustness.py`` wrote."""
-    corpora = list(found)
-    changes = [name for name, value in found[corpora[0]].items() if isinstance(value, dict)]
-    return {
-        "corpora": [
-            f"{name} ({found[name]['speakers']} speakers, {found[name]['utterances']} utterances)"
-            for name in corpora
+def _robustness(path: Path) -> Robustness:
+    """What ``robustness.py`` wrote."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    of_corpora = list(found.values())
+    changes = [name for name, value in of_corpora[0].items() if isinstance(value, dict)]
+    return Robustness(
+        [
+            f"{name} ({values['speakers']} speakers, {values['utterances']} utterances)"
+            for name, values in found.items()
         ],
-        "rows": [
-            {"change": change, "of_corpora": [found[name][change] for name in corpora]}
+        {
+            change: [
+                Effect(values[change]["unchanged"], values[change]["UAR"]) for values in of_corpora
+            ]
             for change in changes
-        ],
-    }
+        },
+    )
 
 
 if __name__ == "__main__":

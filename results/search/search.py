@@ -1,8 +1,8 @@
-"""Compare variants of the default on RAVDESS, to choose without looking at EMO-DB.
+"""Compare variants of the default on RAVDESS, so that no choice depends on EMO-DB.
 
-Each variant is trained on three groups of eight actors (seven train, one validates) and scored on
-the sixteen actors outside the group. Writes runs.csv, a row per run as it ends, and docs/search.md;
-runs that are in runs.csv already are not computed again.
+Each variant is trained on three groups of eight actors (seven for training, one for validation) and
+scored on the sixteen actors outside the group. Writes runs.csv, a row per run as it ends, and
+docs/search.md; runs that are in runs.csv already are not computed again.
 
     python results/search/search.py FOLDER_OF_RAVDESS [--variants NAME…] [--groups 0 1] [--seeds 0]
 """
@@ -22,35 +22,37 @@ import yaml
 from emotone import corpora
 from emotone.evaluation import metrics
 from emotone.experiments import config
-from emotone.training import datasets
-from emotone.training import loop as training
+from emotone.experiments.overrides import PRESETS
+from emotone.training.hardware import keep_memory
 from emotone.training.loop import Learner
+from emotone.training.posteriors import posteriors
+from emotone.training.spectrograms import load_or_compute
 
 HERE = Path(__file__).parent
 RUNS = HERE / "runs.csv"
 PAGE = HERE.parents[1] / "docs" / "search.md"
 ACTORS_PER_GROUP = 8
 AGAIN = "the default, run again"
-THEN = {"training.epochs": 60, "training.patience": 60}  # the default's, until 120 were tried
+THEN = {"training.epochs": 60, "training.patience": 60}  # of the default before 120 were tried
 INTRODUCTION = """# What was tried
 
-Every choice behind the default was made on RAVDESS, all but its 120 epochs before EMO-DB was run
-with it: each variant is trained on groups of 8 actors (7 train, 1 validates) and scored on the 16
-actors outside the group.
+Every choice behind the default was made on RAVDESS, and all except its 120 epochs before it was run
+on EMO-DB. Each variant is trained on groups of 8 actors (7 for training, 1 for validation) and
+scored on the 16 actors outside the group.
 UAR in %, mean over runs (standard deviation over runs in brackets), by the rule that chooses the
-epoch on the validating actor. A run moves by about 3 points with its seed, which also says who
-validates, so only large differences say something. That the last epoch is as good as any rule that
-looks at the validating actor is why nobody validates in the shipped experiments on EMO-DB and
-RAVDESS. Variants without settings needed code that was not kept.
+epoch on the validation actor. The UAR of a run varies by about 3 points with its seed, which also
+chooses the validation actor, so only large differences are meaningful. The last epoch is as good as
+any rule based on the validation actor; therefore no validation set is used in the shipped
+experiments on EMO-DB and RAVDESS. The code of variants without settings was not kept.
 
 Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
 `results/search/runs.csv`, the settings in `results/search/variants.yaml`."""
 LATER = """## Later
 
-After EMO-DB had been run with the default: larger networks, longer training, and other ways to make
-one network vary less. The default of then, of 60 epochs like all above that say nothing else, was
-run again beside them. The difference is that of the last epochs, over the groups and seeds that
-both have, with its standard error over those runs."""
+After the default had been run on EMO-DB: larger networks, longer training, and other ways to reduce
+the variance of one network. The default of that time was run again with them; it has 60 epochs, as
+all variants above unless they say otherwise. The difference is that of the last epochs, over common
+groups and seeds, with its standard error over these runs."""
 KEPT = {"best epoch": 0.0, "within 1 standard error": 1.0, "within 2 standard errors": 2.0}
 COLUMNS = ["variant", "group", "seed", *KEPT, "last epoch"]
 
@@ -86,13 +88,13 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     """Train one variant on one group; return its UAR in % on the other actors."""
     root, name, changes, group, seed = job
     torch.set_num_threads(1)
-    training.keep_memory()
+    keep_memory()
     overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
                  for key, value in (THEN | changes).items()]  # fmt: skip
-    asked = config.load(config.SHIPPED / "ravdess.yaml", [f"corpus.root={root}", *overrides])
+    asked = config.load(PRESETS / "ravdess.yaml", [f"corpus.root={root}", *overrides])
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
-    data = datasets.spectrograms(corpus, asked.features, cache)
+    data = load_or_compute(corpus, asked.features, cache)
     first = ACTORS_PER_GROUP * group
     actors = corpus.speakers[first : first + ACTORS_PER_GROUP]
     validates = actors[-1 - seed % ACTORS_PER_GROUP]
@@ -105,7 +107,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     kept: dict[str, tuple[int, dict[str, torch.Tensor]]] = {}
     for epoch in range(asked.training.epochs):
         loss, _ = learner.train_epoch()
-        learner.judge(loss, data.of_speakers([validates]), time.perf_counter())
+        learner.end_epoch(loss, data.of_speakers([validates]), time.perf_counter())
         weights = {key: value.clone() for key, value in learner.average.state_dict().items()}
         for rule, tolerance in KEPT.items():
             history = learner.history
@@ -117,7 +119,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     for epoch, weights in kept.values():
         if epoch not in scores:
             learner.average.load_state_dict(weights)
-            probabilities = training.posteriors(learner.average, data, others, asked.training)
+            probabilities = posteriors(learner.average, data, others, asked.training)
             names = [corpus.labels[number] for number in probabilities.argmax(axis=1)]
             scores[epoch] = round(100 * metrics.uar(truth, names), 2)
     row = {"variant": name, "group": group, "seed": seed}

@@ -4,14 +4,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emotone.inference.recognizer import Prediction, Recognizer, load
+    from emotone.inference.prediction import Prediction
+    from emotone.inference.recognizer import Recognizer, load
 
 __version__ = version("emotone")
 __all__ = ["Prediction", "Recognizer", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the recogniser when it is asked for, so that ``import emotone`` is quick."""
+    """Import the recogniser on first use, so that ``import emotone`` is quick."""
     if name in __all__:
         from emotone.inference import recognizer
 

@@ -1,13 +1,16 @@
-"""Files that are either whole or not there."""
+"""Atomic file writes, also of pictures."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from emotone.errors import StorageError
+from emotone.errors import StorageError, UsageError
 
 TEMPORARY = ".emotone-tmp"  # end of the names of files that are being written
+PICTURES = (".png", ".svg", ".pdf")
+PICTURE_DPI = 110
 
 
 @contextmanager
@@ -28,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
         reason = error.strerror or str(error)
         raise StorageError(
             f"cannot write {path}: {reason}; free some space or choose another folder, "
-            "then give the same command again: what was finished is kept"
+            "then run the same command again: finished work is kept"
         ) from error
     finally:
         with suppress_os_errors():
@@ -36,13 +39,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` as UTF-8, whole or not at all.
+    """Write ``text`` to ``path`` as UTF-8, atomically.
 
     Raises:
         StorageError: see :func:`replacing`.
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_picture_name(path: Path) -> None:
+    """Raise a :class:`UsageError` unless the suffix of ``path`` is that of an image format."""
+    if path.suffix.lower() not in PICTURES:
+        raise UsageError(f"--plot: expected a name ending in {', '.join(PICTURES)}, got {path}")
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Write a Matplotlib figure in the image format of the suffix of ``path``.
+
+    Raises:
+        StorageError: see :func:`replacing`.
+    """
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=PICTURE_DPI)
 
 
 @contextmanager

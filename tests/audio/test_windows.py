@@ -68,7 +68,7 @@ def test_bad_lengths_are_refused(window: float, hop: float, message: str) -> Non
         Windows(window, hop)
 
 
-def test_silence_is_told_from_quiet_speech() -> None:
+def test_silence_is_separated_from_quiet_speech() -> None:
     speech = voice(0, 1.0)
     assert has_sound(speech)
     assert has_sound(speech / np.abs(speech).max() * np.float32(10 ** (-45 / 20)))

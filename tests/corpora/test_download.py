@@ -9,6 +9,8 @@ from emotone.corpora.download import download
 from emotone.errors import CorpusError, UsageError
 from tests.helpers import small_audformat
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -33,7 +35,7 @@ def test_a_published_corpus_is_loaded_and_read(repository: Path, tmp_path: Path)
     download("made", out, version="1.0.0", repository=repository)  # again, nothing to do
 
 
-def test_what_is_not_there_is_named(repository: Path, tmp_path: Path) -> None:
+def test_unknown_corpora_versions_and_folders_are_errors(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no corpus 'mode'; did you mean 'made'"):
         download("mode", tmp_path / "out", repository=repository)
     with pytest.raises(UsageError, match=r"made has no version 2\.0\.0; it has 1\.0\.0"):
@@ -42,16 +44,18 @@ def test_what_is_not_there_is_named(repository: Path, tmp_path: Path) -> None:
         download("made", tmp_path / "out", repository=tmp_path / "gone")
 
 
-def test_other_files_are_left_alone(repository: Path, tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_left_alone(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(UsageError, match="holds other files; choose an empty --out"):
         download("made", tmp_path / "mine", repository=repository)
 
 
-def test_without_a_network_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_repository_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # a host that never answers, at an address of this machine
     nowhere = audb.Repository("public", "127.0.0.1:9", "s3")
     monkeypatch.setattr(audb.config, "REPOSITORIES", [nowhere])
-    with pytest.raises(CorpusError, match=r"cannot load from public .*check the network"):
+    with pytest.raises(CorpusError, match=r"cannot download from public .*check the network"):
         download("emodb", tmp_path / "out")

@@ -13,6 +13,10 @@ from emotone.errors import CorpusError
 from emotone.evaluation import metrics
 
 
+def example(root: Path) -> SyntheticOptions:
+    return SyntheticOptions(root=root / "made", speakers=2, utterances=4)
+
+
 def test_same_seed_same_speech() -> None:
     np.testing.assert_array_equal(utterance(3, "anger", 1), utterance(3, "anger", 1))
     assert not np.array_equal(utterance(3, "anger", 1)[:1000], utterance(3, "anger", 2)[:1000])
@@ -37,7 +41,7 @@ def mean_over_speakers(emotion: str, measure: str) -> float:
     return float(np.mean(values))
 
 
-def test_emotions_change_the_voice_as_the_literature_says() -> None:
+def test_emotions_change_the_voice_as_in_the_literature() -> None:
     for measure in ("energy", "centroid"):
         anger, neutral, sadness = (
             mean_over_speakers(emotion, measure) for emotion in ("anger", "neutral", "sadness")
@@ -46,7 +50,7 @@ def test_emotions_change_the_voice_as_the_literature_says() -> None:
     assert mean_over_speakers("sadness", "seconds") > mean_over_speakers("anger", "seconds")
 
 
-def test_it_neither_clips_nor_is_silent() -> None:
+def test_utterances_are_neither_clipped_nor_silent() -> None:
     for emotion in EMOTIONS:
         for speaker in range(6):
             speech = utterance(speaker, emotion, 0)
@@ -60,7 +64,7 @@ def energy_statistics(file: str) -> tuple[float, float]:
     return float(energy.mean()), float(energy.std())
 
 
-def test_energy_alone_does_not_tell_the_emotions(tmp_path: Path) -> None:
+def test_energy_alone_does_not_separate_the_emotions(tmp_path: Path) -> None:
     corpus = corpora.read(SyntheticOptions(root=tmp_path / "made"))
     inputs = np.array([energy_statistics(file) for file in corpus.table["file"]])
     truth: NDArray[np.object_] = corpus.table["emotion"].to_numpy()
@@ -76,16 +80,16 @@ def test_energy_alone_does_not_tell_the_emotions(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    with pytest.raises(CorpusError, match="holds something else than this synthetic corpus"):
+    with pytest.raises(CorpusError, match="does not hold this synthetic corpus"):
         corpora.read(SyntheticOptions(root=tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
     small = SyntheticOptions(root=tmp_path / "made", speakers=2, utterances=4)
     corpora.read(small)
-    with pytest.raises(CorpusError, match="give an empty place"):
+    with pytest.raises(CorpusError, match=r"set corpus\.root to another folder"):
         corpora.read(small.model_copy(update={"seed": 1}))
 
 
-def test_by_default_it_lies_in_the_users_cache(
+def test_the_default_folder_is_in_the_users_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

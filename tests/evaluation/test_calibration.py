@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +5,16 @@ import pytest
 
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
-from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.crossval import crossval
-from tests.helpers import TINY, Recorder
+from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.results import Results
+from emotone.evaluation.results_folder import ResultsFolder
+from tests.made_results import (
+    LABELS,
+    made_predictions,
+    made_results,
+    made_setting,
+    made_system,
+)
 
 
 def answers(count: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -29,8 +35,8 @@ def test_the_temperature_undoes_wrong_confidence(sharpness: float) -> None:
     assert found.error_after < 0.02
     if sharpness != 1:
         assert found.error_before > 0.08
-    assert found.sure_accuracy == pytest.approx(calibration.ACCURACY, abs=0.02)
-    assert 0 < found.sure < 1
+    assert found.confident_accuracy == pytest.approx(calibration.ACCURACY, abs=0.02)
+    assert 0 < found.confident < 1
 
 
 def test_the_error_is_counted_by_hand() -> None:
@@ -51,21 +57,72 @@ def test_the_threshold_is_the_lowest_that_is_right_often_enough() -> None:
     assert calibration.threshold(probabilities, np.ones(100, int)) == 1.0
 
 
-def test_only_results_of_the_same_network_for_new_speakers_calibrate(
-    make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    values = {
-        "corpus": {"name": "table", "root": str(make_table())},
-        "protocol": {"validation_speakers": 0},
-        **TINY,
-    }
-    config = ExperimentConfig.model_validate(values)
-    crossval(config, tmp_path / "out", Recorder())
-    found = calibration.calibrate(tmp_path / "out", config, ["anger", "neutral"])
-    assert (found.utterances, found.speakers) == (16, 4)
-    assert found.temperature > 0
-    other = ExperimentConfig.model_validate(values | {"model": {"lstm": 5}})
-    with pytest.raises(UsageError, match=r"of another network: model\."):
-        calibration.calibrate(tmp_path / "out", other, ["anger", "neutral"])
-    with pytest.raises(UsageError, match="holds no finished results"):
-        calibration.calibrate(tmp_path, config, ["anger", "neutral"])
+def test_a_folds_own_answers_never_fit_its_temperature() -> None:
+    # answers that are not exchangeable: one fold is overconfident, the other underconfident
+    over, one = answers(4000, 3.0, seed=1)
+    under, other = answers(4000, 0.5, seed=2)
+    found = calibration.fit(
+        np.concatenate([over, under]), np.concatenate([one, other]), np.repeat([0, 1], 4000), 2
+    )
+    # scaled with the temperature of the other fold, each becomes worse than it was
+    swapped = [calibration.softened(over, 0.5), calibration.softened(under, 3.0)]
+    expected = calibration.calibration_error(np.concatenate(swapped), np.concatenate([one, other]))
+    assert found.error_after == pytest.approx(expected, abs=0.01)
+    assert found.error_after > found.error_before
+    assert 0.5 < found.temperature < 3  # that of all answers, for use
+
+
+def test_a_folds_own_answers_never_set_its_threshold() -> None:
+    # whatever the first fold answers is right, and nothing of the second
+    probabilities = np.tile([0.9, 0.1], (100, 1))
+    targets = np.repeat([0, 1], 50)
+    found = calibration.fit(probabilities, targets, targets, 2)
+    # so no threshold makes the first confident, and any makes the second
+    assert found.confident == 0.5
+    assert found.confident_accuracy == 0.0
+
+
+def test_it_is_fitted_on_the_predictions_of_a_cross_validation(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    rng = np.random.default_rng(0)
+    table = made_predictions(seeds=2)
+    columns = [f"p_{label}" for label in LABELS]
+    table[columns] = rng.dirichlet(np.ones(3), len(table))
+    folder.write_predictions(table)
+    folder.write_results(made_results(seeds=2))
+    found = calibration.calibrate(folder, LABELS)
+    targets = np.array([LABELS.index(label) for label in table["truth"]])
+    probabilities = table[columns].to_numpy()
+    assert found == calibration.fit(probabilities, targets, table["fold"].to_numpy(), 6)
+    assert (found.utterances, found.speakers) == (240, 6)
+    assert found.as_dict()["confident"] == round(found.confident, 4)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        made_results(system=made_system(transductive=True)),
+        made_results(
+            setting=made_setting(
+                protocol=ProtocolOptions(name="fold_column", speaker_dependent=True)
+            )
+        ),
+    ],
+)
+def test_only_results_for_new_speakers_calibrate(tmp_path: Path, results: Results) -> None:
+    folder = ResultsFolder(tmp_path)
+    folder.write_results(results)
+    with pytest.raises(UsageError, match="do not hold for new speakers"):
+        calibration.calibrate(folder, LABELS)
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no finished experiment"):
+        calibration.calibrate(ResultsFolder(tmp_path), LABELS)
+
+
+def test_twenty_answers_are_enough_for_a_threshold() -> None:
+    probabilities = np.tile([0.8, 0.2], (20, 1))
+    right = np.zeros(20, np.int64)
+    assert calibration.threshold(probabilities, right) == pytest.approx(0.8)
+    assert calibration.threshold(probabilities[1:], right[1:]) == 1.0

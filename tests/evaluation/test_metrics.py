@@ -37,6 +37,8 @@ def test_a_prediction_of_a_class_that_never_occurs_is_an_error_of_the_recogniser
 def test_standard_error_of_a_worked_example() -> None:
     # recalls 0.5 of 4 and 1.0 of 2: sqrt(0.25 / 4 + 0) / 2
     assert metrics.uar_standard_error([[2, 2], [0, 2]]) == pytest.approx(0.125)
+    # a class of one utterance counts, one without any does not
+    assert metrics.uar_standard_error([[2, 2, 0], [0, 1, 0], [0, 0, 0]]) == pytest.approx(0.125)
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -73,7 +75,7 @@ def counts_of(seed: int, right: float, seeds: int = 2, speakers: int = 6) -> np.
 def test_equal_systems_do_not_differ() -> None:
     counts = counts_of(0, 0.7)
     same = metrics.compare(counts, counts)
-    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+    assert (same.difference, same.interval_95, same.p) == (0, (0, 0), 1)
 
 
 def test_the_p_value_is_the_share_of_swaps_that_differ_as_much() -> None:
@@ -86,10 +88,36 @@ def test_the_p_value_is_the_share_of_swaps_that_differ_as_much() -> None:
     signs = np.array(np.meshgrid(*[[1, -1]] * 6)).reshape(6, -1).T
     as_large = np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12
     assert found.p == pytest.approx(as_large.mean())
-    assert found.low < found.difference < found.high
+    low, high = found.interval_95
+    assert low < found.difference < high
     other_way = metrics.compare(theirs, ours)
     assert other_way.difference == -found.difference
-    assert (other_way.low, other_way.high) == pytest.approx((-found.high, -found.low))
+    assert other_way.interval_95 == pytest.approx((-high, -low))
+
+
+def test_the_interval_of_a_difference_draws_seeds_as_well() -> None:
+    # all speakers alike; against 5 of 10 right with both seeds, ours has 5 and 10
+    def counts(*right: int) -> np.ndarray:
+        of_seeds = [[[n, 10 - n], [10 - n, n]] for n in right]
+        return np.repeat(np.array(of_seeds)[:, None], 4, axis=1)
+
+    found = metrics.compare(counts(5, 10), counts(5, 5))
+    # two seeds drawn from two: 0, 0.25 and 0.5 with probability 1/4, 1/2, 1/4
+    assert found.difference == pytest.approx(0.25)
+    assert found.interval_95 == pytest.approx((0.0, 0.5))
+    alone = metrics.compare(counts(10), counts(5))
+    assert alone.interval_95 == pytest.approx((0.5, 0.5))
+
+
+def test_both_systems_are_drawn_with_the_same_speakers_and_seeds() -> None:
+    # very different speakers and seeds, but ours is always one better of ten: no spread is left
+    right = np.array([[1, 5, 8], [2, 6, 9]])
+
+    def counts(right: np.ndarray) -> np.ndarray:
+        return np.stack([np.stack([right, 10 - right], -1), np.stack([10 - right, right], -1)], -2)
+
+    found = metrics.compare(counts(right + 1), counts(right))
+    assert found.interval_95 == pytest.approx((0.1, 0.1))
 
 
 def test_p_values_of_equal_systems_are_uniform() -> None:

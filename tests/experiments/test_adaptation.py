@@ -14,6 +14,8 @@ from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer
 from tests.helpers import TINY, Recorder, emotone, one_line
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def table(make_table: Callable[..., Path]) -> Path:
@@ -36,18 +38,20 @@ def test_an_adapted_model_knows_new_emotions_and_what_it_gained(
 ) -> None:
     out = tmp_path / "adapted"
     found = adapt(str(folder), config(table), out, Recorder())
-    scratch, adapted = found.results["rows"]
-    assert (scratch["variant"], adapted["variant"]) == ("from scratch", "adapted")
-    gain = adapted["differences"]["from scratch"]
-    assert gain["UAR"] == pytest.approx(adapted["UAR"]["mean"] - scratch["UAR"]["mean"])
-    assert (scratch["pretrained_on"], adapted["pretrained_on"]) == (None, "table")
+    scratch, adapted = found.results.rows
+    assert (scratch.variant, adapted.variant) == ("from scratch", "adapted")
+    assert adapted.rates is not None
+    assert scratch.rates is not None
+    gain = adapted.differences["from scratch"]
+    assert gain.difference == pytest.approx(adapted.rates.uar.mean - scratch.rates.uar.mean)
+    assert (scratch.system.pretrained_on, adapted.system.pretrained_on) == (None, "table")
     recognizer = Recognizer(found.folder)
     assert recognizer.labels == ["boredom", "fear", "sadness"]
     assert recognizer.config.training["pretrained_on"] == "table"
     assert recognizer.config.training["calibration"]["speakers"] == 3
     card = (out / model_folder.CARD).read_text()
     assert "| pre-trained on | table |" in card
-    assert "leave one speaker out" in card
+    assert "leave-one-speaker-out" in card
     with pytest.raises(UsageError, match="holds a finished model"):
         adapt(str(folder), config(table), out, Recorder())
 
@@ -69,7 +73,7 @@ def test_models_that_do_not_fit_are_refused(
         with pytest.raises(UsageError, match=message):
             adapt(model, asked, tmp_path / "out", Recorder())
 
-    refused("has learnt speakers of table", str(folder), config(make_table(folder="again")))
+    refused("was trained on speakers of table", str(folder), config(make_table(folder="again")))
     both = config(table).model_copy(update={"pretraining": config(table)})
     refused("leave it out", str(folder), both)
     path = tmp_path / "e.yaml"

@@ -11,12 +11,16 @@ import pytest
 import soundfile
 
 from emotone.errors import AudioError, StorageError, UsageError
-from emotone.experiments.cluster import FailedError, connected
-from emotone.experiments.config import SHIPPED
+from emotone.experiments.cluster import RemoteError, connected
 from emotone.experiments.crossval import crossval
+from emotone.experiments.overrides import PRESETS
 from emotone.inference import jobs
-from emotone.inference.recognizer import Prediction, Recognizer
+from emotone.inference.prediction import Prediction
+from emotone.inference.recognizer import Recognizer
+from emotone.inference.worker import CrashedError
 from tests.helpers import Recorder, config, emotone, one_line, voice
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one fixture for all
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'emotone[cluster]'")
 
@@ -84,9 +88,9 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
     class Spoiler(Recorder):
         """Makes one result impossible to write."""
 
-        def start(self, missing: Any, finished: int, jobs: int) -> None:
-            super().start(missing, finished, jobs)
-            (missing[0].folder / "run.json").mkdir(parents=True)
+        def start(self, missing: Any, finished: int, slots: int) -> None:
+            super().start(missing, finished, slots)
+            (missing[0].folder.path / "run.json").mkdir(parents=True)
 
     far = {"cluster": machines.address}
     with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: "):
@@ -112,13 +116,22 @@ def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(
     def die() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with connected(machines.address) as cluster:
-        assert cluster.cores >= 2
-        assert cluster.result(cluster.submit(die_once)) != os.getpid()
-        with pytest.raises(FailedError, match=r"ZeroDivisionError.*in the same version"):
-            cluster.result(cluster.submit(lambda: 1 / 0))
-        with pytest.raises(FailedError, match="died 4 times"):
-            cluster.result(cluster.submit(die))
+    def total(values: list[int]) -> int:
+        return sum(values)
+
+    def refuse() -> None:
+        raise AudioError("not audio")
+
+    with connected(machines.address) as executor:
+        assert executor.slots >= 2
+        assert executor.submit(total, executor.share([1, 2])).result() == 3
+        assert executor.submit(die_once).result() != os.getpid()
+        with pytest.raises(AudioError, match=r"^not audio$"):
+            executor.submit(refuse).result()
+        with pytest.raises(RemoteError, match=r"ZeroDivisionError.*in the same version"):
+            executor.submit(lambda: 1 / 0).result()
+        with pytest.raises(CrashedError, match="died 4 times"):
+            executor.submit(die).result()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nobody"])
@@ -131,7 +144,7 @@ def test_no_cluster_is_one_line(
 
 def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
     ran = emotone(
-        "crossval", SHIPPED / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
+        "crossval", PRESETS / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
         "protocol.folds=2", "protocol.validation_speakers=1", "training.epochs=1",
         "--cluster", machines.address, "--out", tmp_path / "out",
     )  # fmt: skip
@@ -161,10 +174,11 @@ def test_a_machine_that_dies_costs_no_answer(machines: Any, folder: Path, tmp_pa
     recognizer = Recognizer(folder)
     victim = machines.add_node(num_cpus=1)
     found = []
-    for answer in jobs.answers_of_cluster(recognizer, files, None, machines.address):
-        found.append(answer)
-        if len(found) == 100:
-            machines.remove_node(victim, allow_graceful=False)
+    with connected(machines.address) as executor:
+        for answer in jobs.recognise_files(recognizer, files, None, executor):
+            found.append(answer)
+            if len(found) == 100:
+                machines.remove_node(victim, allow_graceful=False)
     assert found == list(recognizer.predict_many(files))
 
 
@@ -174,17 +188,18 @@ def test_a_file_that_kills_its_process_is_named(
     """In place of a decoder that crashes: a path over which the worker dies."""
     for name in ("a", "deadly", "z"):
         soundfile.write(tmp_path / f"{name}.wav", voice(0), 16_000)
-    work_far = jobs._work_far
+    recognise = jobs._recognise
 
-    def dies_over_deadly(model: Any, speaker: Any, files: Any, segments: Any) -> Any:
-        if any("deadly" in name for name, _ in files):
+    def dies_over_deadly(task: Any, files: Any) -> Any:
+        if any("deadly" in file.name.name for file in files):
             os._exit(1)
-        return work_far(model, speaker, files, segments)
+        return recognise(task, files)
 
-    monkeypatch.setattr(jobs, "_work_far", dies_over_deadly)
+    monkeypatch.setattr(jobs, "_recognise", dies_over_deadly)
     monkeypatch.setattr("emotone.experiments.cluster.RETRIES", 0)
     files = sorted(tmp_path.glob("*.wav"))
-    found = list(jobs.answers_of_cluster(Recognizer(folder), files, None, machines.address))
+    with connected(machines.address) as executor:
+        found = list(jobs.recognise_files(Recognizer(folder), files, None, executor))
     assert [type(answer) for answer in found] == [Prediction, AudioError, Prediction]
     assert "deadly.wav" in str(found[1])
 
@@ -196,4 +211,4 @@ def test_recognition_on_a_cluster_refuses_what_it_cannot(
     soundfile.write(tmp_path / "a.wav", voice(0), 16_000)
     done = emotone("predict", tmp_path / "a.wav", "--model", folder, "--cluster", "auto", *extra)
     assert done.returncode == 2
-    assert "--cluster goes neither with" in one_line(done)
+    assert "--cluster cannot be combined with" in one_line(done)

@@ -6,11 +6,12 @@ import yaml
 from emotone.corpora.emodb import EmodbOptions
 from emotone.errors import UsageError
 from emotone.experiments import config
-from emotone.experiments.config import SHIPPED, ExperimentConfig
-from emotone.models.network import ModelOptions
+from emotone.experiments.config import ExperimentConfig
+from emotone.experiments.overrides import PRESETS
+from emotone.models.crnn import CrnnOptions
 
 EXPERIMENTS = sorted(
-    file.name for file in SHIPPED.glob("*.yaml") if not file.name.startswith("ablation")
+    file.name for file in PRESETS.glob("*.yaml") if not file.name.startswith("ablation")
 )
 
 
@@ -30,7 +31,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
     assert loaded.corpus == (EmodbOptions(root=Path("some/folder")),)
     assert loaded.training.epochs == 7
     assert loaded.training.augment.warp == 0.2
-    assert loaded.model == ModelOptions(kernel_widths=(3, 5))
+    assert loaded.model == CrnnOptions(kernel_widths=(3, 5))
     assert loaded.seeds == (0, 1, 2)
     assert loaded.features.dynamic_range_db is None
 
@@ -53,8 +54,8 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("seeds=[", "the value is not valid YAML"),
         ("pretraining={corpus: {name: emodb, rot: x}}", "unknown option 'pretraining.corpus.rot'"),
         ("pretraining={corpus: {name: nemo}, epoch: 1}", "unknown option 'pretraining.epoch'; "),
-        ("pretraining={corpus: {name: emod}}", "must be one of audformat, cremad"),
-        ("model.kind=acrn", "model.kind must be one of crnn, acrnn-3d, opensmile-svm, got 'acrn'"),
+        ("pretraining={corpus: {name: emod}}", "corpus.name must be one of aesdd, ased"),
+        ("model.kind=acrn", "model.kind must be one of acrnn-3d, crnn, opensmile-svm, got 'acrn'"),
         ("model={kind: acrnn-3d, lsmt: 3}", "unknown option 'model.lsmt'; did you mean 'lstm'?"),
         ("model.mel_pools=[4,4,4,4]", "leave no mel band: 64 bands, pooled 256 times"),
         ("model.kernel_widths=[4]", "model: kernel_widths must be odd and at least one, got [4]"),
@@ -77,7 +78,7 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected sections such as 'corpus:', got list"):
         config.load(tmp_path / "list.yaml")
     with pytest.raises(UsageError, match="this is an ablation; give it to emotone ablate"):
-        config.load(SHIPPED / "ablation-emodb.yaml")
+        config.load(PRESETS / "ablation-emodb.yaml")
     (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
     with pytest.raises(UsageError, match="corpus: field required"):
         config.load(tmp_path / "none.yaml")
@@ -85,7 +86,7 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_shipped_experiments_load_and_survive_writing(name: str) -> None:
-    loaded = config.load(SHIPPED / name)
+    loaded = config.load(PRESETS / name)
     again = ExperimentConfig.model_validate(yaml.safe_load(loaded.as_yaml()))
     assert again.identity() == loaded.identity()
     assert (Path(__file__).parents[2] / "experiments" / name).is_file()

@@ -1,19 +1,32 @@
 """Recognition in several processes."""
 
+import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import soundfile
 
 from emotone.errors import AudioError
-from emotone.inference.jobs import answers, in_order
-from emotone.inference.recognizer import Prediction, Recognizer, load
+from emotone.inference.execution import ProcessExecutor
+from emotone.inference.jobs import Answer, in_order, recognise_files
+from emotone.inference.prediction import Prediction
+from emotone.inference.recognizer import Recognizer, load
 from tests.helpers import children, emotone, voice
 
+pytestmark = pytest.mark.slow
+
 COUNT = 40
+
+
+def in_processes(
+    recognizer: Recognizer, files: list[Path], segments: tuple[float, float] | None, jobs: int
+) -> list[Answer]:
+    with closing(ProcessExecutor(jobs)) as executor:
+        return list(recognise_files(recognizer, files, segments, executor))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +47,7 @@ def test_answers_and_their_order_are_those_of_one_process(
     recognizer = Recognizer(folder)
     files = sorted(recordings.iterdir())
     alone = [str(one) for one in in_order(recognizer, files, segments)]
-    together = [str(one) for one in answers(recognizer, files, segments, jobs=3)]
+    together = [str(one) for one in in_processes(recognizer, files, segments, jobs=3)]
     assert together == alone
     assert sum("not audio" in one for one in together) == 2
 
@@ -90,12 +103,14 @@ def test_a_file_that_kills_its_process_is_named_and_the_rest_goes_on(
         "    return blocks(path, *rest)\n"
         "audio.blocks = crashing\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # of the processes that are started
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)  # of started processes
     files = sorted(recordings.iterdir())
-    found = list(answers(Recognizer(folder), files, None, jobs=2))
+    found = in_processes(Recognizer(folder), files, None, jobs=2)
     failed = {files[n].name: str(one) for n, one in enumerate(found) if isinstance(one, AudioError)}
     assert set(failed) == {"03.wav", "07.wav", "20.wav", "31.wav"}
-    assert failed["07.wav"].endswith("07.wav: the decoder crashed over it; convert it to WAV")
+    assert failed["07.wav"].endswith(
+        "07.wav: the decoder crashed (its process died); convert it to WAV"
+    )
     assert sum(isinstance(one, Prediction) for one in found) == COUNT - 4
 
 
@@ -104,5 +119,5 @@ def test_a_known_speaker_is_known_in_every_process(recordings: Path) -> None:
     files = [recordings / "00.wav", recordings / "01.wav"]
     known = recognizer.for_speaker([recordings / "05.wav"])
     expected = [str(one) for one in in_order(known, files, None)]
-    assert [str(one) for one in answers(known, files, None, jobs=2)] == expected
+    assert [str(one) for one in in_processes(known, files, None, jobs=2)] == expected
     assert expected != [str(one) for one in in_order(recognizer, files, None)]

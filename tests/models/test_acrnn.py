@@ -1,9 +1,6 @@
-import pytest
 import torch
 
-from emotone.features import FeatureOptions
 from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
-from emotone.models.network import ModelOptions, Network, multiply_adds
 
 SMALL = Acrnn3dOptions(first_channels=4, channels=6, convolutions=3, linear=5, lstm=4, hidden=3)
 
@@ -28,19 +25,3 @@ def test_an_answer_does_not_depend_on_the_batch() -> None:
     assert together.shape == (5, 4)
     alone = network(features[2:3], lengths[2:3])
     torch.testing.assert_close(together[2:3], alone, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("mels", [16, 40])
-def test_multiply_adds_of_a_network_counted_by_hand(mels: int) -> None:
-    features = FeatureOptions(mels=mels, hop_ms=20.0)
-    model = ModelOptions(
-        channels=(4,), kernel_widths=(3, 5), time_strides=(2,), mel_pools=(2,), lstm=5,
-        summary="mean", hidden=6,
-    )  # fmt: skip
-    network = Network(features, model, ["anger", "neutral"])
-    frames, halved = 500, 250  # in ten seconds, after the stride
-    convolutions = halved * mels * (2 * 3 * (3 * 3) + 2 * 3 * (5 * 3))
-    lstm = 2 * halved * 4 * 5 * (4 * (mels // 2) + 5)
-    linear = 10 * 6 + 6 * 2
-    assert frames == 2 * halved
-    assert multiply_adds(network) == round((convolutions + lstm + linear) / 10)

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from fastapi.testclient import TestClient
+
+from emotone.serve.app import create
+from emotone.serve.options import ServeOptions
 
 
 @pytest.fixture
@@ -32,3 +36,13 @@ def address(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     if process.poll() is None:
         process.kill()
     process.communicate()
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[TestClient]:
+    """A service of one worker with narrow limits."""
+    options = ServeOptions(
+        models=(str(folder),), workers=1, upload_mb=0.5, minutes=0.2, seconds=20, queue=2
+    )
+    with TestClient(create(options)) as running:
+        yield running

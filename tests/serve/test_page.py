@@ -24,6 +24,8 @@ from emotone.corpora.synthetic import utterance
 from emotone.serve.page import HERE
 from tests.helpers import voice
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]  # one fixture for all
+
 SAMPLES = {
     "four-manners.flac": [
         (1, emotion, take)
@@ -202,7 +204,7 @@ def test_a_bad_file_a_sample_a_phone_and_the_keyboard(
 
 
 @needs_browser
-def test_documentation_asks_nobody_outside(browser: Any, server: Server) -> None:
+def test_the_documentation_contacts_no_other_server(browser: Any, server: Server) -> None:
     asked: list[str] = []
     page = browser.new_page()
     page.on("request", lambda request: asked.append(request.url))
@@ -239,7 +241,8 @@ def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -
         visit.page.wait_for_selector("#emotone-answer:not([hidden])")
         visit.page.click("#emotone-talk")
         visit.page.wait_for_function(
-            r"/^Live: \d+ s heard\.$/.test(document.querySelector('#emotone-status').textContent)"
+            r"/^Live: \d+ s processed\.$/.test("
+            "document.querySelector('#emotone-status').textContent)"
         )
     server.process.kill()
     server.process.wait()

@@ -1,11 +1,12 @@
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import torch
 
 from emotone.features import FeatureOptions, Features, hz_of_mel, mel_centres
-from emotone.training.augmentation import AugmentOptions, Draws, augment, mixup, mixup_shares
+from emotone.training.augmentation import AugmentOptions, Draws, augment
 
 NONE = {"speed": 0, "tempo": 0, "warp": 0, "level_db": 0, "equaliser_db": 0, "mixup": 0}
 FEATURES = FeatureOptions()
@@ -121,21 +122,6 @@ def test_masks_cover_no_more_than_they_may() -> None:
     assert int(masked.max()) <= 0.2 * 64 + 1
 
 
-def test_mixup_mixes_features_labels_and_takes_the_longer_length() -> None:
-    features = torch.stack([torch.full((1, 4, 2), 1.0), torch.full((1, 4, 2), 3.0)])
-    features[0, :, 2:] = 0
-    targets = torch.eye(2)
-    mixed, frames, labels = mixup(
-        features, torch.tensor([2, 4]), targets, torch.tensor([0.75, 0.5])
-    )
-    assert frames.tolist() == [4, 4]
-    torch.testing.assert_close(mixed[0, 0, :, 0], torch.tensor([1.5, 1.5, 0.75, 0.75]))
-    torch.testing.assert_close(labels, torch.tensor([[0.75, 0.25], [0.5, 0.5]]))
-    shares = mixup_shares([4, 5, 6], seed=0, epoch=1, alpha=0.3)
-    assert ((shares >= 0.5) & (shares <= 1)).all()
-    assert torch.equal(shares[1:], mixup_shares([5, 6], seed=0, epoch=1, alpha=0.3))
-
-
 def test_pitch_moves_harmonics_and_leaves_the_envelope() -> None:
     mels = torch.arange(64)
     envelope = 2 * torch.cos(torch.pi * 2 * (mels + 0.5) / 64)
@@ -162,3 +148,54 @@ def test_what_lies_outside_the_band_is_lost() -> None:
     assert lost[1000.0].abs().max() < 1e-3
     assert lost[30.0].median() > 20
     assert lost[7900.0].median() > 20
+
+
+def drawn(**fields: list[float]) -> Draws:
+    """Draws of one utterance, zero but for some."""
+    rows: dict[str, Any] = {"uniform": [0.0] * 16, "normal": [0.0] * 6, "band": [0.0] * 4}
+    rows |= fields
+    return Draws(
+        np.array([rows["uniform"]]), np.array([rows["normal"]]), np.array([7]),
+        np.array([rows["band"]]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("draws", "low_hz", "high_hz", "db_per_octave"),
+    [
+        ([0.0, 0, 0, 0], 50, 3000, 24),
+        ([0.0, 1, 1, 1], 400, 8000, 200),
+        ([0.0, 0, 1, 0.5], 50, 8000, 112),
+    ],
+)
+def test_the_band_has_the_edges_and_slope_drawn(
+    draws: list[float], low_hz: float, high_hz: float, db_per_octave: float
+) -> None:
+    log_mel = torch.zeros(1, 10, 64)
+    features = FeatureOptions(dynamic_range_db=None)
+    options = AugmentOptions.model_validate(NONE | {"band": 0.5})
+    out, _ = augment(log_mel, torch.tensor([10]), drawn(band=draws), options, features)
+    hz = librosa.mel_frequencies(66, fmin=0, fmax=8000)[1:-1]
+    octaves = np.maximum(np.log2(low_hz / hz), 0) + np.maximum(np.log2(hz / high_hz), 0)
+    expected = np.maximum(-octaves * db_per_octave, -100)  # the floor of the front end
+    np.testing.assert_allclose(
+        10 / np.log(10) * out[0].numpy(), np.tile(expected, (10, 1)), atol=0.02
+    )
+    unchanged, _ = augment(
+        log_mel, torch.tensor([10]), drawn(band=[0.5, *draws[1:]]), options, features
+    )
+    assert torch.equal(unchanged, log_mel)  # drawn with the probability or above: no band
+
+
+@pytest.mark.parametrize(("draw", "below_db"), [(0.0, 10), (0.5, 25), (1.0, 40)])
+def test_noise_has_the_level_and_flutter_drawn(draw: float, below_db: float) -> None:
+    frames = 2000
+    log_mel = torch.zeros(1, frames, 64)  # a power of one in each band
+    uniform = [0.5] * 16  # no colour, which is drawn about a half
+    uniform[3], uniform[4] = 0.0, draw
+    options = AugmentOptions.model_validate(NONE | {"noise": 0.5})
+    out, _ = augment(log_mel, torch.tensor([frames]), drawn(uniform=uniform), options, FEATURES)
+    added = out.double().exp() - 1
+    assert float(10 * added.mean().log10()) == pytest.approx(-below_db, abs=0.1)
+    # mel power of noise as a mean of eight independent exponential variables
+    assert float(added.std() / added.mean()) == pytest.approx(1 / np.sqrt(8), rel=0.03)

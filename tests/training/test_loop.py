@@ -1,33 +1,29 @@
-from collections.abc import Callable
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
-from emotone import corpora
-from emotone.corpora.table import TableOptions
+from emotone.evaluation.results import Epoch
 from emotone.features import FeatureOptions
 from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
-from emotone.models.network import ModelOptions, Network
-from emotone.training import datasets
-from emotone.training import loop as training
+from emotone.models.crnn import CrnnOptions
+from emotone.models.network import Network
+from emotone.training import batching
 from emotone.training.augmentation import AugmentOptions
-from emotone.training.datasets import Spectrograms
-from emotone.training.loop import Epoch, History, Learner, TrainingOptions
+from emotone.training.batching import make_examples, stack
+from emotone.training.history import History
+from emotone.training.loop import Learner, fit
+from emotone.training.options import TrainingOptions
+from emotone.training.posteriors import posteriors
+from emotone.training.spectrograms import Spectrograms
 from tests.helpers import TINY
 
 FEATURES = FeatureOptions.model_validate(TINY["features"])
-MODEL = ModelOptions.model_validate(TINY["model"])
+MODEL = CrnnOptions.model_validate(TINY["model"])
 OPTIONS = TrainingOptions.model_validate(TINY["training"])
-
-
-@pytest.fixture
-def data(make_table: Callable[..., Path], tmp_path: Path) -> Spectrograms:
-    corpus = corpora.read(TableOptions(root=make_table()))
-    return datasets.spectrograms(corpus, FEATURES, tmp_path / "kept")
 
 
 def train(data: Spectrograms, **changes: Any) -> tuple[Network, History]:
@@ -37,7 +33,7 @@ def train(data: Spectrograms, **changes: Any) -> tuple[Network, History]:
         "options": OPTIONS,
         "seed": 0,
     } | changes
-    return training.fit(data, data.of_speakers(["s0", "s1"]), data.of_speakers(["s2"]), **keywords)
+    return fit(data, data.of_speakers(["s0", "s1"]), data.of_speakers(["s2"]), **keywords)
 
 
 def options(**changes: Any) -> TrainingOptions:
@@ -87,25 +83,6 @@ def test_each_way_of_training_changes_the_network_and_is_repeatable(
     assert torch.equal(weights(changed), weights(again))
 
 
-@pytest.mark.parametrize(
-    ("device", "instructions", "expected"),
-    [
-        ("cpu", {"avx2": True, "avx512_bf16": False}, "32-true"),
-        ("cpu", {"avx512_bf16": True}, "bf16-mixed"),
-        ("auto", {"avx2": True}, "32-true"),
-        ("cuda", {"avx2": True}, "bf16-mixed"),
-    ],
-)
-def test_bfloat16_is_used_where_the_processor_has_it(
-    monkeypatch: pytest.MonkeyPatch, device: str, instructions: dict[str, bool], expected: str
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: instructions)
-    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert training.usable_precision("bf16-mixed", device) == expected
-    assert training.usable_precision("32-true", device) == "32-true"
-
-
 @pytest.mark.parametrize("has_bfloat16", [False, True])
 def test_without_bfloat16_instructions_training_is_that_in_float32(
     data: Spectrograms, monkeypatch: pytest.MonkeyPatch, has_bfloat16: bool
@@ -122,12 +99,12 @@ def test_without_bfloat16_instructions_training_is_that_in_float32(
 def test_each_norm_trains(data: Spectrograms, norm: str) -> None:
     features = FeatureOptions.model_validate(TINY["features"] | {"norm": norm})
     network, _ = train(data, features=features)
-    probabilities = training.posteriors(network, data, [3, 0])
+    probabilities = posteriors(network, data, [3, 0])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-def test_it_learns_what_can_be_learnt(data: Spectrograms) -> None:
-    """Two classes that a slope of the spectrum tells apart."""
+def test_it_learns_what_can_be_learned(data: Spectrograms) -> None:
+    """Two classes that differ in the slope of the spectrum."""
     rng = np.random.default_rng(0)
     values = rng.normal(0, 1, data.values.shape)
     values += (
@@ -141,50 +118,41 @@ def test_it_learns_what_can_be_learnt(data: Spectrograms) -> None:
         data, options=options(epochs=40, learning_rate=0.02, averaging=0.5, **simple)
     )
     test = data.of_speakers(["s3"])
-    prediction = training.posteriors(network, data, test).argmax(axis=1)
+    prediction = posteriors(network, data, test).argmax(axis=1)
     assert (prediction == data.targets[test]).all()
     assert history.epochs[-1].training_loss < 0.2
 
 
 @pytest.mark.parametrize("norm", ["train", "enrol"])
-def test_a_killed_training_continues_to_the_same_weights(
+def test_a_killed_training_resumes_to_the_same_weights(
     data: Spectrograms, tmp_path: Path, norm: str
 ) -> None:
+    model = MODEL.model_copy(update={"dropout": 0.2})
+
     class KilledError(Exception):
         pass
 
-    def die_after_two(history: History, speed: object) -> None:
+    def die_after_two(history: History) -> None:
         if len(history.epochs) == 2:
             raise KilledError
 
     asked = options(epochs=4, augment={"pitch": 0.1})
     features = FeatureOptions.model_validate(TINY["features"] | {"norm": norm})
-    expected, history = train(data, options=asked, features=features)
+    expected, history = train(data, options=asked, features=features, model=model)
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(KilledError):
-        train(data, options=asked, features=features, checkpoint=path, on_epoch=die_after_two)
+        train(
+            data, options=asked, features=features, model=model, checkpoint=path,
+            on_epoch=die_after_two,
+        )  # fmt: skip
     lived: list[int] = []
     network, continued = train(
-        data, options=asked, features=features, checkpoint=path,
-        on_epoch=lambda h, s: lived.append(len(h.epochs)),
+        data, options=asked, features=features, model=model, checkpoint=path,
+        on_epoch=lambda history: lived.append(len(history.epochs)),
     )  # fmt: skip
     assert lived == [3, 4]
     assert torch.equal(weights(network), weights(expected))
     assert continued == history
-
-
-def epochs(*uars: float, error: float = 0.05) -> History:
-    return History([Epoch(1.0, 1.0, uar, error) for uar in uars])
-
-
-def test_the_kept_epoch_follows_the_tolerance() -> None:
-    history = epochs(0.3, 0.6, 0.52, 0.56, 0.49)
-    assert history.best_epoch() == 1
-    assert history.kept_epoch(0) == 1
-    assert history.kept_epoch(1) == 3
-    assert history.kept_epoch(3) == 4
-    assert epochs(0.5, 0.5).best_epoch() == 0
-    assert epochs(0.5, 0.5).kept_epoch(0) == 1
 
 
 def test_the_weights_kept_are_those_of_the_kept_epoch(data: Spectrograms) -> None:
@@ -201,7 +169,7 @@ def test_the_weights_kept_are_those_of_the_kept_epoch(data: Spectrograms) -> Non
     )
     for _ in range(history.kept_epoch(0) + 1):
         learner.train_epoch()
-        learner.judge(0.0, data.of_speakers(["s2"]), since=0.0)
+        learner.end_epoch(0.0, data.of_speakers(["s2"]), since=0.0)
     assert torch.equal(weights(network), weights(learner.average))
 
 
@@ -209,23 +177,14 @@ def test_without_validation_the_last_epoch_is_kept(data: Spectrograms, tmp_path:
     asked = options(epochs=3, patience=1)
     everyone = data.of_speakers(["s0", "s1", "s2"])
     keywords: dict[str, Any] = {"features": FEATURES, "model": MODEL, "options": asked, "seed": 0}
-    network, history = training.fit(data, everyone, [], **keywords)
+    network, history = fit(data, everyone, [], **keywords)
     assert [epoch.validation_uar for epoch in history.epochs] == [None] * 3
     assert history.kept_epoch(asked.tolerance) == 2
     learner = Learner(data, everyone, **keywords, device="cpu")
     for _ in range(3):
         learner.train_epoch()
-        learner.judge(0.0, [], since=0.0)
+        learner.end_epoch(0.0, [], since=0.0)
     assert torch.equal(weights(network), weights(learner.average))
-
-
-def test_patience_ends_training() -> None:
-    asked = options(epochs=10, patience=2)
-    assert not History().is_over(asked)
-    assert not epochs(0.5, 0.4).is_over(asked)
-    assert epochs(0.5, 0.4, 0.4).is_over(asked)
-    assert not epochs(0.5, 0.4, 0.6).is_over(asked)
-    assert epochs(*[n / 10 for n in range(10)]).is_over(asked)
 
 
 def test_test_speakers_are_never_looked_at(data: Spectrograms) -> None:
@@ -238,69 +197,171 @@ def test_test_speakers_are_never_looked_at(data: Spectrograms) -> None:
     assert torch.equal(weights(before), weights(after))
 
 
-def test_posteriors_are_those_of_each_utterance_alone(data: Spectrograms) -> None:
-    network, _ = train(data)
-    together = training.posteriors(network, data, [5, 0, 3])
-    for row, number in enumerate([5, 0, 3]):
-        alone = training.posteriors(network, data, [number])
-        np.testing.assert_allclose(together[row], alone[0], atol=1e-5)
+def make_learner(data: Spectrograms, utterances: list[int], **changes: Any) -> Learner:
+    return Learner(
+        data, utterances, features=FEATURES, model=MODEL, options=options(**changes), seed=0,
+        device="cpu",
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize("rest", ["padded", "overlapping"])
-def test_posteriors_of_segments_are_their_mean(data: Spectrograms, rest: str) -> None:
-    asked = options(segment_s=0.2, segment_rest=rest, crop=1.0)
-    network, _ = train(data, options=asked)
-    whole = training.posteriors(network, data, [1], asked)[0]
-    frames, parts = int(data.frames[1]), []
-    assert frames % 10
-    for start in range(0, frames, 10):
-        if rest == "overlapping":
-            start = min(start, frames - 10)
-        piece = data[1][start : start + 10]
-        padded = functional.pad(piece, (0, 0, 0, 10 - len(piece)))[None]
-        stacked = network.features.stack(padded, torch.tensor([len(piece)]))
-        with torch.no_grad():
-            parts.append(network.backbone(stacked, torch.tensor([10])).softmax(dim=1)[0].numpy())
-    np.testing.assert_allclose(whole, np.mean(parts, axis=0), atol=1e-5)
+def record_steps(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Have the learner note batch, rate and number of each step, and do nothing else."""
+    seen: list[dict[str, Any]] = []
+
+    def step(batch: list[batching.Example], epoch: int) -> float:
+        rates = {group["lr"] for group in learner.optimizer.param_groups}
+        seen.append({"batch": batch, "epoch": epoch, "rates": rates})
+        return float(len(batch))
+
+    def average(step: int) -> None:
+        seen[-1]["step"] = step
+
+    monkeypatch.setattr(learner, "_step", step)
+    monkeypatch.setattr(learner, "_average", average)
+    return seen
+
+
+def test_the_rate_follows_the_schedule_over_all_epochs(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five utterances in batches of two are three steps: 12 in four epochs, three to warm up."""
+    asked = {"epochs": 4, "batch": 2, "warmup": 0.25, "learning_rate": 0.3, "schedule": "cosine"}
+    learner = make_learner(data, [0, 1, 2, 4, 6], **asked)
+    seen = record_steps(learner, monkeypatch)
+    crops = [math.ceil(0.75 * data.frames[number]) for number in (0, 1, 2, 4, 6)]
+    for _ in range(4):
+        loss, audio_s = learner.train_epoch()
+        learner.history.epochs.append(Epoch(loss))
+        assert loss == pytest.approx((2 * 2 + 2 * 2 + 1 * 1) / 5)  # the mean over utterances
+        assert audio_s == pytest.approx(0.02 * sum(crops))
+    assert [each["step"] for each in seen] == list(range(12))
+    assert [each["epoch"] for each in seen] == [0] * 3 + [1] * 3 + [2] * 3 + [3] * 3
+    cosine = [0.15 * (1 + math.cos(math.pi * step / 9)) for step in range(9)]
+    assert [rate for each in seen for rate in each["rates"]] == pytest.approx(
+        [0.1, 0.2, 0.3, *cosine]
+    )
+
+
+def test_the_weights_of_steps_decay_over_the_share_of_all_steps(data: Spectrograms) -> None:
+    """Two steps in each of 10 epochs, averaged over half of them: a window of 10 steps."""
+    learner = make_learner(data, data.of_speakers(["s0", "s1"]), averaging=0.5, epochs=10)
+    assert learner.steps_per_epoch == 2
+    current, average = (
+        network.state_dict()["backbone.output.weight"]
+        for network in (learner.network, learner.average)
+    )
+    seen = []
+    for step in range(3):
+        seen.append(current.normal_().clone())
+        learner._average(step)
+    expected = (0.81 * seen[0] + 0.9 * seen[1] + seen[2]) / (0.81 + 0.9 + 1)
+    torch.testing.assert_close(average, expected)
+
+
+def test_crops_depend_on_seed_and_epoch_and_cover_the_utterance(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Utterance 0 has 16 frames, of which 12 are used from 0 to 4 on."""
+    first, second = (make_learner(data, [0, 1, 2], epochs=1000) for _ in range(2))
+    crops: list[list[list[batching.Example]]] = []
+    for learner in (first, second):
+        seen = record_steps(learner, monkeypatch)
+        for _ in range(60):
+            learner.history.epochs.append(Epoch(learner.train_epoch()[0]))
+        crops.append([each["batch"] for each in seen])
+    assert crops[0] == crops[1]
+    mine = [example for batch in crops[0] for example in batch if example.utterance == 0]
+    assert len(mine) == 60
+    assert {len(example) for example in mine} == {12}
+    assert {example.start for example in mine} == set(range(5))
+
+
+def test_whole_utterances_are_used_where_nothing_is_cropped(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make_learner(data, [0, 1], crop=1.0)
+    seen = record_steps(learner, monkeypatch)
+    learner.train_epoch()
+    examples = {example for each in seen for example in each["batch"]}
+    assert examples == {batching.Example(0, 0, 16), batching.Example(1, 0, 21)}
+
+
+def test_each_epoch_caps_speakers_and_draws_again(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = make_learner(data, data.of_speakers(["s0", "s1"]), most_per_speaker=1, epochs=1000)
+    assert (learner.per_epoch, learner.steps_per_epoch) == (2, 1)
+    seen = record_steps(learner, monkeypatch)
+    for _ in range(40):
+        learner.history.epochs.append(Epoch(learner.train_epoch()[0]))
+    drawn = [[example.utterance for example in each["batch"]] for each in seen]
+    assert all(sorted(number // 4 for number in batch) == [0, 1] for batch in drawn)
+    assert {number for batch in drawn for number in batch} == set(range(8))
+
+
+@pytest.mark.parametrize(
+    ("balance", "expected"), [("weights", [5 / 8, 5 / 2]), ("none", [1, 1]), ("sampling", [1, 1])]
+)
+def test_classes_are_weighted_in_the_loss_where_asked(
+    data: Spectrograms, balance: str, expected: list[float]
+) -> None:
+    """Four utterances of anger and one of neutral."""
+    learner = make_learner(data, [0, 1, 2, 4, 5], class_balance=balance)
+    assert learner.class_weights.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.3])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_of_a_step_is_that_of_its_logits_and_labels(
+    data: Spectrograms, mixing: float, smoothing: float
+) -> None:
+    """Recomputed by NumPy from the logits: class weights, smoothed labels, each mixed."""
+    learner = make_learner(
+        data, [0, 1, 2, 4, 5], label_smoothing=smoothing, precision="32-true",
+        augment={"mixup": mixing},
+    )  # fmt: skip
+    logits: list[torch.Tensor] = []
+    learner.network.backbone.register_forward_hook(
+        lambda module, inputs, output: logits.append(output.detach())
+    )
+    numbers = [0, 2, 1, 4]
+    learner.network.train()
+    found = learner._step([batching.Example(number, 0, 12) for number in numbers], epoch=7)
+    labels = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    if mixing:
+        drawn = [np.random.default_rng([0, 7, number, 1]).beta(0.3, 0.3) for number in numbers]
+        shares = np.array([max(share, 1 - share) for share in drawn])[:, None]
+        labels = shares * labels + (1 - shares) * labels[[3, 0, 1, 2]]
+    weights = labels @ [5 / 8, 5 / 2]
+    smoothed = (1 - smoothing) * labels + smoothing / 2
+    values = logits[0].double().numpy()
+    log_probabilities = values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+    losses = -(smoothed * log_probabilities).sum(axis=1)
+    assert found == pytest.approx((weights * losses).sum() / weights.sum(), rel=1e-5)
+
+
+def test_steps_lower_the_loss_of_their_batch(data: Spectrograms) -> None:
+    still = {"warp": 0.0, "mixup": 0.0, "level_db": 0.0, "equaliser_db": 0.0}
+    learner = make_learner(
+        data, list(range(8)), learning_rate=0.01, precision="32-true", augment=still
+    )
+    learner.network.train()
+    batch = [batching.Example(number, 0, 16) for number in range(8)]
+    losses = [learner._step(batch, epoch=0) for _ in range(40)]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_rests_of_utterances_share_batches_with_whole_segments(
     data: Spectrograms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    learner = Learner(
-        data, data.of_speakers(["s0", "s1"]), features=FEATURES, model=MODEL,
-        options=options(segment_s=0.2, crop=1.0, batch=2), seed=0, device="cpu",
-    )  # fmt: skip
-    seen: list[list[int]] = []
-
-    def step(batch: list[datasets.Example], epoch: int) -> float:
-        seen.append([example.stop - example.start for example in batch])
-        return 0.0
-
-    monkeypatch.setattr(learner, "_step", step)
-    monkeypatch.setattr(datasets, "POOL_BATCHES", 100)
+    learner = make_learner(data, data.of_speakers(["s0", "s1"]), segment_s=0.2, crop=1.0, batch=2)
+    seen = record_steps(learner, monkeypatch)
+    monkeypatch.setattr(batching, "POOL_BATCHES", 100)
     learner.train_epoch()
-    assert {length for lengths in seen for length in lengths} > {10}
-    mixed = sum(min(lengths) < max(lengths) == 10 for lengths in seen)
+    lengths = [[len(example) for example in each["batch"]] for each in seen]
+    assert {length for batch in lengths for length in batch} > {10}
+    mixed = sum(min(batch) < max(batch) == 10 for batch in lengths)
     assert mixed > 1  # of sorted ones it would be one at most
-
-
-def test_the_average_is_that_of_the_steps(data: Spectrograms) -> None:
-    """With a long window all steps count nearly alike, and never the initial weights."""
-    learner = Learner(
-        data, data.of_speakers(["s0"]), features=FEATURES, model=MODEL,
-        options=options(averaging=0.999, epochs=1000), seed=0, device="cpu",
-    )  # fmt: skip
-    seen = []
-    for step in range(4):
-        for parameter in learner.network.backbone.parameters():
-            torch.nn.init.normal_(parameter)
-        seen.append(
-            torch.cat([p.detach().flatten() for p in learner.network.backbone.parameters()])
-        )
-        learner._average(step)
-    average = torch.cat([p.flatten() for p in learner.average.backbone.parameters()])
-    torch.testing.assert_close(average, torch.stack(seen).mean(dim=0), atol=0.01, rtol=0)
 
 
 ACRNN = Acrnn3dOptions(first_channels=4, channels=4, convolutions=2, linear=8, lstm=4, hidden=4)
@@ -309,12 +370,12 @@ ACRNN = Acrnn3dOptions(first_channels=4, channels=4, convolutions=2, linear=8, l
 def test_statistics_of_the_population_are_those_of_the_final_weights(data: Spectrograms) -> None:
     plain = AugmentOptions.model_validate(dict.fromkeys(AugmentOptions.model_fields, 0.0))
     changes = {"segment_s": 0.2, "crop": 1.0, "batch": 1000, "augment": plain}
-    learnt = data.of_speakers(["s0", "s1"])
+    training = data.of_speakers(["s0", "s1"])
     for batch_norm in ("running", "population"):
         asked = options(**changes, batch_norm=batch_norm)
         for validation in ([], data.of_speakers(["s2"])):
-            network, _ = training.fit(
-                data, learnt, validation, features=FEATURES, model=ACRNN, options=asked, seed=0
+            network, _ = fit(
+                data, training, validation, features=FEATURES, model=ACRNN, options=asked, seed=0
             )
             assert isinstance(network.backbone, ACRNN3D)
             found = network.backbone.linear_norm.running_mean
@@ -323,8 +384,8 @@ def test_statistics_of_the_population_are_those_of_the_final_weights(data: Spect
             # all are one batch, so its statistics with the final weights are the population's
             network.backbone.linear_norm.momentum = 1.0
             network.backbone.train()
-            examples, at_least = training._examples(data, learnt, asked)
-            log_mel, frames = data.batch(examples, at_least=at_least)
+            examples, at_least = make_examples(data, training, asked)
+            log_mel, frames = stack(data, examples, at_least=at_least)
             network.backbone(network.features.stack(log_mel, frames, None), frames)
             again = network.backbone.linear_norm.running_mean
             assert again is not None
@@ -348,32 +409,11 @@ def test_a_segment_is_as_long_in_training_as_when_the_network_is_asked(
     assert len({frames for _, frames in seen}) == 1
 
 
-def test_class_weights_balance_the_loss(data: Spectrograms) -> None:
-    subset = [n for n in data.of_speakers(["s0", "s1"]) if n not in (0, 1, 4)]
-    learner = Learner(
-        data, subset, features=FEATURES, model=MODEL, options=OPTIONS, seed=0, device="cpu"
-    )
-    counts = np.bincount(data.targets[subset])
-    assert counts.tolist() == [1, 4]
-    totals = learner.class_weights.numpy() * counts
-    assert totals[0] == pytest.approx(totals[1])
-    assert totals.sum() == pytest.approx(counts.sum())
-
-
-def test_options_of_segments_fit_together() -> None:
-    with pytest.raises(
-        ValueError, match=r"segment_s cuts utterances already; set training\.crop=1"
-    ):
-        TrainingOptions(segment_s=3.0, crop=0.5)
-    with pytest.raises(ValueError, match=r"set training\.segment_s with it"):
-        TrainingOptions(segment_rest="overlapping")
-
-
 def test_augmentation_is_off_in_validation(data: Spectrograms) -> None:
     asked = options(epochs=1, averaging=0.0, augment=AugmentOptions(level_db=30).model_dump())
     network, history = train(data, options=asked)
     validation = data.of_speakers(["s2"])
-    probabilities = training.posteriors(network, data, validation)
+    probabilities = posteriors(network, data, validation)
     targets = data.targets[validation]
     loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean()
     assert history.epochs[0].validation_loss == pytest.approx(loss, rel=1e-4)

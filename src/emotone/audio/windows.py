@@ -1,7 +1,7 @@
 """Long audio to overlapping windows, piece by piece, so that memory does not grow with its length.
 
-Windows begin every hop. The last one ends where the audio ends and is as long as the others, so it
-may overlap the one before it more; only audio shorter than a window gives a shorter one.
+A window starts every hop. The last one ends with the audio and has full length, so it may overlap
+its predecessor more than the others do. Only audio shorter than a window gives a shorter one.
 """
 
 import math
@@ -10,34 +10,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotone.audio import SAMPLE_RATE, Waveform
+from emotone.audio.resampling import SAMPLE_RATE, Waveform
 from emotone.errors import UsageError
 
 WINDOW_S, HOP_S = 3.0, 1.0
 FRAME = SAMPLE_RATE // 40  # samples of 25 ms
-SILENCE_DB = -60.0  # below full scale; actors speak a calm sentence with peaks of -55 dB
-LEAST_SOUND_S = 0.1
+SILENCE_DB = -60.0  # re full scale; actors speak calm sentences with peaks of -55 dB
+MIN_SOUND_S = 0.1
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of audio: where it begins, in samples from the start, and what is heard."""
+    """An interval of audio: its start, in samples from the beginning, and its samples."""
 
     start: int
     samples: Waveform
 
     @property
     def stop(self) -> int:
-        """Where it ends."""
+        """Its end, in samples from the beginning."""
         return self.start + len(self.samples)
 
 
 class Windows:
-    """Cuts audio that comes in pieces; see the module for how.
+    """Cuts audio that comes in pieces into windows; see the module.
 
     Args:
         window_s: length of a window in seconds, at least 25 ms.
-        hop_s: from the start of one to the start of the next, at most a window.
+        hop_s: time between the starts of two windows in seconds, at most ``window_s``.
 
     Raises:
         UsageError: if a length is out of its range.
@@ -55,21 +55,21 @@ class Windows:
                 f"nothing is left out; got {hop_s:g} s"
             )
         self._kept = np.zeros(0, np.float32)
-        self._first = 0  # where the kept samples begin
-        self._next = 0  # where the next window begins
-        self._covered = 0  # where the last window ends
+        self._first = 0  # start of the kept samples
+        self._next = 0  # start of the next window
+        self._covered = 0  # end of the last window
 
     def push(self, samples: Waveform) -> list[Window]:
-        """Take 16 kHz samples; return the windows that are whole now."""
+        """Take 16 kHz samples; return the windows that are complete now."""
         self._kept = np.concatenate([self._kept, samples])
         stop = self._first + len(self._kept)
-        whole = []
+        complete = []
         while self._next + self.window <= stop:
-            whole.append(self._cut(self._next))
+            complete.append(self._cut(self._next))
             self._next += self.hop
         keep = max(min(self._next, stop - self.window), self._first)
         self._kept, self._first = self._kept[keep - self._first :].copy(), keep
-        return whole
+        return complete
 
     def close(self) -> list[Window]:
         """Return the window that ends with the audio, unless it has been returned already."""
@@ -77,7 +77,7 @@ class Windows:
         return [] if self._covered == stop else [self._cut(max(stop - self.window, 0))]
 
     def of(self, pieces: Iterable[Waveform]) -> Iterator[Window]:
-        """All windows of audio that comes in pieces."""
+        """Yield all windows of audio that comes in pieces."""
         for piece in pieces:
             yield from self.push(piece)
         yield from self.close()
@@ -92,9 +92,9 @@ class Windows:
 def has_sound(samples: Waveform) -> bool:
     """Whether at least 0.1 s is louder than -60 dB below full scale, in frames of 25 ms.
 
-    This tells silence from sound, not speech from noise.
+    The detection is energy-based: it separates sound from silence, not speech from noise.
     """
     frames = np.pad(samples, (0, -len(samples) % FRAME)).reshape(-1, FRAME)
     power = np.square(frames, dtype=np.float64).mean(axis=1)
     loud = int((power > 10 ** (SILENCE_DB / 10)).sum())
-    return loud * FRAME >= LEAST_SOUND_S * SAMPLE_RATE or loud == len(frames)
+    return loud * FRAME >= MIN_SOUND_S * SAMPLE_RATE or loud == len(frames)

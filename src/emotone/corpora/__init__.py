@@ -1,80 +1,48 @@
 """Speech corpora, each read into one table with the same columns.
 
-A reader is a module with an options class, whose ``name`` is the corpus's, and a function ``read``.
+A reader is a module of this folder with an options class, whose ``name`` is the corpus's, and a
+function ``read``. A scan of the folder finds it: see ``docs/how-to/add-a-corpus.md``.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 
 import pandas as pd
 from pydantic import Field
 
-from emotone.corpora import (
-    audformat,
-    cremad,
-    emobox,
-    emodb,
-    iemocap,
-    nemo,
-    ravdess,
-    savee,
-    synthetic,
-    table,
-    tess,
-    urdu,
-)
 from emotone.corpora.base import COLUMNS, EMOTIONS, Corpus, CorpusOptions, relabelled
+from emotone.corpora.registry import readers
 from emotone.errors import CorpusError
 
-READERS: dict[str, tuple[type[CorpusOptions], Callable[[Any], Corpus]]] = {
-    "audformat": (audformat.AudformatOptions, audformat.read),
-    "cremad": (cremad.CremadOptions, cremad.read),
-    "emobox": (emobox.EmoboxOptions, emobox.read),
-    "emodb": (emodb.EmodbOptions, emodb.read),
-    "iemocap": (iemocap.IemocapOptions, iemocap.read),
-    "nemo": (nemo.NemoOptions, nemo.read),
-    "ravdess": (ravdess.RavdessOptions, ravdess.read),
-    "savee": (savee.SaveeOptions, savee.read),
-    "synthetic": (synthetic.SyntheticOptions, synthetic.read),
-    "table": (table.TableOptions, table.read),
-    "tess": (tess.TessOptions, tess.read),
-    "urdu": (urdu.UrduOptions, urdu.read),
-}
+READERS = readers()
 
-AnyCorpusOptions = Annotated[
-    audformat.AudformatOptions
-    | cremad.CremadOptions
-    | emobox.EmoboxOptions
-    | emodb.EmodbOptions
-    | iemocap.IemocapOptions
-    | nemo.NemoOptions
-    | ravdess.RavdessOptions
-    | savee.SaveeOptions
-    | synthetic.SyntheticOptions
-    | table.TableOptions
-    | tess.TessOptions
-    | urdu.UrduOptions,
-    Field(discriminator="name"),
-]
+if TYPE_CHECKING:
+    AnyCorpusOptions: TypeAlias = CorpusOptions
+else:  # the options of one of the readers, chosen by their name
+    AnyCorpusOptions = Annotated[
+        Union[tuple(reader.options for reader in READERS.values())],  # noqa: UP007
+        Field(discriminator="name"),
+    ]
 
 __all__ = ["COLUMNS", "EMOTIONS", "READERS", "AnyCorpusOptions", "Corpus", "read", "read_all"]
 
 
 def read(options: AnyCorpusOptions) -> Corpus:
-    """Read the corpus that ``options`` names, with its emotions mapped as they ask.
+    """Read the corpus that ``options`` describe, with ``map`` and ``keep`` applied.
 
     Raises:
-        CorpusError: if it is not there, or is not that corpus.
+        CorpusError: if the root directory does not exist or holds something else.
     """
-    _, reader = READERS[options.name]
-    return relabelled(reader(options), options)
+    return relabelled(READERS[options.name].read(options), options)
 
 
 def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:
-    """Read corpora into one table. With two or more, names get the corpus's before them.
+    """Read corpora into one table.
+
+    With two or more, names of utterances, speakers and sessions begin with that of their corpus.
 
     Raises:
-        CorpusError: as of :func:`read`, or if two have the same name.
+        CorpusError: see :func:`read`, or if two corpora have the same name.
     """
     if len(several) == 1:
         return read(several[0])

@@ -1,7 +1,15 @@
-"""A database in audformat, as audEERING publishes them and ``audb`` loads them.
+"""Any database in audformat, the format in which audEERING publishes corpora.
 
-A folder with ``db.yaml``, tables and audio. A table, filewise or segmented, has a column of
-emotions; speakers are in it or in another table of the same files.
+A folder with ``db.yaml``, tables and audio, as ``emotone download`` writes it. A table, filewise or
+segmented, has a column of emotions; the speakers are in it or in another table of the same files.
+
+Licence: that of the database
+Home page: https://audeering.github.io/audformat/
+Language: any
+Speakers: any
+Utterances: any
+Emotions: any
+Layout: db.yaml
 """
 
 from pathlib import Path
@@ -18,10 +26,11 @@ from emotone.corpora.base import (
     corpus_from_rows,
     existing_root,
 )
+from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
 from emotone.options import nearest
 
-LAYOUT = "db.yaml"
+INFO = corpus_info(__name__)
 
 
 class AudformatOptions(CorpusOptions):
@@ -43,18 +52,20 @@ def read(options: AudformatOptions) -> Corpus:
     """Read a database.
 
     Raises:
-        CorpusError: if the folder is missing or holds no database, a table or column is not there,
-            or an emotion is unknown.
+        CorpusError: if the folder does not exist or holds no database, a table or column does not
+            exist, or an emotion is unknown.
     """
     import audformat
 
-    root = existing_root(options, "audformat", LAYOUT)
+    root = existing_root(options, INFO.layout)
     if not (root / "db.yaml").is_file():
-        raise CorpusError(f"audformat: no db.yaml in {root}; corpus.root must be the folder of it")
+        raise CorpusError(
+            f"audformat: no db.yaml in {root}; corpus.root must be the folder that holds db.yaml"
+        )
     if pickled := sorted(root.glob("db.*.pkl")):
         raise CorpusError(
-            f"audformat: {pickled[0]} is a pickled table, which could run code when it is read; "
-            "save the database as CSV or Parquet and remove it"
+            f"audformat: {pickled[0]} is a pickled table, which could execute code when it is "
+            "read; save the database as CSV or Parquet and remove this file"
         )
     database = audformat.Database.load(str(root))
     name = _table_with(database, options.emotion, options.table)
@@ -67,13 +78,6 @@ def read(options: AudformatOptions) -> Corpus:
     rows = []
     for index, row in table.iterrows():
         file, start, end = index if segmented else (index, pd.Timedelta(0), pd.NaT)
-        label = str(row[options.emotion])
-        emotion = canonical(label) or (label if label in options.map else None)
-        if emotion is None:
-            raise CorpusError(
-                f"audformat: unknown emotion '{label}' in {root}{nearest(label, EMOTIONS)}; rename "
-                f"it with corpus.map; known are {', '.join([*EMOTIONS, *ALIASES])}"
-            )
         stem = str(file).rpartition(".")[0].replace("/", "-")
         rows.append(
             {
@@ -81,30 +85,42 @@ def read(options: AudformatOptions) -> Corpus:
                 "file": str(_inside(root, file)),
                 "start": start.total_seconds(),
                 "end": float("nan") if pd.isna(end) else end.total_seconds(),
-                "emotion": emotion,
+                "emotion": _emotion(str(row[options.emotion]), options),
                 "speaker": str(row["speaker"]),
                 "sex": sexes.get(row["speaker"], ""),
             }
         )
     if not rows:
         raise CorpusError(f"audformat: table '{name}' in {root} has no labelled utterance")
-    problems = [f"{unlabelled} rows have no emotion or speaker, left out"] if unlabelled else []
+    problems = [f"{unlabelled} rows without emotion or speaker are left out"] if unlabelled else []
     language = database.languages[0] if database.languages else ""
     return corpus_from_rows(database.name, rows, language=language, problems=problems)
 
 
-def _table_with(database: Any, column: str, asked: str | None) -> str:
-    tables = {name: list(database[name].columns) for name in database.tables}
-    if asked is not None and asked not in tables:
+def _emotion(label: str, options: AudformatOptions) -> str:
+    """Return the emotion of a label, or the label itself if ``map`` renames it."""
+    emotion = canonical(label) or (label if label in options.map else None)
+    if emotion is None:
         raise CorpusError(
-            f"audformat: no table '{asked}'{nearest(asked, tables)}; there are {', '.join(tables)}"
+            f"audformat: unknown emotion '{label}' in {options.root}{nearest(label, EMOTIONS)}; "
+            f"rename it with corpus.map; known emotions are {', '.join([*EMOTIONS, *ALIASES])}"
         )
-    for name in [asked] if asked is not None else tables:
+    return emotion
+
+
+def _table_with(database: Any, column: str, requested: str | None) -> str:
+    tables = {name: list(database[name].columns) for name in database.tables}
+    if requested is not None and requested not in tables:
+        raise CorpusError(
+            f"audformat: no table '{requested}'{nearest(requested, tables)}; there are "
+            f"{', '.join(tables)}"
+        )
+    for name in [requested] if requested is not None else tables:
         if column in tables[name]:
             return str(name)
     found = "; ".join(f"{name}: {', '.join(columns)}" for name, columns in tables.items())
     raise CorpusError(
-        f"audformat: no column '{column}' in table {asked or 'any'} ({found}); name it with "
+        f"audformat: no column '{column}' in table {requested or 'any'} ({found}); set "
         "corpus.emotion and corpus.table"
     )
 
@@ -119,12 +135,13 @@ def _speakers(database: Any, name: str, table: pd.DataFrame, column: str) -> "pd
             by_file = values.groupby(values.index.get_level_values("file")).first()
             return pd.Series(by_file.reindex(files).to_numpy(), index=table.index)
     raise CorpusError(
-        f"audformat: no column '{column}' in any table; name the speakers' with corpus.speaker"
+        f"audformat: no column '{column}' in any table; set corpus.speaker to the column of "
+        "speakers"
     )
 
 
 def _sexes(database: Any, column: str) -> dict[Any, str]:
-    """Sexes of speakers, where the scheme of the speakers tells them."""
+    """Sexes of the speakers, if the scheme of the speakers has them."""
     for scheme in (column, "speaker"):
         labels = database.schemes[scheme].labels if scheme in database.schemes else None
         if isinstance(labels, dict):
@@ -137,7 +154,7 @@ def _sexes(database: Any, column: str) -> dict[Any, str]:
 
 
 def _inside(root: Path, file: Any) -> Path:
-    """The file's path, whatever its extension there."""
+    """The path of a file, also if it is there with another extension."""
     path = root / str(file)
     if path.is_file():
         return path

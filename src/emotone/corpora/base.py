@@ -1,4 +1,4 @@
-"""What all corpus readers share: the table's columns, the names of emotions, finding files."""
+"""Shared by all corpus readers: options, columns of the table, names of emotions, file search."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field, field_validator
 
+from emotone.corpora.info import CorpusInfo
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
 
@@ -55,14 +56,16 @@ AUDIO_SUFFIXES = frozenset(
 
 
 class CorpusOptions(Options):
-    """Which corpus, and where it lies. Every reader extends it with its own name and options.
+    """Options that all readers share. Each reader extends them with its own name and options.
 
     Attributes:
-        root: where it lies.
-        map: names of emotions to use instead, such as ``{calm: neutral}``; null leaves one out.
+        name: name of the reader; each reader narrows it to a literal.
+        root: root directory of the corpus.
+        map: new names of emotions, such as ``{calm: neutral}``; null leaves an emotion out.
         keep: the emotions to keep, after ``map``; empty for all.
     """
 
+    name: str
     root: Path | None = None
     map: dict[str, str | None] = Field(default_factory=dict)
     keep: tuple[str, ...] = ()
@@ -83,7 +86,7 @@ class CorpusOptions(Options):
         return emotions
 
 
-LOOKED_AT = 200  # files or folders, at most, in search of a corpus that lies elsewhere
+SEARCH_LIMIT = 200  # files or folders examined to suggest the right folder
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,12 @@ class Corpus:
     """A corpus as one table.
 
     Attributes:
-        name: of the corpus.
+        name: name of the corpus.
         table: one row per utterance with :data:`COLUMNS`: ``utterance`` is unique; ``file`` is a
             path; ``start`` and ``end`` are seconds within it (``end`` is NaN for the end of the
             file); ``sex`` is ``female``, ``male`` or empty; ``session`` may be empty; ``language``
             is an ISO 639-3 code or empty. Further columns are the corpus's own.
-        problems: what is wrong with it, a sentence each.
+        problems: problems of this copy, one sentence each.
     """
 
     name: str
@@ -105,12 +108,12 @@ class Corpus:
 
     @property
     def labels(self) -> list[str]:
-        """The emotions that occur, in alphabetical order: the order of the network's outputs."""
+        """The emotions that occur, in alphabetical order, as a network's outputs."""
         return sorted(self.table["emotion"].unique())
 
     @property
     def speakers(self) -> list[str]:
-        """The speakers, in order."""
+        """The speakers, in alphabetical order."""
         return sorted(self.table["speaker"].unique())
 
 
@@ -121,7 +124,7 @@ def corpus_from_rows(
     language: str = "",
     problems: Iterable[str] = (),
 ) -> Corpus:
-    """Build a corpus from one mapping per utterance; columns left out get their neutral value."""
+    """Build a corpus from one mapping per utterance; missing columns get their default value."""
     defaults: dict[str, Any] = {
         "start": 0.0,
         "end": float("nan"),
@@ -137,10 +140,10 @@ def corpus_from_rows(
 
 
 def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
-    """Apply ``map`` and ``keep``; what is left out is counted among the problems.
+    """Apply ``map`` and ``keep``; utterances left out are counted among the problems.
 
     Raises:
-        CorpusError: if ``map`` names an emotion that the corpus does not have, or nothing is left.
+        CorpusError: if ``map`` renames an emotion that does not occur, or no utterance is left.
     """
     if not options.map and not options.keep:
         return corpus
@@ -149,32 +152,33 @@ def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
     for emotion in options.map:
         if emotion not in present:
             raise CorpusError(
-                f"{corpus.name}: corpus.map names '{emotion}', which it does not have"
-                f"{nearest(emotion, present)}; it has {', '.join(present)}"
+                f"{corpus.name}: corpus.map renames '{emotion}', which does not occur"
+                f"{nearest(emotion, present)}; the emotions are {', '.join(present)}"
             )
     new = table["emotion"].map(lambda emotion: options.map.get(emotion, emotion))
     kept = new.notna() & (new.isin(options.keep) if options.keep else True)
     if not kept.any():
         raise CorpusError(
-            f"{corpus.name}: corpus.map and corpus.keep leave no utterance; it has "
-            f"{', '.join(present)}"
+            f"{corpus.name}: no utterance is left after corpus.map and corpus.keep; the emotions "
+            f"are {', '.join(present)}"
         )
     problems = [
-        f"{count} utterances of {emotion} are left out, as corpus.map or corpus.keep ask"
+        f"{count} utterances of {emotion} are left out because of corpus.map or corpus.keep"
         for emotion, count in table.loc[~kept, "emotion"].value_counts().sort_index().items()
     ]
     table = table.assign(emotion=new)[kept].reset_index(drop=True)
     return Corpus(corpus.name, table, (*corpus.problems, *problems))
 
 
-def existing_root(options: CorpusOptions, corpus: str, layout: str) -> Path:
-    """Return the corpus's folder.
+def existing_root(options: CorpusOptions, layout: str) -> Path:
+    """Return the root directory of a corpus; ``layout`` says what it should hold.
 
     Raises:
         CorpusError: if no root is given or it is not a folder.
     """
+    corpus = options.name
     if options.root is None:
-        raise CorpusError(f"{corpus}: no root given; say where it lies with corpus.root=FOLDER")
+        raise CorpusError(f"{corpus}: no root given; set corpus.root=FOLDER")
     if options.root.is_file():
         raise CorpusError(
             f"{corpus}: {options.root} is a file; corpus.root must be the folder that holds "
@@ -190,8 +194,8 @@ def existing_root(options: CorpusOptions, corpus: str, layout: str) -> Path:
     return options.root
 
 
-def sound_files(root: Path) -> list[Path]:
-    """Audio files below ``root``, in order; AppleDouble files (``._name``) are left out."""
+def audio_paths(root: Path) -> list[Path]:
+    """Audio files below ``root``, sorted; without AppleDouble files (``._name``)."""
     return [
         path
         for path in sorted(root.rglob("*"))
@@ -199,56 +203,45 @@ def sound_files(root: Path) -> list[Path]:
     ]
 
 
-def audio_files(root: Path) -> dict[str, Path]:
-    """Audio files below ``root`` by stem, whatever their extension; the first of each stem."""
+def audio_by_stem(root: Path) -> dict[str, Path]:
+    """Audio files below ``root`` by name without extension; the first of each name."""
     found: dict[str, Path] = {}
-    for path in sound_files(root):
+    for path in audio_paths(root):
         found.setdefault(path.stem, path)
     return found
 
 
 def corpus_from_names(
-    options: CorpusOptions,
-    name: str,
-    *,
-    layout: str,
-    parse: Callable[[str], dict[str, str] | None],
-    language: str,
-    published: int,
+    options: CorpusOptions, info: CorpusInfo, parse: Callable[[str], dict[str, str] | None]
 ) -> Corpus:
-    """Read a corpus whose file names say everything.
+    """Read a corpus whose file names identify emotion and speaker.
 
     Args:
-        options: with the root.
-        name: of the corpus.
-        layout: example of its files, for messages.
-        parse: stem of a file to ``emotion``, ``speaker``, ``sex`` and what else the name says;
-            ``None`` if it is not named as the corpus names its files, an empty mapping if it is
-            left out on purpose.
-        language: ISO 639-3 code.
-        published: number of utterances of the whole corpus.
+        options: options of the reader, with the root directory.
+        info: facts about the corpus.
+        parse: maps a file name without its extension to ``emotion``, ``speaker``, ``sex`` and
+            further columns; ``None`` if it is not a name of the corpus, an empty mapping if the
+            file is left out on purpose.
 
     Raises:
-        CorpusError: if the root is missing or no file is named as expected.
+        CorpusError: if the root directory does not exist or no file has a name of the corpus.
     """
-    root = existing_root(options, name, layout)
-    files = audio_files(root)
-    rows, strangers = [], []
+    name, root = options.name, existing_root(options, info.layout)
+    files = audio_by_stem(root)
+    rows, unrecognised = [], []
     for stem, path in files.items():
         row = parse(stem)
         if row is None:
-            strangers.append(stem)
+            unrecognised.append(stem)
         elif row:
             rows.append({"utterance": stem, "file": str(path), **row})
     if not rows:
-        raise no_such_corpus(name, root, layout, strangers, parse)
-    problems = incomplete(name, len(rows), published)
-    if strangers:
-        shown = ", ".join(strangers[:3]) + (", …" if len(strangers) > 3 else "")
-        problems.append(
-            f"{len(strangers)} audio files are not named as {name} names them, left out: {shown}"
-        )
-    return corpus_from_rows(name, rows, language=language, problems=problems)
+        raise no_such_corpus(name, root, info.layout, unrecognised, parse)
+    problems = incomplete(name, len(rows), info.utterances)
+    if unrecognised:
+        shown = ", ".join(unrecognised[:3]) + (", …" if len(unrecognised) > 3 else "")
+        problems.append(f"{len(unrecognised)} audio files with other names are left out: {shown}")
+    return corpus_from_rows(name, rows, language=info.language_code, problems=problems)
 
 
 def no_such_corpus(
@@ -260,18 +253,18 @@ def no_such_corpus(
 ) -> CorpusError:
     """Return the error for a folder in which no file has a name of the corpus.
 
-    Names a folder beside or above it that holds such files, if there is one.
+    Suggests a folder beside or above it that holds such files, if there is one.
     """
-    there = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
-    near = ""
+    content = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
+    hint = ""
     for folder in (root.resolve().parent, *_folders(root.resolve().parent)):
-        names = islice((path.stem for path in folder.glob("*") if path.is_file()), LOOKED_AT)
+        names = islice((path.stem for path in folder.glob("*") if path.is_file()), SEARCH_LIMIT)
         if any(parse(stem) for stem in names):
-            near = f", but in {folder}"
+            hint = f"; did you mean {folder}?"
             break
     return CorpusError(
-        f"{name}: no utterance of it in {root}, which holds {there}{near}; corpus.root must be "
-        f"the folder that holds {layout}"
+        f"{name}: no utterances in {root}, which holds {content}{hint}; corpus.root must be the "
+        f"folder that holds {layout}"
     )
 
 
@@ -279,20 +272,20 @@ def _folders(parent: Path) -> list[Path]:
     if not parent.is_dir():
         return []
     try:
-        return sorted(path for path in islice(parent.iterdir(), LOOKED_AT) if path.is_dir())
+        return sorted(path for path in islice(parent.iterdir(), SEARCH_LIMIT) if path.is_dir())
     except OSError:
         return []
 
 
-def incomplete(corpus: str, found: int, published: int) -> list[str]:
+def incomplete(corpus: str, found: int, published: int | None) -> list[str]:
     """Return the problem, if any, that a corpus has fewer utterances than were published."""
-    if found >= published:
+    if published is None or found >= published:
         return []
-    return [f"{found} of the {published} utterances of {corpus} are here; is the copy complete?"]
+    return [f"{found} of {published} utterances of {corpus} were found; is the copy complete?"]
 
 
 def canonical(label: str) -> str | None:
-    """Return emotone's name of an emotion that another collection calls ``label``, if known."""
+    """Return emotone's name of the emotion that a corpus calls ``label``, if it is known."""
     name = label.strip().lower()
     name = ALIASES.get(name, name)
     return name if name in EMOTIONS else None
@@ -301,6 +294,6 @@ def canonical(label: str) -> str | None:
 def _check_known(emotion: str) -> None:
     if emotion not in EMOTIONS:
         raise ValueError(
-            f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known are "
+            f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known emotions are "
             f"{', '.join(EMOTIONS)}"
         )

@@ -1,7 +1,17 @@
-"""CREMA-D (Cao et al., IEEE Trans. Affective Computing 5(4), 2014), Open Database License.
+"""CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset.
 
-7442 utterances, 91 actors, 6 emotions, English. ``1001_DFA_ANG_XX.wav``: actor, sentence, emotion,
-level (LO, MD, HI, XX unspecified). ``VideoDemographics.csv``, if there, tells the actors' sexes.
+``1001_DFA_ANG_XX.wav`` is actor, sentence, emotion and level (LO, MD, HI or XX for unspecified).
+The sexes of the actors are in ``VideoDemographics.csv``, which may be in the folder or beside it.
+
+Citation: Cao, Cooper, Keutmann, Gur, Nenkova & Verma, "CREMA-D: Crowd-sourced Emotional
+    Multimodal Actors Dataset", IEEE Transactions on Affective Computing 5(4), 2014
+Licence: Open Database License
+Home page: https://github.com/CheyneyComputerScience/CREMA-D
+Language: English (eng)
+Speakers: 91
+Utterances: 7442
+Emotions: anger, disgust, fear, happiness, neutral, sadness
+Layout: AudioWAV/1001_DFA_ANG_XX.wav, …
 """
 
 import re
@@ -11,9 +21,10 @@ from typing import Literal
 import pandas as pd
 
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
+from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
 
-LAYOUT = "AudioWAV/1001_DFA_ANG_XX.wav, …"
+INFO = corpus_info(__name__)
 DEMOGRAPHICS = "VideoDemographics.csv"
 NAME = re.compile(
     r"(?P<actor>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<level>LO|MD|HI|XX?)"
@@ -35,7 +46,7 @@ class CremadOptions(CorpusOptions):
 
 
 def parse(stem: str) -> dict[str, str] | None:
-    """Read what a file's name says, without extension."""
+    """Read a file name without its extension; ``None`` if it is not one of the corpus's."""
     match = NAME.fullmatch(stem)
     if match is None:
         return None
@@ -51,16 +62,15 @@ def read(options: CremadOptions) -> Corpus:
     """Read CREMA-D.
 
     Raises:
-        CorpusError: if the folder is missing or holds no CREMA-D, or the demographics are damaged.
+        CorpusError: if the folder does not exist or holds no CREMA-D, or the demographics have no
+            columns ``ActorID`` and ``Sex``.
     """
-    corpus = corpus_from_names(
-        options, "cremad", layout=LAYOUT, parse=parse, language="eng", published=7442
-    )
+    corpus = corpus_from_names(options, INFO, parse)
     assert options.root is not None
     places = [folder / DEMOGRAPHICS for folder in (options.root, options.root.parent)]
     path = next((path for path in places if path.is_file()), None)
     if path is None:
-        problem = f"no {DEMOGRAPHICS}, so the actors' sexes are not known"
+        problem = f"there is no {DEMOGRAPHICS}, so the sexes of the actors are unknown"
         return Corpus(corpus.name, corpus.table, (*corpus.problems, problem))
     table = corpus.table.assign(sex=corpus.table["speaker"].map(_sexes(path)).fillna(""))
     return Corpus(corpus.name, table, corpus.problems)
@@ -70,6 +80,6 @@ def _sexes(path: Path) -> dict[str, str]:
     table = pd.read_csv(path, dtype=str)
     if not {"ActorID", "Sex"} <= set(table.columns):
         raise CorpusError(
-            f"cremad: {path} needs the columns ActorID and Sex, it has {', '.join(table.columns)}"
+            f"cremad: {path} must have the columns ActorID and Sex, got {', '.join(table.columns)}"
         )
     return dict(zip(table["ActorID"], table["Sex"].str.lower(), strict=True))

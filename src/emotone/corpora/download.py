@@ -13,31 +13,31 @@ def download(
     """Download a corpus in audformat, ready for ``corpus.name=audformat``.
 
     Args:
-        name: of the corpus, such as ``emodb``.
-        out: folder to put it in; must be empty or absent, or hold an interrupted download of it.
-        version: of the corpus; the latest by default.
-        repository: a folder into which audb published corpora, instead of the public repository.
+        name: name of the corpus, such as ``emodb``.
+        out: folder for the corpus; empty, new, or with an interrupted download of it.
+        version: version of the corpus; the latest by default.
+        repository: folder to which audb published corpora; by default the public repository.
 
     Returns:
         The folder.
 
     Raises:
-        UsageError: if ``out`` holds something else, or the repository has no such corpus.
+        UsageError: if ``out`` holds other files, or the repository has no such corpus or version.
         CorpusError: if the repository cannot be reached.
         StorageError: if ``out`` cannot be written.
     """
     import audb
 
-    begun = any(out.glob("*~*")) or (out / "db.yaml").is_file()  # audb marks what it has begun
-    if out.is_dir() and any(out.iterdir()) and not begun:
+    resumable = any(out.glob("*~*")) or (out / "db.yaml").is_file()  # ~ marks audb's partial files
+    if out.is_dir() and any(out.iterdir()) and not resumable:
         raise UsageError(f"{out} holds other files; choose an empty --out")
     source = _source(repository)
     before = audb.config.REPOSITORIES
     audb.config.REPOSITORIES = [source]
     try:
         known = sorted({str(found) for found in audb.available(repositories=source).index})
-        if not known:  # audb says nothing more when there is no network
-            raise _unreachable(source, ConnectionError("it answers with no corpus at all"))
+        if not known:  # what audb returns when there is no network
+            raise _unreachable(source, ConnectionError("it lists no corpora"))
         if name not in known:
             raise UsageError(
                 f"{source.name} has no corpus '{name}'{nearest(name, known)}; it has "
@@ -75,6 +75,6 @@ def _source(repository: Path | None) -> Any:
 def _unreachable(source: Any, error: Exception) -> CorpusError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return CorpusError(
-        f"cannot load from {source.name} ({reason[:160]}); check the network, or give a folder "
-        "with --repository; a corpus that you have already needs no download"
+        f"cannot download from {source.name} ({reason[:160]}); check the network, or give a folder "
+        "with --repository; a corpus that you already have needs no download"
     )

@@ -1,41 +1,44 @@
-"""Corpora and folds as EmoBox publishes them (Ma et al., Interspeech 2024): ``.jsonl`` files.
+"""A corpus as EmoBox lists it, with EmoBox's folds.
 
-``<corpus>.jsonl`` has a line per utterance with ``key``, ``wav`` and ``emo``; ``label_map.json``
-renames emotions; ``fold_N/<corpus>_test_fold_N.jsonl`` lists what is tested. Audio comes from the
-corpus's own folder. EmoBox names no speakers; they follow from the files' names, so the corpus must
-be one whose names tell them.
+``<corpus>.jsonl`` has one line per utterance with ``key``, ``wav`` and ``emo``; ``label_map.json``
+renames emotions; ``fold_N/<corpus>_test_fold_N.jsonl`` lists the test utterances of a fold. The
+option ``audio`` is the corpus's own folder, which holds the audio. EmoBox does not name speakers.
+They are read from the file names, so the corpus must be one whose file names identify speakers.
+
+Citation: Ma et al., "EmoBox: Multilingual Multi-corpus Speech Emotion Recognition Toolkit and
+    Benchmark", Interspeech 2024
+Licence: that of the corpus
+Home page: https://github.com/emo-box/EmoBox
+Language: any
+Speakers: any
+Utterances: any
+Emotions: any
+Layout: emodb.jsonl, label_map.json and fold_1, …
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from emotone.corpora import cremad, emodb, ravdess, savee, tess, urdu
 from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
-    audio_files,
+    audio_by_stem,
     canonical,
     corpus_from_rows,
     existing_root,
 )
+from emotone.corpora.info import corpus_info
+from emotone.corpora.registry import readers
 from emotone.errors import CorpusError
 
-LAYOUT = "emodb.jsonl, label_map.json and fold_1, …"
-PARSERS: dict[str, Callable[[str], dict[str, str] | None]] = {
-    "cremad": cremad.parse,
-    "emodb": emodb.parse,
-    "ravdess": ravdess.parse,
-    "savee": savee.parse,
-    "tess": tess.parse,
-    "urdu": urdu.parse,
-}
+INFO = corpus_info(__name__)
 
 
 class EmoboxOptions(CorpusOptions):
-    """A corpus of EmoBox; ``root`` is EmoBox's folder of it.
+    """A corpus as EmoBox lists it; ``root`` is EmoBox's folder of the corpus.
 
     Attributes:
         audio: the folder that holds the corpus's audio.
@@ -46,28 +49,28 @@ class EmoboxOptions(CorpusOptions):
 
 
 def read(options: EmoboxOptions) -> Corpus:
-    """Read a corpus by EmoBox's lists. Adds ``fold``: the fold in which an utterance is tested.
+    """Read a corpus by EmoBox's lists. Adds ``fold``, the fold in which an utterance is tested.
 
     Raises:
-        CorpusError: if a folder is missing, a line cannot be understood, an emotion or corpus is
-            unknown, or a fold names an utterance that the corpus does not have.
+        CorpusError: if a folder does not exist, a line is malformed, an emotion or corpus is
+            unknown, or a fold lists an utterance that the corpus does not have.
     """
-    root = existing_root(options, "emobox", LAYOUT)
+    root = existing_root(options, INFO.layout)
     lists = sorted(root.glob("*.jsonl"))
     if len(lists) != 1:
         raise CorpusError(
             f"emobox: expected one .jsonl file in {root}, found {len(lists)}; corpus.root must be "
-            f"the folder that holds {LAYOUT}, EmoBox's folder of one corpus"
+            f"the folder that holds {INFO.layout}, EmoBox's folder of one corpus"
         )
     if options.audio is None or not options.audio.is_dir():
         raise CorpusError(
-            f"emobox: no audio folder ({options.audio}); say where the corpus's audio lies with "
-            "corpus.audio=FOLDER"
+            f"emobox: no audio folder ({options.audio}); set corpus.audio=FOLDER, the folder "
+            "that holds the corpus's audio"
         )
     labels = _labels(root)
     entries = dict(_entries(lists[0]))
     folds = _folds(root, entries)
-    files = audio_files(options.audio)
+    files = audio_by_stem(options.audio)
     rows, absent = [], []
     for key, entry in entries.items():
         stem = Path(entry["wav"]).stem
@@ -116,7 +119,7 @@ def _folds(root: Path, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
         assert match is not None
         for key, _ in _entries(path):
             if key not in entries:
-                raise CorpusError(f"emobox: {path} names {key}, which the corpus does not have")
+                raise CorpusError(f"emobox: {path} lists {key}, which the corpus does not have")
             if key in folds:
                 raise CorpusError(f"emobox: {key} is tested in folds {folds[key]} and {match[1]}")
             folds[key] = match[1]
@@ -124,11 +127,13 @@ def _folds(root: Path, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def _speaker(dataset: str, stem: str, source: Path) -> dict[str, str]:
-    if dataset not in PARSERS:
+    parsers = {name: reader.parse for name, reader in readers().items() if reader.parse is not None}
+    if dataset not in parsers:
         raise CorpusError(
-            f"emobox: the speakers of '{dataset}' cannot be told; known are {', '.join(PARSERS)}"
+            f"emobox: the file names of '{dataset}' do not identify speakers; corpora whose names "
+            f"do are {', '.join(parsers)}"
         )
-    row = PARSERS[dataset](stem)
+    row = parsers[dataset](stem)
     if not row:
         raise CorpusError(f"emobox: {source}: '{stem}' is not named as {dataset} names its files")
     return row

@@ -1,15 +1,26 @@
-"""EMO-DB, the Berlin Database of Emotional Speech (Burkhardt et al., Interspeech 2005).
+"""EMO-DB, the Berlin Database of Emotional Speech.
 
-535 utterances, 10 speakers, 7 emotions, German. ``03a01Fa.wav``: speaker 03, text a01, emotion F
-(Freude), version a. Speakers' sexes are those of the database's documentation.
+``03a01Fa.wav`` is speaker 03, text a01, emotion F (Freude, happiness) and version a. The sexes of
+the speakers are those of the database's documentation.
+
+Citation: Burkhardt, Paeschke, Rolfes, Sendlmeier & Weiss, "A Database of German Emotional
+    Speech", Interspeech 2005
+Licence: free to use; CC0 in audEERING's copy
+Home page: http://emodb.bilderbar.info
+Language: German (deu)
+Speakers: 10
+Utterances: 535
+Emotions: anger, boredom, disgust, fear, happiness, neutral, sadness
+Layout: wav/03a01Fa.wav, …
 """
 
 import re
 from typing import Literal
 
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
+from emotone.corpora.info import corpus_info
 
-LAYOUT = "wav/03a01Fa.wav, …"
+INFO = corpus_info(__name__)
 NAME = re.compile(r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[WLEAFTN])(?P<version>[a-z])?")
 EMOTIONS = {
     "W": "anger",
@@ -30,7 +41,7 @@ class EmodbOptions(CorpusOptions):
 
 
 def parse(stem: str) -> dict[str, str] | None:
-    """Read what a file's name says, without extension."""
+    """Read a file name without its extension; ``None`` if it is not one of the corpus's."""
     match = NAME.fullmatch(stem)
     if match is None:
         return None
@@ -46,8 +57,6 @@ def read(options: EmodbOptions) -> Corpus:
     """Read EMO-DB.
 
     Raises:
-        CorpusError: if the folder is missing or holds no EMO-DB.
+        CorpusError: if the folder does not exist or holds no EMO-DB.
     """
-    return corpus_from_names(
-        options, "emodb", layout=LAYOUT, parse=parse, language="deu", published=535
-    )
+    return corpus_from_names(options, INFO, parse)

@@ -1,14 +1,24 @@
-"""IEMOCAP (Busso et al., Language Resources and Evaluation 42, 2008), licensed by USC.
+"""IEMOCAP, the Interactive Emotional Dyadic Motion Capture database: four classes.
 
-Five sessions of a woman and a man each, improvised and scripted dialogs, English. Labels are in
+Five sessions of a woman and a man each, with improvised and scripted dialogs. Labels are in
 ``SessionN/dialog/EmoEvaluation/<dialog>.txt``, audio in
-``SessionN/sentences/wav/<dialog>/<utterance>.wav``. The last part of an utterance's name tells who
-speaks: ``Ses01F_impro01_M003`` is the man of session 1; the letter after the session is the one who
-wore the motion-capture markers.
+``SessionN/sentences/wav/<dialog>/<utterance>.wav``. The last part of an utterance's name gives the
+speaker: ``Ses01F_impro01_M003`` is spoken by the man of session 1; the letter after the session is
+that of the person who wore the motion-capture markers.
 
 The usual four classes are anger, happiness, neutral and sadness, where happiness includes
-excitement: 5531 utterances, of which 1708 neutral, 1636 happiness, 1103 anger, 1084 sadness. All
+excitement: 5531 utterances, of which 1708 neutral, 1636 happiness, 1103 anger and 1084 sadness. All
 other labels are left out and counted.
+
+Citation: Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee & Narayanan, "IEMOCAP: Interactive
+    emotional dyadic motion capture database", Language Resources and Evaluation 42, 2008
+Licence: on request, from USC
+Home page: https://sail.usc.edu/iemocap/
+Language: English (eng)
+Speakers: 10
+Utterances: 5531
+Emotions: anger, happiness, neutral, sadness
+Layout: Session1/dialog/EmoEvaluation and Session1/sentences/wav
 """
 
 import re
@@ -20,13 +30,14 @@ from typing import Any, Literal
 from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
-    audio_files,
+    audio_by_stem,
     corpus_from_rows,
     existing_root,
 )
+from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
 
-LAYOUT = "Session1/dialog/EmoEvaluation and Session1/sentences/wav"
+INFO = corpus_info(__name__)
 LINE = re.compile(
     r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<utterance>Ses0[1-5][FM]_\S+_[FM]\w+)\t"
     r"(?P<label>\w+)\t\[(?P<valence>[\d.-]+), (?P<arousal>[\d.-]+), (?P<dominance>[\d.-]+)\]\s*"
@@ -58,39 +69,32 @@ def read(options: IemocapOptions) -> Corpus:
     """Read IEMOCAP. Adds ``part``, ``arousal``, ``valence`` and ``dominance`` (1 to 5).
 
     Raises:
-        CorpusError: if the folder is missing or holds no IEMOCAP, or a line of an evaluation file
-            cannot be understood; names file and line.
+        CorpusError: if the folder does not exist or holds no IEMOCAP, or a line of an evaluation
+            file is malformed; names file and line.
     """
-    root = existing_root(options, "iemocap", LAYOUT)
+    root = existing_root(options, INFO.layout)
     sessions = sorted(path for path in root.glob("Session[1-5]") if path.is_dir())
     evaluations = {session: sorted(_evaluations(session)) for session in sessions}
     if not any(evaluations.values()):
         raise CorpusError(
-            f"iemocap: no {LAYOUT} in {root}{_nearby(root)}; corpus.root must be the folder that "
-            "holds Session1 to Session5"
+            f"iemocap: no {INFO.layout} in {root}{_nearby(root)}; corpus.root must be the folder "
+            "that holds Session1 to Session5"
         )
     rows, left_out, absent = [], Counter[str](), Counter[str]()
     for session, paths in evaluations.items():
-        files = audio_files(session / "sentences" / "wav")
+        files = audio_by_stem(session / "sentences" / "wav")
         for path in paths:
             for row in _labelled(path):
-                improvised = "_impro" in row["utterance"]
-                if options.part == ("scripted" if improvised else "improvised"):
-                    continue
                 label = row.pop("label")
+                if options.part not in ("all", row["part"]):
+                    continue
                 if label not in EMOTIONS or (label == "exc" and options.excitement == "leave_out"):
                     left_out[label] += 1
                 elif row["utterance"] not in files:
                     absent[session.name] += 1
                 else:
-                    sex = row["utterance"].rpartition("_")[2][0]
-                    row["file"] = str(files[row["utterance"]])
-                    row["emotion"] = EMOTIONS[label]
-                    row["speaker"] = row["utterance"][:5] + sex
-                    row["sex"] = "female" if sex == "F" else "male"
-                    row["session"] = session.name[-1]
-                    row["part"] = "improvised" if improvised else "scripted"
-                    rows.append(row)
+                    file = str(files[row["utterance"]])
+                    rows.append(row | {"file": file, "emotion": EMOTIONS[label]})
     if not rows:
         raise CorpusError(
             f"iemocap: {sum(absent.values())} labelled utterances in {root}, but no audio in "
@@ -104,8 +108,8 @@ def read(options: IemocapOptions) -> Corpus:
     ]
     if len(sessions) < 5:
         names = ", ".join(session.name for session in sessions)
-        problems.append(f"only {names} of the five sessions are here")
-    return corpus_from_rows("iemocap", rows, language="eng", problems=problems)
+        problems.append(f"only {names} of the five sessions were found")
+    return corpus_from_rows("iemocap", rows, language=INFO.language_code, problems=problems)
 
 
 def _evaluations(session: Path) -> Iterator[Path]:
@@ -115,6 +119,7 @@ def _evaluations(session: Path) -> Iterator[Path]:
 
 
 def _labelled(path: Path) -> Iterator[dict[str, Any]]:
+    """The utterances of a dialog: a row for the table each, with ``label``, without the file."""
     text = path.read_text(encoding="utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.startswith("["):
@@ -125,15 +130,22 @@ def _labelled(path: Path) -> Iterator[dict[str, Any]]:
                 f"iemocap: {path}, line {number}: expected [start - end], name, label and "
                 f"[valence, arousal, dominance] between tabs, got {line!r}; copy the file again"
             )
-        row: dict[str, Any] = {"utterance": match["utterance"], "label": match["label"]}
-        for name in ("valence", "arousal", "dominance"):
-            row[name] = float(match[name])
-        yield row
+        name = match["utterance"]
+        sex = name.rpartition("_")[2][0]
+        yield {
+            "utterance": name,
+            "label": match["label"],
+            "speaker": name[:5] + sex,
+            "sex": "female" if sex == "F" else "male",
+            "session": str(int(name[3:5])),
+            **{scale: float(match[scale]) for scale in ("valence", "arousal", "dominance")},
+            "part": "improvised" if "_impro" in name else "scripted",
+        }
 
 
 def _nearby(root: Path) -> str:
-    """Name a parent or child folder that looks right."""
+    """Suggest a parent or child folder that holds IEMOCAP."""
     for folder in (root.parent, root.parent.parent, *sorted(root.glob("*"))):
         if (folder / "Session1" / "dialog" / "EmoEvaluation").is_dir():
-            return f", but in {folder}"
+            return f"; did you mean {folder}?"
     return ""

@@ -1,7 +1,16 @@
-"""nEMO (Christop, LREC-COLING 2024), CC BY-NC-SA 4.0.
+"""nEMO, emotional speech in Polish.
 
-4481 utterances, 9 actors, 6 emotions, Polish. ``data.tsv`` has a row per utterance with
-``file_id``, ``emotion``, ``speaker_id`` and ``gender``; the audio lies in ``samples``.
+``data.tsv`` has one row per utterance with ``file_id``, ``emotion``, ``speaker_id`` and ``gender``;
+``samples`` holds the audio.
+
+Citation: Christop, "nEMO: Dataset of Emotional Speech in Polish", LREC-COLING 2024
+Licence: CC BY-NC-SA 4.0
+Home page: https://huggingface.co/datasets/amu-cai/nEMO
+Language: Polish (pol)
+Speakers: 9
+Utterances: 4481
+Emotions: anger, fear, happiness, neutral, sadness, surprise
+Layout: data.tsv and samples/SOB_anger_1.wav, …
 """
 
 from typing import Literal
@@ -11,15 +20,16 @@ import pandas as pd
 from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
-    audio_files,
+    audio_by_stem,
     corpus_from_rows,
     existing_root,
     incomplete,
     no_such_corpus,
 )
+from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
 
-LAYOUT = "data.tsv and samples/SOB_anger_1.wav, …"
+INFO = corpus_info(__name__)
 EMOTIONS = {
     "anger": "anger",
     "fear": "fear",
@@ -28,8 +38,7 @@ EMOTIONS = {
     "sadness": "sadness",
     "surprised": "surprise",
 }
-PUBLISHED = 4481
-NEEDED = ("file_id", "emotion", "speaker_id", "gender")
+REQUIRED = ("file_id", "emotion", "speaker_id", "gender")
 
 
 class NemoOptions(CorpusOptions):
@@ -39,24 +48,25 @@ class NemoOptions(CorpusOptions):
 
 
 def read(options: NemoOptions) -> Corpus:
-    """Read nEMO. Rows whose audio is absent are a problem named in the corpus, not an error.
+    """Read nEMO. Rows without audio are listed among the problems of the corpus.
 
     Raises:
-        CorpusError: if the folder is missing or holds no nEMO.
+        CorpusError: if the folder does not exist or holds no nEMO.
     """
-    root = existing_root(options, "nemo", LAYOUT)
+    root = existing_root(options, INFO.layout)
     index = root / "data.tsv"
     if not index.is_file():
         raise CorpusError(
-            f"nemo: no data.tsv in {root}; corpus.root must be the folder of {LAYOUT}"
+            f"nemo: no data.tsv in {root}; corpus.root must be the folder that holds {INFO.layout}"
         )
     table = pd.read_csv(index, sep="\t", dtype=str, keep_default_na=False)
-    missing = [column for column in NEEDED if column not in table.columns]
+    missing = [column for column in REQUIRED if column not in table.columns]
     if missing:
         raise CorpusError(
-            f"nemo: {index} has no column {', '.join(missing)}, only {', '.join(table.columns)}"
+            f"nemo: {index} lacks the columns {', '.join(missing)}; it has "
+            f"{', '.join(table.columns)}"
         )
-    files = audio_files(root / "samples")
+    files = audio_by_stem(root / "samples")
     rows, absent, unknown = [], 0, set()
     for row in table.to_dict("records"):
         stem = row["file_id"].strip().rpartition(".")[0] or row["file_id"].strip()
@@ -76,11 +86,11 @@ def read(options: NemoOptions) -> Corpus:
                 }
             )
     if not rows:
-        raise no_such_corpus("nemo", root, LAYOUT, list(files))
+        raise no_such_corpus("nemo", root, INFO.layout, list(files))
     problems = []
     if absent:
         problems.append(f"{absent} of {len(table)} rows of data.tsv have no audio in samples")
-    problems += incomplete("nEMO", len(rows), PUBLISHED)
+    problems += incomplete("nemo", len(rows), INFO.utterances)
     if unknown:
-        problems.append(f"rows with unknown emotions are left out: {', '.join(sorted(unknown))}")
-    return corpus_from_rows("nemo", rows, language="pol", problems=problems)
+        problems.append(f"rows with other emotions are left out: {', '.join(sorted(unknown))}")
+    return corpus_from_rows("nemo", rows, language=INFO.language_code, problems=problems)

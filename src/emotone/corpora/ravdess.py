@@ -1,15 +1,26 @@
-"""RAVDESS, speech part (Livingstone & Russo, PLoS ONE 13(5), 2018), CC BY-NC-SA 4.0.
+"""RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song: the speech.
 
-1440 utterances, 24 actors, 8 emotions, English. ``03-01-06-01-02-01-12.wav``: modality (03 audio
-only), channel (01 speech), emotion, intensity, statement, repetition, actor; odd actors are men.
+``03-01-06-01-02-01-12.wav`` is modality (03 is audio only), channel (01 is speech), emotion,
+intensity, statement, repetition and actor; odd actors are men. Songs are left out.
+
+Citation: Livingstone & Russo, "The Ryerson Audio-Visual Database of Emotional Speech and Song
+    (RAVDESS)", PLoS ONE 13(5), 2018
+Licence: CC BY-NC-SA 4.0
+Home page: https://zenodo.org/record/1188976
+Language: English (eng)
+Speakers: 24
+Utterances: 1440
+Emotions: anger, calm, disgust, fear, happiness, neutral, sadness, surprise
+Layout: Actor_01/03-01-01-01-01-01-01.wav, …
 """
 
 import re
 from typing import Literal
 
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
+from emotone.corpora.info import corpus_info
 
-LAYOUT = "Actor_01/03-01-01-01-01-01-01.wav, …"
+INFO = corpus_info(__name__)
 NAME = re.compile(
     r"\d\d-(?P<channel>01|02)-(?P<emotion>0[1-8])-(?P<intensity>01|02)"
     r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>\d\d)"
@@ -33,7 +44,10 @@ class RavdessOptions(CorpusOptions):
 
 
 def parse(stem: str) -> dict[str, str] | None:
-    """Read what a file's name says, without extension."""
+    """Read a file name without its extension; ``None`` if it is not one of the corpus's.
+
+    The result is empty for a song.
+    """
     match = NAME.fullmatch(stem)
     if match is None:
         return None
@@ -52,8 +66,6 @@ def read(options: RavdessOptions) -> Corpus:
     """Read RAVDESS.
 
     Raises:
-        CorpusError: if the folder is missing or holds no RAVDESS.
+        CorpusError: if the folder does not exist or holds no RAVDESS.
     """
-    return corpus_from_names(
-        options, "ravdess", layout=LAYOUT, parse=parse, language="eng", published=1440
-    )
+    return corpus_from_names(options, INFO, parse)

@@ -1,7 +1,15 @@
-"""SAVEE, Surrey Audio-Visual Expressed Emotion (Haq & Jackson, AVSP 2009).
+"""SAVEE, Surrey Audio-Visual Expressed Emotion.
 
-480 utterances, 4 men, 7 emotions, English. ``DC_a01.wav`` or ``DC/a01.wav``: speaker, emotion and
-number.
+``DC_a01.wav`` or ``DC/a01.wav`` is speaker, emotion and number. All speakers are men.
+
+Citation: Haq & Jackson, "Speaker-Dependent Audio-Visual Emotion Recognition", AVSP 2009
+Licence: free for research, on registration
+Home page: http://kahlan.eps.surrey.ac.uk/savee/
+Language: English (eng)
+Speakers: 4
+Utterances: 480
+Emotions: anger, disgust, fear, happiness, neutral, sadness, surprise
+Layout: DC_a01.wav, … or DC/a01.wav, …
 """
 
 import re
@@ -10,14 +18,15 @@ from typing import Literal
 from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
+    audio_paths,
     corpus_from_rows,
     existing_root,
     incomplete,
     no_such_corpus,
-    sound_files,
 )
+from emotone.corpora.info import corpus_info
 
-LAYOUT = "DC_a01.wav, … or DC/a01.wav, …"
+INFO = corpus_info(__name__)
 NAME = re.compile(r"(?P<speaker>DC|JE|JK|KL)_(?P<emotion>a|d|f|h|n|sa|su)\d\d")
 EMOTIONS = {
     "a": "anger",
@@ -37,7 +46,7 @@ class SaveeOptions(CorpusOptions):
 
 
 def parse(stem: str) -> dict[str, str] | None:
-    """Read what a file's name says, without extension, with the speaker before it."""
+    """Read a name such as ``DC_a01``, of speaker and file; ``None`` if it is not SAVEE's."""
     match = NAME.fullmatch(stem)
     if match is None:
         return None
@@ -48,19 +57,19 @@ def read(options: SaveeOptions) -> Corpus:
     """Read SAVEE.
 
     Raises:
-        CorpusError: if the folder is missing or holds no SAVEE.
+        CorpusError: if the folder does not exist or holds no SAVEE.
     """
-    root = existing_root(options, "savee", LAYOUT)
+    root = existing_root(options, INFO.layout)
     rows: dict[str, dict[str, str]] = {}
-    strangers = []
-    for path in sound_files(root):
+    unrecognised = []
+    for path in audio_paths(root):
         for name in (path.stem, f"{path.parent.name}_{path.stem}"):
             if row := parse(name):
                 rows.setdefault(name, {"utterance": name, "file": str(path), **row})
                 break
         else:
-            strangers.append(path.stem)
+            unrecognised.append(path.stem)
     if not rows:
-        raise no_such_corpus("savee", root, LAYOUT, strangers)
-    problems = incomplete("savee", len(rows), 480)
-    return corpus_from_rows("savee", rows.values(), language="eng", problems=problems)
+        raise no_such_corpus("savee", root, INFO.layout, unrecognised)
+    problems = incomplete("savee", len(rows), INFO.utterances)
+    return corpus_from_rows("savee", rows.values(), language=INFO.language_code, problems=problems)

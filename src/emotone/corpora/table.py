@@ -1,7 +1,15 @@
-"""Any corpus as a table of your own: CSV, TSV or Parquet.
+"""Any corpus as a table: CSV, TSV or Parquet.
 
-Columns ``file``, ``emotion`` and ``speaker`` are needed; ``start`` and ``end`` (seconds), ``sex``,
-``session`` and ``language`` are used if there; others are kept. Paths are relative to the table.
+The columns ``file``, ``emotion`` and ``speaker`` are required; ``start`` and ``end`` (seconds),
+``sex``, ``session`` and ``language`` are optional; others are kept. Paths are relative to the
+table.
+
+Licence: that of the corpus
+Language: any
+Speakers: any
+Utterances: any
+Emotions: any
+Layout: the table (corpus.root is its file)
 """
 
 from typing import Literal
@@ -12,8 +20,8 @@ from emotone.corpora.base import EMOTIONS, Corpus, CorpusOptions, corpus_from_ro
 from emotone.errors import CorpusError
 from emotone.options import nearest
 
-NEEDED = ("file", "emotion", "speaker")
-TEXT = ("sex", "session", "language")
+REQUIRED = ("file", "emotion", "speaker")
+TEXT_COLUMNS = ("sex", "session", "language")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
@@ -27,17 +35,17 @@ def read(options: TableOptions) -> Corpus:
     """Read a table of utterances.
 
     Raises:
-        CorpusError: if the table is missing, lacks a column, has an unknown emotion, an empty
-            field, a time that is no number, or names a file that does not exist.
+        CorpusError: if the table does not exist, lacks a column, has an unknown emotion, an empty
+            field or a time that is not a number, or lists a file that does not exist.
     """
     table = _load(options)
     path = options.root
     assert path is not None
-    for column in NEEDED:
+    for column in REQUIRED:
         if column not in table.columns:
             raise CorpusError(
-                f"{path}: no column '{column}'{nearest(column, table.columns)}; needed are "
-                f"{', '.join(NEEDED)}, found {', '.join(table.columns)}"
+                f"{path}: no column '{column}'{nearest(column, table.columns)}; required are "
+                f"{', '.join(REQUIRED)}, found {', '.join(table.columns)}"
             )
         empty = table.index[table[column].fillna("").astype(str).str.strip() == ""]
         if len(empty):
@@ -48,20 +56,20 @@ def read(options: TableOptions) -> Corpus:
         if emotion not in EMOTIONS and emotion not in options.map:
             raise CorpusError(
                 f"{path}: row {row + 2} has the unknown emotion '{emotion}'"
-                f"{nearest(str(emotion), EMOTIONS)}; known are "
-                f"{', '.join(EMOTIONS)}; corpus.map can rename it"
+                f"{nearest(str(emotion), EMOTIONS)}; known emotions are "
+                f"{', '.join(EMOTIONS)}; rename it with corpus.map"
             )
     for column, default in (("start", 0.0), ("end", float("nan"))):
         table[column] = _seconds(options, table, column, default)
-    for column in TEXT:
+    for column in TEXT_COLUMNS:
         values = table[column].fillna("") if column in table.columns else ""
         table[column] = pd.Series(values, index=table.index, dtype=str)
     table["speaker"] = table["speaker"].astype(str)
     table["file"] = [str(path.parent / file) for file in table["file"]]
-    absent = [file for file in table["file"].unique() if not (path.parent / file).is_file()]
-    if absent:
+    missing = [file for file in table["file"].unique() if not (path.parent / file).is_file()]
+    if missing:
         raise CorpusError(
-            f"{path}: {len(absent)} files do not exist, the first is {absent[0]}; paths are "
+            f"{path}: {len(missing)} files do not exist, the first is {missing[0]}; paths are "
             f"relative to {path.parent}"
         )
     table["utterance"] = _names(table)
@@ -73,20 +81,22 @@ def read(options: TableOptions) -> Corpus:
 def _load(options: TableOptions) -> pd.DataFrame:
     path = options.root
     if path is None:
-        raise CorpusError("table: no root given; say which file with corpus.root=TABLE.csv")
+        raise CorpusError("table: no root given; set corpus.root=TABLE.csv")
     if not path.is_file():
-        raise CorpusError(f"table: the file {path} does not exist; corpus.root must be the table")
+        raise CorpusError(
+            f"table: the file {path} does not exist; corpus.root must be the table file"
+        )
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         if path.suffix.lower() in SEPARATORS:
-            text = dict.fromkeys(["file", "emotion", "speaker", *TEXT], str)
+            text = dict.fromkeys(["file", "emotion", "speaker", *TEXT_COLUMNS], str)
             return pd.read_csv(path, sep=SEPARATORS[path.suffix.lower()], dtype=text)
     except (ValueError, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise CorpusError(
             f"{path}: cannot be read as a {path.suffix[1:].upper()} table ({reason}); "
-            "write it again, in UTF-8"
+            "save it again, in UTF-8"
         ) from error
     raise CorpusError(f"{path}: expected .csv, .tsv or .parquet, got '{path.suffix}'")
 
@@ -106,7 +116,7 @@ def _seconds(options: TableOptions, table: pd.DataFrame, column: str, default: f
 
 
 def _names(table: pd.DataFrame) -> list[str]:
-    """Name utterances by file, and by number too where files share a name."""
+    """Names of the utterances: the file's, with the row's number if several have it."""
     stems = [file.rsplit("/", 1)[-1].rsplit(".", 1)[0] for file in table["file"]]
     counts = pd.Series(stems).value_counts()
     return [stem if counts[stem] == 1 else f"{stem}#{number}" for number, stem in enumerate(stems)]

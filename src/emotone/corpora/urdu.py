@@ -1,15 +1,26 @@
-"""URDU, emotional speech from Urdu talk shows (Latif et al., FIT 2018).
+"""URDU, emotional speech from Urdu talk shows.
 
-400 utterances, 38 speakers, 4 emotions. ``Angry/SM1_F10_A010.wav``: speaker SM1 (S, then M for a
-man or F for a woman, then a number), file, emotion and its number.
+``Angry/SM1_F10_A010.wav`` is speaker SM1 (S, then M for a man or F for a woman, then a number),
+file, emotion and its number.
+
+Citation: Latif, Qayyum, Usman & Qadir, "Cross Lingual Speech Emotion Recognition: Urdu vs.
+    Western Languages", FIT 2018
+Licence: see the home page
+Home page: https://github.com/siddiquelatif/URDU-Dataset
+Language: Urdu (urd)
+Speakers: 38
+Utterances: 400
+Emotions: anger, happiness, neutral, sadness
+Layout: Angry/SM1_F10_A010.wav, …
 """
 
 import re
 from typing import Literal
 
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
+from emotone.corpora.info import corpus_info
 
-LAYOUT = "Angry/SM1_F10_A010.wav, …"
+INFO = corpus_info(__name__)
 NAME = re.compile(r"(?P<speaker>S(?P<sex>[MF])\d+)_F\d+_(?P<emotion>[AHNS])\d+")
 EMOTIONS = {"A": "anger", "H": "happiness", "N": "neutral", "S": "sadness"}
 
@@ -21,7 +32,7 @@ class UrduOptions(CorpusOptions):
 
 
 def parse(stem: str) -> dict[str, str] | None:
-    """Read what a file's name says, without extension."""
+    """Read a file name without its extension; ``None`` if it is not one of the corpus's."""
     match = NAME.fullmatch(stem)
     if match is None:
         return None
@@ -36,8 +47,6 @@ def read(options: UrduOptions) -> Corpus:
     """Read URDU.
 
     Raises:
-        CorpusError: if the folder is missing or holds no URDU.
+        CorpusError: if the folder does not exist or holds no URDU.
     """
-    return corpus_from_names(
-        options, "urdu", layout=LAYOUT, parse=parse, language="urd", published=400
-    )
+    return corpus_from_names(options, INFO, parse)

@@ -1,29 +1,24 @@
-"""Probabilities that mean what they say, fitted on speakers whom the network has not learnt.
+"""Calibration: temperature and confidence threshold, fitted on unseen speakers.
 
 Temperature scaling divides the logits by one number (Guo et al., "On Calibration of Modern Neural
-Networks", ICML 2017). It is fitted on the predictions of a cross-validation: each utterance was
-predicted by a network that had not heard its speaker, as the shipped network has not heard those
-who will use it.
+Networks", ICML 2017). It is fitted on the predictions of a cross-validation: no network that
+predicted an utterance was trained on its speaker.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import yaml
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from emotone.errors import UsageError
-from emotone.evaluation.summary import PROBABILITY
-from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.crossval import CONFIG, differences
-from emotone.experiments.runs import PREDICTIONS
+from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.scoring import PROBABILITY
 
-ACCURACY = 0.9  # of the answers that count as sure
-FEWEST = 20  # answers that an accuracy is estimated from
+ACCURACY = 0.9  # of confident predictions
+FEWEST = 20  # predictions needed to estimate an accuracy
 BINS = 15
 SMALLEST = 1e-6  # probability, so that its logarithm is finite
 TEMPERATURES = (0.05, 20.0)
@@ -34,91 +29,77 @@ Targets = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a model's answers are to be read, and how well that works on unseen speakers.
+    """Temperature and confidence threshold of a model, and how well they work on unseen speakers.
 
-    The errors and the share of sure answers after calibration are cross-fitted: what is said of a
-    fold was fitted on the others.
+    The figures after calibration are cross-fitted: temperature and threshold of each fold are
+    fitted on the other folds.
 
     Attributes:
         temperature: divides the logits.
-        confident_from: probability from which an answer counts as sure.
+        confident_from: confidence threshold, a probability.
         error_before: expected calibration error of the network's own probabilities, 0 … 1.
         error_after: the same with the temperature.
-        sure: share of answers that count as sure.
-        sure_accuracy: share of those that are right; ``None`` if none is sure.
-        utterances: how many were predicted, over all seeds.
-        speakers: of how many speakers.
+        confident: share of predictions that are confident.
+        confident_accuracy: accuracy of these; ``None`` if no prediction is confident.
+        utterances: number of predictions, over all seeds.
+        speakers: number of speakers.
     """
 
     temperature: float
     confident_from: float
     error_before: float
     error_after: float
-    sure: float
-    sure_accuracy: float | None
+    confident: float
+    confident_accuracy: float | None
     utterances: int
     speakers: int
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for ``config.json``."""
+        """Return all fields, for ``config.json``."""
         return {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
         }
 
 
-def calibrate(folder: Path, config: ExperimentConfig, labels: list[str]) -> Calibration:
-    """Calibrate with the results of a cross-validation of the same network.
+def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
+    """Calibrate with the predictions of a cross-validation.
 
     Args:
-        folder: results folder of ``emotone crossval``.
-        config: of the network that is to be calibrated.
-        labels: of it.
+        folder: results folder of ``emotone crossval``, of the same network.
+        labels: labels of the network.
 
     Raises:
-        UsageError: if the folder holds no results, or results of another network, or they are
-            speaker-dependent.
+        UsageError: if the folder holds no results, or they do not hold for new speakers.
     """
-    try:
-        values = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-        found = ExperimentConfig.model_validate(values)
-        table = pd.read_csv(folder / PREDICTIONS, dtype={"fold": str, "speaker": str})
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(
-            f"{folder} holds no finished results; give the --out of emotone crossval"
-        ) from error
-    if found.protocol.speaker_dependent or found.features.norm == "speaker":
+    results = folder.results()
+    if results.setting.protocol.speaker_dependent or results.system.transductive:
         raise UsageError(f"{folder}: these results do not hold for new speakers; give others")
-    ours, theirs = config.identity(), found.identity()
-    kept = ("corpus", "features", "model", "training", "pretraining")
-    if differing := differences(
-        {key: theirs[key] for key in kept}, {key: ours[key] for key in kept}
-    ):
-        raise UsageError(f"{folder} holds results of another network: {'; '.join(differing[:3])}")
+    table = folder.predictions()
     probabilities = table[[PROBABILITY + label for label in labels]].to_numpy(np.float64)
-    targets = np.array([labels.index(name) for name in table["truth"]])
+    targets = np.array([labels.index(label) for label in table["truth"]], np.int64)
     return fit(probabilities, targets, table["fold"].to_numpy(), table["speaker"].nunique())
 
 
 def fit(
     probabilities: Probabilities, targets: Targets, folds: NDArray[Any], speakers: int
 ) -> Calibration:
-    """Fit temperature and threshold, and estimate by cross-fitting over folds how good they are.
+    """Fit temperature and threshold, and evaluate them by cross-fitting over folds.
 
     Args:
         probabilities: shape ``(utterances, labels)``.
-        targets: number of the true label of each, shape ``(utterances,)``.
-        folds: name of the fold of each, shape ``(utterances,)``.
-        speakers: how many speakers the utterances are of.
+        targets: number of the true label of each utterance, shape ``(utterances,)``.
+        folds: name of the fold of each utterance, shape ``(utterances,)``.
+        speakers: number of speakers of the utterances.
     """
-    scaled, sure = np.empty_like(probabilities), np.zeros(len(targets), bool)
+    scaled, confident = np.empty_like(probabilities), np.zeros(len(targets), bool)
     for fold in np.unique(folds):
         here = folds == fold
         others = ~here if not here.all() else here
-        cooled = temperature(probabilities[others], targets[others])
-        scaled[here] = softened(probabilities[here], cooled)
-        least = threshold(softened(probabilities[others], cooled), targets[others])
-        sure[here] = scaled[here].max(axis=1) >= least
+        fitted = temperature(probabilities[others], targets[others])
+        scaled[here] = softened(probabilities[here], fitted)
+        least = threshold(softened(probabilities[others], fitted), targets[others])
+        confident[here] = scaled[here].max(axis=1) >= least
     right = scaled.argmax(axis=1) == targets
     final = temperature(probabilities, targets)
     return Calibration(
@@ -126,15 +107,15 @@ def fit(
         confident_from=threshold(softened(probabilities, final), targets),
         error_before=calibration_error(probabilities, targets),
         error_after=calibration_error(scaled, targets),
-        sure=float(sure.mean()),
-        sure_accuracy=float(right[sure].mean()) if sure.any() else None,
+        confident=float(confident.mean()),
+        confident_accuracy=float(right[confident].mean()) if confident.any() else None,
         utterances=len(targets),
         speakers=speakers,
     )
 
 
 def softened(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """What the probabilities would be with the logits divided by a temperature."""
+    """Probabilities after dividing the logits by a temperature."""
     logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: Probabilities = shares / shares.sum(axis=1, keepdims=True)
@@ -142,7 +123,7 @@ def softened(probabilities: Probabilities, temperature: float) -> Probabilities:
 
 
 def temperature(probabilities: Probabilities, targets: Targets) -> float:
-    """Temperature of the lowest cross-entropy."""
+    """Temperature that minimises the cross-entropy."""
 
     def loss(logarithm: float) -> float:
         shares = softened(probabilities, float(np.exp(logarithm)))
@@ -162,7 +143,7 @@ def calibration_error(probabilities: Probabilities, targets: Targets) -> float:
 
 
 def threshold(probabilities: Probabilities, targets: Targets) -> float:
-    """Lowest probability from which nine of ten answers are right; 1 if there is none."""
+    """Lowest threshold at which nine in ten predictions are correct; 1 if there is none."""
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (probabilities.argmax(axis=1) == targets)[order]

@@ -1,4 +1,4 @@
-"""Protocols: who trains, who validates, who is tested. No speaker has two roles, unless asked."""
+"""Protocols: training, validation and test speakers. No speaker has two roles unless asked."""
 
 import warnings
 from collections.abc import Iterable, Sequence
@@ -23,28 +23,28 @@ class ProtocolOptions(Options):
     """How a corpus is divided.
 
     Attributes:
-        name: what is tested in turn. ``leave_one_speaker_out``: each speaker, as the 3-D ACRNN on
-            EMO-DB and IEMOCAP. ``leave_one_session_out``: all speakers of each session, the
+        name: what is tested in turn. ``leave_one_speaker_out``: each speaker, as for the 3-D ACRNN
+            on EMO-DB and IEMOCAP. ``leave_one_session_out``: all speakers of each session, the
             five-fold protocol of most papers on IEMOCAP, EmoBox among them. ``kfold``: groups of
             speakers, stratified by emotion and sex as far as whole speakers allow.
             ``fold_column``: each value of a column of the corpus, such as EmoBox's folds.
-            ``cross_corpus``: all of ``test_corpora``, after training on the other corpora; or each
-            corpus in turn if none is named.
+            ``cross_corpus``: all of ``test_corpora``, after training on the other corpora; or
+            leave-one-corpus-out if none is named.
         folds: number of groups of ``kfold``.
-        column: of ``fold_column``.
-        test_corpora: of ``cross_corpus``.
+        column: column that names the folds, for ``fold_column``.
+        test_corpora: corpora to test on, for ``cross_corpus``.
         validation: where validation speakers come from. ``speakers``: any training speakers.
             ``session``: all speakers of one other session; with ``leave_one_session_out`` three
-            sessions are left to train. ``session_speakers``: ``validation_speakers`` of one other
-            session, whose other speakers train. ``partner``: the other speakers of the test
-            speaker's session, with ``leave_one_speaker_out``; the 8/1/1 division of ten speakers
-            that the 3-D ACRNN and many papers on IEMOCAP use.
-        validation_speakers: how many validate; of both sexes if two or more and the sexes are
-            known. With 0, all that are not tested are learnt, and the last epoch is kept.
+            sessions are left for training. ``session_speakers``: ``validation_speakers`` of one
+            other session, whose other speakers are training speakers. ``partner``: the other
+            speakers of the test speaker's session, with ``leave_one_speaker_out``; the 8/1/1
+            division of ten speakers that the 3-D ACRNN and many papers on IEMOCAP use.
+        validation_speakers: number of validation speakers, of both sexes if two or more and the
+            sexes are known. With 0, no validation set is used and the last epoch is kept.
         speaker_dependent: allow a predefined ``fold_column`` that shares speakers between
-            training and test; everything written then says so. A tenth of the training utterances
-            validates.
-        seed: of the choice of validation speakers and of the groups.
+            training and test; all results are then labelled speaker-dependent. A tenth of the
+            training utterances is the validation set.
+        seed: seed for the choice of validation speakers and for the groups.
     """
 
     name: Literal[
@@ -60,7 +60,7 @@ class ProtocolOptions(Options):
 
     @property
     def needs_validation(self) -> bool:
-        """Whether anybody validates."""
+        """Whether there is a validation set."""
         return self.validation_speakers > 0 or self.validation in ("session", "partner")
 
 
@@ -69,11 +69,11 @@ class Fold:
     """One division of a corpus into roles, by number of the utterance.
 
     Attributes:
-        name: of the fold.
-        training: utterances that are learnt.
+        name: name of the fold.
+        training: training utterances.
         validation: utterances that choose the epoch.
         test: utterances that are scored, once.
-        speakers: names of the speakers of each role.
+        speakers: names of the speakers in each role.
         speaker_dependent: whether roles may share speakers.
     """
 
@@ -85,7 +85,7 @@ class Fold:
     speaker_dependent: bool = False
 
     def as_dict(self, corpus: Corpus) -> dict[str, Any]:
-        """What ``folds.json`` says of it: speakers and numbers of utterances of each role.
+        """Record for ``folds.json``: speakers and numbers of utterances of each role.
 
         A speaker-dependent fold, which speakers do not define, lists its utterances.
         """
@@ -107,14 +107,14 @@ def make_fold(
     *,
     speaker_dependent: bool = False,
 ) -> Fold:
-    """Make a fold and check it; the only way a fold comes about.
+    """Make a fold and check it. Every fold is made by this function.
 
     Args:
-        corpus: that is divided.
-        name: of the fold.
-        training: numbers of the utterances that are learnt.
-        validation: numbers of those that choose the epoch; ``None`` if the last one is kept.
-        test: numbers of those that are scored; ``None`` if nothing is.
+        corpus: corpus to divide.
+        name: name of the fold.
+        training: numbers of the training utterances.
+        validation: numbers of the utterances that choose the epoch; ``None`` to keep the last.
+        test: numbers of the utterances that are scored; ``None`` for no test.
         speaker_dependent: whether roles may share speakers.
 
     Raises:
@@ -128,7 +128,8 @@ def make_fold(
     for role, numbers in roles.items():
         if not numbers and given[role] is not None:
             raise FoldError(
-                f"fold {name}: nobody is left for {role}; use fewer folds or validators"
+                f"fold {name}: no speaker is left for {role}; use fewer folds or fewer validation "
+                "speakers"
             )
     for one, other in combinations(ROLES, 2):
         shared = set(speakers[one]) & set(speakers[other])
@@ -137,26 +138,26 @@ def make_fold(
         if twice := set(roles[one]) & set(roles[other]):
             utterance = corpus.table["utterance"].iloc[min(twice)]
             raise FoldError(f"fold {name}: {utterance} is in {one} and {other}")
-    learnt = set(corpus.table["emotion"].to_numpy()[list(roles["training"])])
-    if missing := [label for label in corpus.labels if label not in learnt]:
+    trained = set(corpus.table["emotion"].to_numpy()[list(roles["training"])])
+    if missing := [label for label in corpus.labels if label not in trained]:
         raise FoldError(
-            f"fold {name}: no training utterance shows {', '.join(missing)}; leave such classes "
-            "out of the corpus (corpus.keep), or use fewer validation speakers"
+            f"fold {name}: no training utterance has the label {', '.join(missing)}; leave such "
+            "classes out of the corpus (corpus.keep), or use fewer validation speakers"
         )
     return Fold(name, **roles, speakers=speakers, speaker_dependent=speaker_dependent)
 
 
 def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int = 0) -> Fold:
-    """Make a fold without test: all speakers are learnt but those that validate.
+    """Make a fold without test: all speakers are training or validation speakers.
 
     Raises:
-        FoldError: if nobody is left to learn from, or a class has no utterance in training.
+        FoldError: if no training speaker is left, or a class has no utterance in training.
     """
     table = corpus.table
     options = ProtocolOptions(validation_speakers=validation_speakers)
-    chosen = _validators(table, table[:0], options, np.random.default_rng(seed))
-    validates = table["speaker"].isin(chosen).to_numpy()
-    training, validation = (np.flatnonzero(part).tolist() for part in (~validates, validates))
+    chosen = _validation_speakers(table, table[:0], options, np.random.default_rng(seed))
+    validating = table["speaker"].isin(chosen).to_numpy()
+    training, validation = (np.flatnonzero(part).tolist() for part in (~validating, validating))
     return make_fold(corpus, name, training, validation if validation_speakers else None, None)
 
 
@@ -169,10 +170,9 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
     """
     if options.speaker_dependent and options.name != "fold_column":
         raise FoldError(
-            f"protocol.speaker_dependent goes with fold_column only; {options.name} divides by "
+            f"protocol.speaker_dependent applies to fold_column only; {options.name} divides by "
             "speaker"
         )
-    table = corpus.table
     speakers = corpus.speakers
     needed = 2 + options.needs_validation
     if len(speakers) < needed and not options.speaker_dependent:
@@ -181,50 +181,58 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             f"({', '.join(speakers)}); at least {needed} are needed: to train, "
             f"{'to validate, ' * options.needs_validation}to test"
         )
-    tests = _tests(corpus, options)
-    folds = []
-    for number, (name, test) in enumerate(tests.items()):
-        rng = np.random.default_rng([options.seed, number])
-        rest = ~test
-        if options.name == "cross_corpus":
-            rest &= ~table["corpus"].isin(options.test_corpora).to_numpy()
-        shared = set(table["speaker"][rest]) & set(table["speaker"][test])
-        if shared and not options.speaker_dependent:
-            raise _shared(name, "training", "test", shared)
-        if shared:
-            numbers = rng.permutation(np.flatnonzero(rest))
-            count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
-            count *= options.needs_validation
-            validation = np.isin(np.arange(len(table)), numbers[:count])
-        else:
-            chosen = _validators(table[rest], table[test], options, rng)
-            validation = rest & table["speaker"].isin(chosen).to_numpy()
-        learnt, judging, tested = (
-            np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)
-        )
-        folds.append(
-            make_fold(
-                corpus,
-                name,
-                learnt,
-                judging if options.needs_validation else None,
-                tested,
-                speaker_dependent=options.speaker_dependent,
-            )
-        )
-    return folds
+    return [
+        _fold(corpus, options, name, test, np.random.default_rng([options.seed, number]))
+        for number, (name, test) in enumerate(_tests(corpus, options).items())
+    ]
+
+
+def _fold(
+    corpus: Corpus,
+    options: ProtocolOptions,
+    name: str,
+    test: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> Fold:
+    """Divide all utterances but the test utterances into training and validation."""
+    table = corpus.table
+    rest = ~test
+    if options.name == "cross_corpus":
+        rest &= ~table["corpus"].isin(options.test_corpora).to_numpy()
+    shared = set(table["speaker"][rest]) & set(table["speaker"][test])
+    if shared and not options.speaker_dependent:
+        raise _shared(name, "training", "test", shared)
+    if shared:
+        numbers = rng.permutation(np.flatnonzero(rest))
+        count = max(round(SPEAKER_DEPENDENT_VALIDATION * len(numbers)), 1)
+        count *= options.needs_validation
+        validation = np.isin(np.arange(len(table)), numbers[:count])
+    else:
+        chosen = _validation_speakers(table[rest], table[test], options, rng)
+        validation = rest & table["speaker"].isin(chosen).to_numpy()
+    training, validating, tested = (
+        np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)
+    )
+    return make_fold(
+        corpus,
+        name,
+        training,
+        validating if options.needs_validation else None,
+        tested,
+        speaker_dependent=options.speaker_dependent,
+    )
 
 
 def _shared(fold: str, one: str, other: str, speakers: Iterable[str]) -> FoldError:
     return FoldError(
         f"fold {fold}: {one} and {other} share the speakers {', '.join(sorted(speakers))}, so its "
         "figures would not hold for new speakers; divide by speaker, or set "
-        "protocol.speaker_dependent=true, which every result will then say"
+        "protocol.speaker_dependent=true, and all results will be labelled speaker-dependent"
     )
 
 
 def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bool_]]:
-    """Name of each fold, and which utterances it tests."""
+    """Name and test utterances of each fold."""
     table = corpus.table
     if options.name == "leave_one_speaker_out":
         column = "speaker"
@@ -276,14 +284,14 @@ def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bo
     table = corpus.table
     splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
     strata = table["emotion"] + "/" + table["sex"]
-    with warnings.catch_warnings():  # that a stratum is smaller than the number of folds
+    with warnings.catch_warnings():  # about strata with fewer utterances than folds
         warnings.simplefilter("ignore", UserWarning)
         divided = list(splitter.split(table, strata, table["speaker"]))
     numbers = np.arange(len(table))
     return {str(fold + 1): np.isin(numbers, test) for fold, (_, test) in enumerate(divided)}
 
 
-def _validators(
+def _validation_speakers(
     rest: pd.DataFrame, test: pd.DataFrame, options: ProtocolOptions, rng: np.random.Generator
 ) -> Sequence[str]:
     """Choose validation speakers among those that are not tested."""
@@ -292,16 +300,16 @@ def _validators(
         partners = _unique(rest.loc[rest["session"].isin(sessions), "speaker"])
         if not partners or sessions == {""}:
             raise FoldError(
-                f"protocol.validation=partner: nobody shares a session with "
-                f"{', '.join(_unique(test['speaker']))}; choose speakers"
+                f"protocol.validation=partner: no speaker shares a session with "
+                f"{', '.join(_unique(test['speaker']))}; use protocol.validation=speakers"
             )
         return partners
     if options.validation in ("session", "session_speakers"):
         sessions_left = [name for name in _unique(rest["session"]) if name]
         if not sessions_left:
             raise FoldError(
-                f"protocol.validation={options.validation}: the corpus has no sessions; choose "
-                "speakers"
+                f"protocol.validation={options.validation}: the corpus has no sessions; use "
+                "protocol.validation=speakers"
             )
         rest = rest[rest["session"] == rng.choice(sessions_left)]
         if options.validation == "session":
@@ -312,7 +320,7 @@ def _validators(
 
 
 def _draw(sexes: dict[str, str], count: int, rng: np.random.Generator) -> list[str]:
-    """Draw speakers, the sexes in turn."""
+    """Draw speakers, alternating between the sexes."""
     seen: dict[str, int] = {}
     turns = []
     for speaker in rng.permutation(list(sexes)):

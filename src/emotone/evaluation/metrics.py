@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAP_SAMPLES = 2000
-MOST_SWAPS = 2**13  # more speakers than 13 are swapped at random
+TAILS = (0.025, 0.975)  # of a 95 % interval
+MOST_SWAPS = 2**13  # with more than 13 speakers, swaps are drawn at random
+
+RateOf = Callable[[ArrayLike], NDArray[np.float64]]  # confusion counts to a rate
 
 
 def uar(truth: Sequence[str], prediction: Sequence[str]) -> float:
@@ -69,23 +72,21 @@ def uar_standard_error(counts: ArrayLike) -> float:
 
 def speaker_interval(
     counts_by_speaker: ArrayLike,
-    rate_of: Callable[[ArrayLike], NDArray[np.float64]] = uar_of,
+    rate_of: RateOf = uar_of,
     *,
-    level: float = 0.95,
     samples: int = BOOTSTRAP_SAMPLES,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a pooled rate, resampling whole speakers.
+    """95 % percentile bootstrap interval of a pooled rate, resampling whole speakers.
 
     Utterances of one speaker are not independent, so speakers are drawn, not utterances
     (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 8 and 13).
 
     Args:
         counts_by_speaker: confusion counts of shape ``(speakers, labels, labels)``.
-        rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
-        level: coverage.
+        rate_of: maps confusion counts to a rate: :func:`uar_of` or :func:`war_of`.
         samples: number of bootstrap samples.
-        seed: of the random draws.
+        seed: seed of the random draws.
 
     Returns:
         Lower and upper end, in 0 … 1.
@@ -96,27 +97,30 @@ def speaker_interval(
         speakers, np.full(speakers, 1 / speakers), size=samples
     )
     rates = rate_of(np.tensordot(draws, counts, axes=1))
-    tail = (1 - level) / 2
-    low, high = np.quantile(rates, [tail, 1 - tail])
+    low, high = np.quantile(rates, TAILS)
     return float(low), float(high)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Difference of two systems' rates, its interval, and the probability of one as large."""
+    """Paired difference of two systems' rates.
+
+    Attributes:
+        difference: difference of the pooled rates.
+        interval_95: bootstrap interval over speakers and seeds.
+        p: two-sided p-value of a randomisation test over speakers.
+    """
 
     difference: float
-    low: float
-    high: float
+    interval_95: tuple[float, float]
     p: float
 
 
 def compare(
     ours: ArrayLike,
     theirs: ArrayLike,
-    rate_of: Callable[[ArrayLike], NDArray[np.float64]] = uar_of,
+    rate_of: RateOf = uar_of,
     *,
-    level: float = 0.95,
     samples: int = BOOTSTRAP_SAMPLES,
     seed: int = 0,
 ) -> Comparison:
@@ -124,19 +128,18 @@ def compare(
 
     The interval is a percentile bootstrap that draws speakers and seeds, the same for both systems
     (Efron & Tibshirani 1993, chapters 8 and 13). The p-value is two-sided, of a randomisation test
-    that swaps the systems' answers to all utterances of a speaker (E. W. Noreen,
+    that swaps the systems' predictions for all utterances of a speaker (E. W. Noreen,
     "Computer-Intensive Methods for Testing Hypotheses", 1989; A. Yeh, "More accurate tests for the
     statistical significance of result differences", COLING 2000): all swaps up to 13 speakers,
-    else a random part of them. Speakers are swapped as a whole, because neither the utterances of
-    a speaker nor seeds are independent.
+    a random sample of them beyond. Speakers are swapped as a whole, because neither the utterances
+    of a speaker nor seeds are independent.
 
     Args:
         ours: confusion counts of shape ``(seeds, speakers, labels, labels)``.
         theirs: the same, of the reference.
-        rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
-        level: coverage of the interval.
+        rate_of: maps confusion counts to a rate: :func:`uar_of` or :func:`war_of`.
         samples: number of bootstrap samples.
-        seed: of the random draws.
+        seed: seed of the random draws.
     """
     one, other = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
     seeds, speakers = one.shape[:2]
@@ -147,8 +150,7 @@ def compare(
     def drawn(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         return rate_of(np.einsum("ns,np,sp...->n...", by_seed, by_speaker, counts, optimize=True))
 
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn(one) - drawn(other), [tail, 1 - tail])
+    low, high = np.quantile(drawn(one) - drawn(other), TAILS)
     one, other = one.sum(axis=0), other.sum(axis=0)
     difference = float(rate_of(one.sum(axis=0)) - rate_of(other.sum(axis=0)))
     exhaustive = 2**speakers <= MOST_SWAPS
@@ -160,7 +162,7 @@ def compare(
     swapped = rate_of(one.sum(axis=0) + change) - rate_of(other.sum(axis=0) - change)
     as_large = int((np.abs(swapped) >= abs(difference) - 1e-12).sum())
     p = as_large / len(swaps) if exhaustive else (as_large + 1) / (len(swaps) + 1)
-    return Comparison(difference, float(low), float(high), p)
+    return Comparison(difference, (float(low), float(high)), p)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

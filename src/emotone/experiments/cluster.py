@@ -1,93 +1,105 @@
 """Calls on the machines of a Ray cluster.
 
-Each machine has emotone installed, in the same version. What a call needs is sent to it and what it
-returns comes back, so the machines need no files in common. A call whose machine or process dies is
-done again elsewhere.
+Each machine has emotone installed, in the same version. The arguments of a call are sent to it and
+its result is sent back, so the machines need no files in common. If a machine or process
+dies, its call is repeated elsewhere.
 """
 
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
 from emotone.errors import EmotoneError, UsageError
+from emotone.inference.worker import CrashedError
 
-CONNECT_S = 10  # within which a cluster must answer
+CONNECT_S = 10  # limit for a cluster to answer
 RETRIES = 3  # of a call whose process or machine died
 
 
-class FailedError(EmotoneError):
-    """A call failed, or killed its process time and again."""
+class RemoteError(EmotoneError):
+    """A call failed with an error that is not one of emotone's."""
 
 
-class Cluster:
-    """A cluster that is connected to; made by :func:`connected`."""
+class RayExecutor:
+    """An :class:`emotone.inference.execution.Executor` on a cluster; see :func:`connected`."""
 
-    def __init__(self, ray: Any) -> None:
-        self._ray = ray
+    def __init__(self, ray: Any, cores: float, gpus: float) -> None:
+        self._ray, self._cores, self._gpus = ray, cores, gpus
+        self._running: set[Future[Any]] = set()
 
     @property
-    def cores(self) -> int:
-        """Cores of all machines that are there now."""
-        return max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+    def slots(self) -> int:
+        """How many calls run at once on the machines that are connected now."""
+        cores = self._ray.cluster_resources().get("CPU", 1)
+        return max(int(cores / self._cores), 1)
 
-    def put(self, value: Any) -> Any:
-        """Send a value once, for many calls."""
+    def share(self, value: Any) -> Any:
+        """Send a value once for many calls."""
         return self._ray.put(value)
 
-    def submit(
-        self, call: Callable[..., Any], *arguments: Any, cores: float = 1, gpus: float = 0
-    ) -> Any:
-        """Have a function called somewhere; returns a handle of the call.
+    def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Schedule a call of a function of a module.
 
-        Args:
-            call: a function of a module.
-            arguments: of the function; what :meth:`put` returned stands for the value.
-            cores: that the call takes up.
-            gpus: that the call takes up, such as 0.25.
+        Returns:
+            A future of the result. Its exception is one of emotone's that the call raised, a
+            :class:`RemoteError` for any other, or a :class:`CrashedError` if its processes died.
         """
-        remote = self._ray.remote(call).options(num_cpus=cores, num_gpus=gpus, max_retries=RETRIES)
-        return remote.remote(*arguments)
+        remote = self._ray.remote(call).options(
+            num_cpus=self._cores, num_gpus=self._gpus, max_retries=RETRIES
+        )
+        reference = remote.remote(*arguments)
+        future: Future[Any] = Future()
+        self._running.add(future)
 
-    def wait(self, handles: Sequence[Any], seconds: float) -> list[Any]:
-        """Return the calls among ``handles`` that have ended, after so many seconds at most."""
-        done, _ = self._ray.wait(list(handles), num_returns=1, timeout=seconds)
-        return list(done)
+        def finish(done: Future[Any]) -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            error = done.exception()
+            if error is None:
+                future.set_result(done.result())
+            else:
+                future.set_exception(self._translated(error))
 
-    def result(self, handle: Any) -> Any:
-        """What a call returned; waits for it.
+        def discard(_: Future[Any]) -> None:
+            self._running.discard(future)
+            if future.cancelled():
+                self._ray.cancel(reference, force=True)
 
-        Raises:
-            EmotoneError: whichever the call raised.
-            FailedError: if it raised anything else, or its processes died.
-        """
-        try:
-            return self._ray.get(handle)
-        except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, EmotoneError):
-                raise error.cause from None
-            reason = f"{type(error.cause).__name__}: {error.cause}".strip().splitlines()[0]
-            raise FailedError(
-                f"{reason}; is emotone installed there, in the same version?"
-            ) from error
-        except self._ray.exceptions.RayError as error:
+        future.add_done_callback(discard)
+        reference.future().add_done_callback(finish)
+        return future
+
+    def close(self) -> None:
+        """Stop all calls."""
+        for future in list(self._running):
+            future.cancel()
+
+    def _translated(self, error: BaseException) -> BaseException:
+        if isinstance(error, self._ray.exceptions.RayTaskError):
+            cause = getattr(error, "cause", error)
+            if isinstance(cause, EmotoneError):
+                return cause
+            reason = f"{type(cause).__name__}: {cause}".strip().splitlines()[0]
+            return RemoteError(f"{reason}; is emotone installed there, in the same version?")
+        if isinstance(error, self._ray.exceptions.RayError):
             reason = str(error).strip().splitlines()[0]
-            raise FailedError(f"its processes died {RETRIES + 1} times ({reason})") from error
-
-    def cancel(self, handles: Sequence[Any]) -> None:
-        """Stop calls."""
-        for handle in handles:
-            self._ray.cancel(handle, force=True)
+            return CrashedError(f"its processes died {RETRIES + 1} times: {reason}")
+        return error
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Cluster]:
+def connected(address: str, *, cores: float = 1, gpus: float = 0) -> Iterator[RayExecutor]:
     """Connect to a cluster.
 
     Args:
-        address: ``auto`` for the one that this machine is part of, or such as ``ray://host:10001``.
+        address: ``auto`` for the cluster of this machine, or an address such as
+            ``ray://host:10001``.
+        cores: CPU cores of each call.
+        gpus: GPUs of each call, such as 0.25.
 
     Raises:
         UsageError: if Ray is not installed or there is no such cluster.
@@ -106,14 +118,16 @@ def connected(address: str) -> Iterator[Cluster]:
             f"no Ray cluster at '{address}' ({reason}); start one with 'ray start --head', or give "
             "the address of one"
         ) from error
+    executor = RayExecutor(ray, cores, gpus)
     try:
-        yield Cluster(ray)
+        yield executor
     finally:
+        executor.close()
         ray.shutdown()
 
 
 def _reach(address: str) -> None:
-    """Raise unless somebody listens at an address, for which Ray would wait without an end."""
+    """Raise an error unless an address accepts connections; Ray would wait without limit."""
     if address == "auto":
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")

@@ -1,9 +1,8 @@
 """An experiment's configuration: a YAML file, changed by ``key=value``, checked in full."""
 
-import math
+import os
 import types
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -11,9 +10,7 @@ import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -22,16 +19,13 @@ from pydantic import (
 from emotone.corpora import READERS, AnyCorpusOptions
 from emotone.errors import ModelError, UsageError
 from emotone.evaluation.folds import ProtocolOptions
+from emotone.experiments.overrides import read_yaml, set_option
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder
-from emotone.inference.model_folder import ModelConfig
-from emotone.models.acrnn import Acrnn3dOptions
-from emotone.models.network import ModelOptions
-from emotone.models.opensmile_svm import OpensmileSvmOptions
+from emotone.models.crnn import CrnnOptions
+from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, nearest
-from emotone.training.loop import TrainingOptions
-
-SHIPPED = Path(__file__).parent / "presets"
+from emotone.training.options import TrainingOptions
 
 
 def _listed(value: Any) -> Any:
@@ -39,36 +33,15 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, dict | Options) else value
 
 
-MODEL_KINDS: dict[str, type[Options]] = {
-    "crnn": ModelOptions,
-    "acrnn-3d": Acrnn3dOptions,
-    "opensmile-svm": OpensmileSvmOptions,
-}
-
-
-def _kind(value: Any) -> Any:
-    """Kind of a model's options; the CRNN unless it says otherwise."""
-    return value.get("kind", "crnn") if isinstance(value, dict) else getattr(value, "kind", None)
-
-
-AnyModelOptions = Annotated[
-    Annotated[ModelOptions, Tag("crnn")]
-    | Annotated[Acrnn3dOptions, Tag("acrnn-3d")]
-    | Annotated[OpensmileSvmOptions, Tag("opensmile-svm")],
-    Discriminator(_kind),
-]
-
-
 class RuntimeOptions(Options):
-    """Where and how an experiment runs; none of it is part of what the experiment is.
+    """Where and how an experiment runs; not part of its identity.
 
     Attributes:
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
-        jobs: runs at once, each a process; ``None`` for one per core.
+        jobs: number of runs at once, each a process; ``None`` for one per core.
         threads: threads of each run. Results are repeatable for one number of threads.
-        cluster: ``auto`` or the address of a Ray cluster that does the runs; ``None`` for this
-            machine.
-        gpu_share: of a GPU that each run on a cluster takes up, with ``device: cuda``.
+        cluster: ``auto`` or the address of a Ray cluster; ``None`` for this machine.
+        gpu_share: share of a GPU reserved for each run on a cluster, with ``device: cuda``.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
@@ -77,22 +50,28 @@ class RuntimeOptions(Options):
     cluster: str | None = Field(None, min_length=1)
     gpu_share: float = Field(0.25, gt=0, le=1)
 
+    @property
+    def processes(self) -> int:
+        """Runs at once on this machine."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return self.jobs or max((cores or 1) // self.threads, 1)
+
 
 SomeCorpora = Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
 class PretrainingOptions(Options):
-    """What a network learns before it is trained on the training speakers of a fold.
+    """What a network starts from before it is trained on the training speakers of a fold.
 
     Either ``corpus`` or ``model``.
 
     Attributes:
-        corpus: other corpora, all of whose speakers are learnt but those that validate.
-        validation_speakers: how many of their speakers choose the epoch; 0 to keep the last one.
-        training: how.
-        model: a trained model to begin with instead, see
+        corpus: other corpora to train on first, with all speakers except validation speakers.
+        validation_speakers: number of speakers that choose the epoch; 0 to keep the last.
+        training: options of the pre-training.
+        model: a trained model to start from instead, see
             :func:`emotone.inference.model_folder.locate`.
-        model_sha256: of its weights; filled in.
+        model_sha256: hash of its weights; filled in automatically.
     """
 
     corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
@@ -112,17 +91,17 @@ class PretrainingOptions(Options):
                 raise ValueError(str(error)) from error
             object.__setattr__(self, "model_sha256", found)
         if bool(self.corpus) == (self.model_sha256 is not None):
-            raise ValueError("give either a corpus or a model to begin with")
+            raise ValueError("give either a corpus or a model to start from")
         return self
 
 
 class ExperimentConfig(Options):
-    """All that defines an experiment, and how to run it."""
+    """Everything that defines an experiment, and how to run it."""
 
     corpus: SomeCorpora
     protocol: ProtocolOptions = ProtocolOptions()
     features: FeatureOptions = FeatureOptions()
-    model: AnyModelOptions = ModelOptions()
+    model: AnyModelOptions = CrnnOptions()
     training: TrainingOptions = TrainingOptions()
     pretraining: PretrainingOptions | None = None
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
@@ -136,31 +115,21 @@ class ExperimentConfig(Options):
         return seeds
 
     @model_validator(mode="after")
-    def _only_networks_are_pretrained(self) -> "ExperimentConfig":
-        if self.pretraining is not None and isinstance(self.model, OpensmileSvmOptions):
-            raise ValueError("pretraining: model.kind=opensmile-svm cannot be pre-trained")
-        return self
-
-    @model_validator(mode="after")
-    def _mels_last(self) -> "ExperimentConfig":
-        if not isinstance(self.model, ModelOptions):
-            return self
-        pooled = math.prod(self.model.mel_pools)
-        if pooled > self.features.mels:
-            raise ValueError(
-                f"model.mel_pools leave no mel band: {self.features.mels} bands, pooled {pooled} "
-                "times; pool less or use more features.mels"
-            )
+    def _model_fits(self) -> "ExperimentConfig":
+        if self.model.is_network:
+            self.model.check(self.features)
+        elif self.pretraining is not None:
+            raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What makes two experiments the same: all but runtime and where files lie."""
+        """What defines the experiment: everything except runtime and file locations."""
         values = self._portable()
         del values["runtime"]
         return values
 
     def as_yaml(self) -> str:
-        """The resolved configuration; the folder of the corpus is left out, it is the machine's."""
+        """The resolved configuration, without the location of the corpus."""
         return yaml.safe_dump(self._portable(), sort_keys=False, default_flow_style=None)
 
     def _portable(self) -> dict[str, Any]:
@@ -171,14 +140,6 @@ class ExperimentConfig(Options):
         if len(self.corpus) == 1:
             (values["corpus"],) = values["corpus"]
         return values
-
-
-def options_of(model: ModelConfig) -> tuple[FeatureOptions, ModelOptions | Acrnn3dOptions]:
-    """Options of the front end and of the network of a trained model."""
-    kind = MODEL_KINDS[model.model.get("kind", "crnn")]
-    network = kind.model_validate(model.model)
-    assert isinstance(network, ModelOptions | Acrnn3dOptions)
-    return FeatureOptions.model_validate(model.features), network
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
@@ -209,30 +170,6 @@ def corpus_options(name: str, root: Path | None, overrides: Sequence[str]) -> An
     return checked({"corpus": corpus}, "corpus").corpus[0]
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping.
-
-    Raises:
-        UsageError: if it cannot be read or holds something else.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        shipped = ", ".join(sorted(file.name for file in SHIPPED.glob("*.yaml")))
-        raise UsageError(
-            f"{path}: cannot read this configuration ({error.strerror}); "
-            f"give the path of a YAML file such as one of experiments/: {shipped}"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: not valid YAML: {reason}") from error
-    if not isinstance(values, dict):
-        raise UsageError(
-            f"{path}: expected sections such as 'corpus:', got {type(values).__name__}"
-        )
-    return values
-
-
 def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
     """Check a configuration.
 
@@ -245,57 +182,11 @@ def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
         raise UsageError(f"{source}: {_explain(error)}") from error
 
 
-def set_option(values: dict[str, Any], override: str) -> None:
-    """Apply ``key=value`` to the values of a configuration.
-
-    Raises:
-        UsageError: if it is not of that form, or leads into something that has no options.
-    """
-    key, equals, text = override.partition("=")
-    if not equals or not key or any(not part for part in key.split(".")):
-        raise UsageError(f"'{override}' is not of the form key=value, such as training.epochs=20")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"'{override}': the value is not valid YAML") from error
-    set_value(values, key, value, f"'{override}'")
-
-
-def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None:
-    """Set the option ``key``, such as ``training.epochs``, in the values of a configuration.
-
-    Raises:
-        UsageError: begins with ``source``; if the key leads into something that has no options.
-    """
-    *sections, last = key.split(".")
-    place: Any = values
-    for section in sections:
-        if isinstance(place, list):
-            place = place[_number(section, place, source)]
-        elif isinstance(place, dict):
-            place = place.setdefault(section, {})
-        if not isinstance(place, dict | list):
-            raise UsageError(f"{source}: {section} has no options of its own")
-    value = deepcopy(value)  # so that what is set within it later changes these values alone
-    if isinstance(place, list):
-        place[_number(last, place, source)] = value
-    else:
-        place[last] = value
-
-
-def _number(section: str, place: list[Any], source: str) -> int:
-    if not section.isdigit() or int(section) >= len(place):
-        raise UsageError(
-            f"{source}: there are {len(place)} corpora; say which, such as corpus.0.root=…"
-        )
-    return int(section)
-
-
 def _explain(error: ValidationError) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
     corpus_class: type[BaseModel] = Options
-    model_class: type[BaseModel] = ModelOptions
+    model_class: type[BaseModel] = CrnnOptions
     if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
         model_class = MODEL_KINDS[location.pop(1)]
     name = ".".join(location)
@@ -303,7 +194,7 @@ def _explain(error: ValidationError) -> str:
         place = location.index("corpus") + 1
         number = location.pop(place)
         if len(location) > place and location[place] in READERS:
-            corpus_class = READERS[location.pop(place)][0]
+            corpus_class = READERS[location.pop(place)].options
         which = [number] if number != "0" else []
         name = ".".join([*location[:place], *which, *location[place:]])
     if first["type"] == "extra_forbidden":

@@ -1,30 +1,33 @@
 """Train one network on all speakers of a corpus and write it as a model folder."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.torch import load, load_file, save
 
-from emotone import corpora, files
+from emotone import corpora
 from emotone.audio import Waveform, read
 from emotone.corpora import Corpus, synthetic
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
 from emotone.evaluation.calibration import Calibration
 from emotone.evaluation.folds import Fold, training_fold
-from emotone.experiments import crossval as experiment
-from emotone.experiments.config import ExperimentConfig, options_of
-from emotone.experiments.crossval import SPECTROGRAMS
-from emotone.experiments.runs import WEIGHTS, Experiment, Observer, jobs_of, run_all
+from emotone.evaluation.results_folder import ResultsFolder
+from emotone.experiments.compatibility import refuse_other_network
+from emotone.experiments.config import ExperimentConfig
+from emotone.experiments.crossval import prepare, read_audio, versions
+from emotone.experiments.execution import run_all
+from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
 from emotone.models.export import to_onnx
 from emotone.models.network import Network
-from emotone.models.opensmile_svm import OpensmileSvmOptions
+from emotone.models.registry import options_of
 from emotone.reporting import card
-from emotone.training.datasets import Spectrograms
+from emotone.training.spectrograms import Spectrograms
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptation
@@ -35,72 +38,71 @@ SECONDS_PER_HOUR = 3600
 def train(
     config: ExperimentConfig, out: Path, observer: Observer, calibrate: Path | None = None
 ) -> Path:
-    """Train a network on all speakers but those that validate, and write a model folder.
+    """Train a network on all speakers except validation speakers, and write a model folder.
 
     Args:
-        config: corpus, features, model and training; of the protocol only the number of
-            validation speakers counts; one seed.
-        out: model folder; one in which the same training was begun is continued.
-        observer: is told of progress.
-        calibrate: results folder of a cross-validation of the same network, which says how sure
-            its answers are and how often they are right.
+        config: corpus, features, model, training and one seed; of the protocol, only the number of
+            validation speakers and its seed apply.
+        out: model folder; resumes if the same training was started in it.
+        observer: progress callbacks.
+        calibrate: results folder of a cross-validation of the same network, used to fit
+            temperature and confidence threshold.
 
     Returns:
         ``out``.
 
     Raises:
-        UsageError: if ``out`` holds something else, there are several seeds, the model is no
-            network, or ``calibrate`` is of another one.
+        UsageError: if ``out`` holds something else, there are several seeds, the model is not a
+            network, or ``calibrate`` holds results of another network.
         CorpusError, FoldError: if the corpus cannot be used.
         ModelError: if the network cannot be exported.
         StorageError: if the folder cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
-    if isinstance(config.model, OpensmileSvmOptions):
-        raise UsageError("model.kind=opensmile-svm cannot be shipped; train a network")
+    if not config.model.is_network or not config.model.masks_padding:
+        reason = "padding changes its answers" if config.model.is_network else "it is not a network"
+        raise UsageError(f"model.kind={config.model.kind} cannot be shipped: {reason}; use crnn")
     if len(config.seeds) > 1:
         raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
-    with experiment.locked(out):
+    folder = ResultsFolder(out)
+    with folder.locked():
         if (out / model_folder.CONFIG).is_file():
             raise UsageError(f"{out} holds a finished model; choose another --out")
-        ours = (".lock", WORK, COMPARISON)
-        strangers = [path.name for path in out.iterdir() if path.name not in ours]
         leftovers = (model_folder.ONNX, model_folder.WEIGHTS, model_folder.CARD)
-        strangers = [name for name in strangers if name not in leftovers]
-        if any(not name.endswith(files.TEMPORARY) for name in strangers):
-            raise UsageError(f"{out} holds other files ({strangers[0]}, …); choose an empty --out")
+        folder.refuse_other_files(WORK, COMPARISON, *leftovers)
         corpus = corpora.read_all(config.corpus)
-        fold = training_fold(
-            corpus, "all", config.protocol.validation_speakers, config.protocol.seed
-        )
-        found = calibration.calibrate(calibrate, config, corpus.labels) if calibrate else None
+        protocol = config.protocol
+        fold = training_fold(corpus, "all", protocol.validation_speakers, protocol.seed)
+        found = None if calibrate is None else _calibration(calibrate, config, corpus)
         observer.corpus(corpus, [fold])
-        work = out / WORK
-        begun = experiment.prepare(config, corpus, [fold], work)
-        begun = experiment.read_audio(begun, work / SPECTROGRAMS, observer)
-        (run,) = begun.runs()
-        run_all(begun.steps(run.seed), jobs_of(config), observer)
+        work = ResultsFolder(out / WORK)
+        experiment = prepare(config, corpus, [fold], work)
+        experiment = read_audio(experiment, work.spectrograms, observer)
+        (run,) = experiment.runs()
+        run_all(experiment.steps(run.seed), config.runtime, observer)
         network = Network(config.features, config.model, corpus.labels)
-        network.load_state_dict(load_file(run.folder / WEIGHTS))
-        values: dict[str, Any] = {
-            "labels": corpus.labels,
-            "features": config.features.model_dump(mode="json"),
-            "model": config.model.model_dump(mode="json"),
-            "training": _made_from(begun, fold, network, found),
-            "versions": experiment.versions(),
-        }
-        if found is not None:
-            values |= {"temperature": found.temperature, "confident_from": found.confident_from}
-        results = card.rows_of(calibrate) if calibrate else []
+        network.load_state_dict(load_file(run.folder.weights))
+        values = _config(experiment, fold, network, found)
         model_folder.write(
             out,
             values,
             to_onnx(network, _examples(corpus)),
             save(network.state_dict()),
-            card.render(out.name, values, results),
+            card.render(out.name, values, _evaluated(calibrate)),
         )
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work.path, ignore_errors=True)
     return out
+
+
+def _evaluated(calibrate: Path | None) -> list[card.EvaluationRow]:
+    """Rows of the model card."""
+    return [] if calibrate is None else card.evaluation_rows(ResultsFolder(calibrate).results())
+
+
+def _calibration(results: Path, config: ExperimentConfig, corpus: Corpus) -> Calibration:
+    folder = ResultsFolder(results)
+    refuse_other_network(config, folder)
+    return calibration.calibrate(folder, corpus.labels)
 
 
 def rebuilt(folder: Path) -> Network:
@@ -151,25 +153,47 @@ def _examples(corpus: Corpus) -> list[Waveform]:
     return [waveforms[number] for number in chosen]
 
 
-def _made_from(
-    begun: Experiment, fold: Fold, network: Network, found: Calibration | None
+def _config(
+    experiment: Experiment, fold: Fold, network: Network, found: Calibration | None
 ) -> dict[str, Any]:
-    """What the network learnt from, and how, for ``config.json``."""
-    identity = begun.config.identity()
+    """Contents of ``config.json``, hashes left out."""
+    config = experiment.config
+    values: dict[str, Any] = {
+        "labels": experiment.corpus.labels,
+        "features": config.features.model_dump(mode="json"),
+        "model": config.model.model_dump(mode="json"),
+        "training": _provenance(experiment, fold, network, found),
+        "versions": versions(),
+    }
+    if found is not None:
+        values |= {"temperature": found.temperature, "confident_from": found.confident_from}
+    return values
+
+
+def _provenance(
+    experiment: Experiment, fold: Fold, network: Network, found: Calibration | None
+) -> dict[str, Any]:
+    """What the network was trained on, and how."""
+    identity = experiment.config.identity()
     kept = ("corpus", "training", "pretraining", "seeds")
-    table = begun.corpus.table.iloc[list(fold.training)]
-    assert isinstance(begun.data, Spectrograms)
-    frames = begun.data.frames[list(fold.training)].sum()
+    table = experiment.corpus.table.iloc[list(fold.training)]
     return {key: identity[key] for key in kept} | {
         "corpora": sorted(set(table["corpus"])),
         "languages": sorted(set(table["language"]) - {""}),
         "speakers": {role: list(names) for role, names in fold.speakers.items() if names},
         "utterances": len(table),
-        "hours": round(float(frames) * begun.data.hop_s / SECONDS_PER_HOUR, 3),
+        "hours": _hours(experiment, fold.training),
         "emotions": {
             label: int(count) for label, count in table["emotion"].value_counts(sort=False).items()
         },
-        "pretrained_on": begun.pretrained_on,
+        "pretrained_on": experiment.pretrained_on,
         "parameters": sum(weights.numel() for weights in network.parameters()),
         "calibration": found.as_dict() if found else None,
     }
+
+
+def _hours(experiment: Experiment, utterances: Sequence[int]) -> float:
+    data = experiment.data
+    assert isinstance(data, Spectrograms)
+    frames = float(data.frames[list(utterances)].sum())
+    return round(frames * data.hop_s / SECONDS_PER_HOUR, 3)

@@ -1,7 +1,7 @@
-"""The model folder: a trained network with all that is needed to use and to rebuild it.
+"""The model folder: a trained network with everything needed to use and to rebuild it.
 
-``config.json`` says everything, ``model.onnx`` recognises without PyTorch, ``model.safetensors``
-holds the weights, ``MODEL_CARD.md`` says what it was made from. Nothing in it is executed.
+``config.json`` holds the configuration, ``model.onnx`` the network for recognition without PyTorch,
+``model.safetensors`` the weights, ``MODEL_CARD.md`` the description. Nothing in it is executed.
 """
 
 import hashlib
@@ -17,27 +17,26 @@ from emotone.files import replacing, write_text
 from emotone.options import Options
 
 FORMAT = 1
-SMALLEST_STD = 1e-3  # of a feature, so that what hardly varies is not blown up
-MODELS = Path(__file__).parents[1] / "pretrained"  # that ship with emotone
+MODELS = Path(__file__).parents[1] / "pretrained"  # the models that ship with emotone
 DEFAULT = "emotone-base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 
 
 class ModelConfig(Options):
-    """What ``config.json`` says.
+    """The content of ``config.json``.
 
     Attributes:
         format: version of this file's format.
         labels: emotions in the order of the network's outputs.
-        sample_rate: in Hz.
+        sample_rate: sampling rate in Hz.
         features: options of the front end.
-        model: kind and sizes of the network.
+        model: options of the network, its kind included.
         training: what the network was trained on, and how.
         temperature: divides the logits before the softmax.
-        confident_from: probability from which an answer counts as sure.
-        sha256: of ``model.onnx`` and ``model.safetensors``.
-        versions: of the software that made it.
+        confident_from: probability from which a prediction counts as confident.
+        sha256: hashes of ``model.onnx`` and ``model.safetensors``.
+        versions: versions of the software that wrote the folder.
     """
 
     format: int = FORMAT
@@ -56,8 +55,8 @@ def locate(model: str | Path | None = None) -> Path:
     """Find a model folder.
 
     Args:
-        model: a folder, for which the network is never touched; the name of a model that ships
-            with emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
+        model: a folder, which needs no internet access; the name of a model that ships with
+            emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
             the Hugging Face Hub such as ``organisation/name``, which is downloaded once.
 
     Raises:
@@ -92,13 +91,13 @@ def _from_hub(model: str) -> Path:
     except Exception as error:  # of many kinds, from many libraries
         reason = str(error).strip().splitlines()
         raise ModelError(
-            f"{model}: no such folder here, and not to be had from the Hugging Face Hub "
+            f"{model}: no such folder here, and not available from the Hugging Face Hub "
             f"({reason[0] if reason else type(error).__name__}); check the name and the connection"
         ) from error
 
 
 def read(folder: Path) -> ModelConfig:
-    """Read what a model folder says about itself.
+    """Read the configuration of a model folder.
 
     Raises:
         ModelError: if it is not a model folder, or one of a newer format.
@@ -117,7 +116,7 @@ def read(folder: Path) -> ModelConfig:
         ) from error
     found = values.get("format") if isinstance(values, dict) else None
     if not isinstance(found, int):
-        raise ModelError(f"{path} is not of a model of emotone: it has no 'format'")
+        raise ModelError(f"{path} is not the configuration of an emotone model: it has no 'format'")
     if found > FORMAT:
         raise ModelError(
             f"{folder} is a model of format {found}, this emotone reads up to {FORMAT}; "
@@ -142,7 +141,7 @@ def content(folder: Path, name: str, config: ModelConfig) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"{path}: cannot read it ({error.strerror}); the folder is not whole, copy it again"
+            f"{path}: cannot read it ({error.strerror}); the folder is incomplete, copy it again"
         ) from error
     if hashlib.sha256(data).hexdigest() != config.sha256.get(name):
         raise ModelError(

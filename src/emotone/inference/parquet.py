@@ -1,4 +1,4 @@
-"""Tables of predictions as Parquet, of any length; needs pyarrow."""
+"""Any number of predictions as Parquet; needs pyarrow."""
 
 import csv
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def library() -> Any:
 
 
 def from_csv(source: Path, target: Path, header: Sequence[str]) -> None:
-    """Turn a CSV file of predictions into Parquet, a block at a time."""
+    """Convert a CSV file of predictions to Parquet, a block at a time."""
     arrow = library()
     kinds = dict.fromkeys(TEXT, arrow.string()) | {FLAG: arrow.bool_()}
     types = {name: kinds.get(name, arrow.float64()) for name in header}
@@ -47,7 +47,7 @@ def from_csv(source: Path, target: Path, header: Sequence[str]) -> None:
 
 
 def to_csv(source: Path, target: Path, header: Sequence[str]) -> None:
-    """Turn what :func:`from_csv` wrote back into CSV, to continue it.
+    """Convert a file of :func:`from_csv` back to CSV, to continue it.
 
     Raises:
         UsageError: if it is something else.

@@ -1,9 +1,9 @@
-"""ONNX Runtime, kept from sending anything to its makers.
+"""ONNX Runtime without telemetry.
 
-Since 1.29 its Linux and macOS builds upload usage events, with hashes of the model and a lasting
-number of the device, unless ``ORT_DISABLE_TELEMETRY`` is set when it is loaded. Audio is never
-among them, but a program that works offline should ask nobody. Where another module has loaded
-ONNX Runtime before, that one has decided; the events of sessions are switched off all the same.
+Since 1.29 its Linux and macOS builds upload usage events, with hashes of the model and a permanent
+identifier of the device, unless ``ORT_DISABLE_TELEMETRY`` is set when it is loaded. They contain no
+audio, but a program that works offline should not connect to anyone. If another module has loaded
+ONNX Runtime before, the variable has no effect; the events of sessions are disabled in any case.
 """
 
 import os
@@ -13,7 +13,7 @@ _before = os.environ.get(_SWITCH)
 os.environ[_SWITCH] = "1"
 try:
     import onnxruntime
-finally:  # the environment stays the caller's
+finally:  # restore the caller's environment
     if _before is None:
         del os.environ[_SWITCH]
     else:

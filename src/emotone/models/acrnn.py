@@ -1,30 +1,31 @@
-"""The 3-D ACRNN, a baseline of the field: CNN, BLSTM and attention on log-mel with deltas.
+"""The 3-D ACRNN, a common baseline: CNN, BLSTM and attention on log-mel with deltas.
 
 After Chen, He, Yang & Zhang, "3-D Convolutional Recurrent Neural Networks With Attention Model for
-Speech Emotion Recognition", IEEE Signal Processing Letters 25 (10), 2018. Sizes are the published
-ones. The authors' code normalises with statistics of the test batch; here they are of training, and
-best those of ``training.batch_norm=population``: running ones lag far behind this network.
+Speech Emotion Recognition", IEEE Signal Processing Letters 25 (10), 2018. The sizes are the
+published ones. The authors' code normalises with statistics of the test batch, this one with those
+of the training set. Use ``training.batch_norm=population``: running statistics lag behind its
+weights.
 """
 
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotone.options import Options
+from emotone.models.kinds import Backbone, NetworkKind
 
 KERNEL = (5, 3)  # frames, mels
 FIRST_POOL = (2, 4)  # frames, mels
 LEAKY_SLOPE = 0.01
 
 
-class Acrnn3dOptions(Options):
+class Acrnn3dOptions(NetworkKind):
     """Sizes of the 3-D ACRNN; the defaults are the published ones.
 
     Attributes:
-        kind: says that the network is this one.
+        kind: name of this kind of model.
         first_channels: maps of the first convolution, which is followed by max-pooling.
         channels: maps of each further convolution.
         convolutions: number of convolutions, the first included.
@@ -32,6 +33,8 @@ class Acrnn3dOptions(Options):
         lstm: units of each direction of the BLSTM.
         hidden: units of the fully connected layer after the attention.
     """
+
+    masks_padding: ClassVar[bool] = False
 
     kind: Literal["acrnn-3d"] = "acrnn-3d"
     first_channels: int = Field(128, ge=1)
@@ -41,9 +44,18 @@ class Acrnn3dOptions(Options):
     lstm: int = Field(128, ge=1)
     hidden: int = Field(64, ge=1)
 
+    @property
+    def title(self) -> str:
+        """Name for tables and model cards."""
+        return "3-D ACRNN"
 
-class ACRNN3D(nn.Module):
-    """Features of segments of equal length to one logit per emotion; nothing is masked.
+    def build(self, *, channels: int, mels: int, classes: int) -> "ACRNN3D":
+        """Build the backbone; see :class:`ACRNN3D`."""
+        return ACRNN3D(self, channels=channels, mels=mels, classes=classes)
+
+
+class ACRNN3D(Backbone):
+    """Features of segments of equal length to one logit per emotion; padding is not masked.
 
     Args:
         options: sizes.
@@ -52,7 +64,7 @@ class ACRNN3D(nn.Module):
         classes: number of emotions.
 
     Shape:
-        in: features ``(batch, channels, frames, mels)``; lengths are taken and ignored.
+        in: features ``(batch, channels, frames, mels)``; lengths are ignored.
         out: logits ``(batch, classes)``.
     """
 

@@ -22,13 +22,14 @@ from emotone.audio import Waveform
 from emotone.errors import ModelError
 from emotone.features import frame_mask
 from emotone.inference.runtime import onnxruntime
-from emotone.models.network import BLSTM, Network
+from emotone.models.layers import BLSTM
+from emotone.models.network import Network
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20
 TOLERANCE = 1e-4  # of logits, between PyTorch and ONNX Runtime
-LONGEST = 2**24  # samples, of which the exporter wants to know
-SPEAKER = ("speaker", "speaker_weight")  # inputs that may be left out
+LONGEST = 2**24  # samples; the exporter needs a bound
+SPEAKER = ("speaker", "speaker_weight")  # optional inputs
 
 
 def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
@@ -37,15 +38,16 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
     Args:
         network: to export; of the features only ``norm`` ``train``, ``utterance`` and ``enrol``
             without enrolment can be exported.
-        speech: recordings of different lengths, on which both must agree, one by one and together.
+        speech: recordings of different lengths on which both must agree, each alone and all in a
+            padded batch.
 
     Returns:
         The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
         ``lengths``, shape ``(batch,)`` in samples, and the output ``logits``, ``(batch, labels)``.
         With ``norm: enrol`` there are also the output ``moments``, mean and mean square over time
-        of what is normalised, ``(batch, 2, channels, mels)``, and the inputs ``speaker``, mean and
-        standard deviation of a speaker, ``(2, channels, mels)``, and ``speaker_weight``, ``(1,)``;
-        without them the training set's statistics serve.
+        of the features before normalisation, ``(batch, 2, channels, mels)``, and the inputs
+        ``speaker``, mean and standard deviation of a speaker, ``(2, channels, mels)``, and
+        ``speaker_weight``, ``(1,)``; without them the training set's statistics are used.
 
     Raises:
         ModelError: if the network cannot be exported, or the logits differ by more than 1e-4.
@@ -67,8 +69,8 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
     inputs, outputs = ["waveform", "lengths"], ["logits"]
     enrolling = network.features.options.norm == "enrol"
     if enrolling:
-        nobody = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
-        example, shapes = (*example, *nobody), (*shapes, {}, {})
+        no_speaker = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
+        example, shapes = (*example, *no_speaker), (*shapes, {}, {})
         inputs, outputs = [*inputs, *SPEAKER], [*outputs, "moments"]
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         program = torch.onnx.export(
@@ -86,37 +88,37 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         program.save(str(path), external_data=False)
         model = _without_traces(path.read_bytes())
     if enrolling:
-        defaults = [value.numpy() for value in nobody]
+        defaults = [value.numpy() for value in no_speaker]
         model = _with_defaults(model, dict(zip(SPEAKER, defaults, strict=True)))
     check_parity(network, model, speech)
     return model
 
 
 def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> float:
-    """Compare the logits of PyTorch and of ONNX Runtime, one by one and in a padded batch.
+    """Compare the logits of PyTorch and of ONNX Runtime, each alone and in a padded batch.
 
     Returns:
         The largest difference.
 
     Raises:
-        ModelError: if it is above 1e-4.
+        ModelError: if it is above 1e-4, or a logit is not a number.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; that inputs have defaults is meant
+    options.log_severity_level = 3  # errors only; otherwise it warns of inputs with defaults
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     lengths = np.array([len(waveform) for waveform in speech], np.int64)
     padded = np.zeros((len(speech), lengths.max()), np.float32)
     for row, waveform in enumerate(speech):
         padded[row, : len(waveform)] = waveform
     (together,) = session.run(["logits"], {"waveform": padded, "lengths": lengths})
-    largest = 0.0
+    differences = []
     for row, waveform in enumerate(speech):
         inputs = waveform[None], lengths[row : row + 1]
         with torch.no_grad():
             expected = network(*map(torch.from_numpy, inputs)).numpy()
         (alone,) = session.run(["logits"], dict(zip(("waveform", "lengths"), inputs, strict=True)))
-        for found in (alone, together[row : row + 1]):
-            largest = max(largest, float(np.abs(found - expected).max()))
+        differences += [np.abs(found - expected) for found in (alone, together[row : row + 1])]
+    largest = float(np.max(differences))  # NaN if any logit is: the builtin max would lose it
     if not largest <= TOLERANCE:
         raise ModelError(
             f"the exported model's logits differ from PyTorch's by {largest:.1e}, more than "
@@ -126,7 +128,7 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
 
 
 class _Enrolling(nn.Module):
-    """A network that takes statistics of a speaker and gives moments to make them from."""
+    """A network with a speaker's statistics as input and the moments to compute them as output."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -148,7 +150,7 @@ class _Enrolling(nn.Module):
 
 
 def _without_traces(model: bytes) -> bytes:
-    """Take out what the exporter notes of the code and its place on this machine."""
+    """Remove the exporter's notes about the code and its paths on this machine."""
     program = onnx.load_from_string(model)
     graphs = [program.graph, *program.functions]
     for part in [program, *graphs, *(node for graph in graphs for node in graph.node)]:
@@ -163,7 +165,7 @@ def _without_traces(model: bytes) -> bytes:
 
 
 def _with_defaults(model: bytes, defaults: dict[str, NDArray[np.float32]]) -> bytes:
-    """Give inputs a value that they have if the caller leaves them out."""
+    """Give inputs a default value, which makes them optional."""
     program = onnx.load_from_string(model)
     for name, value in defaults.items():
         program.graph.initializer.append(onnx.numpy_helper.from_array(value, name))
@@ -172,7 +174,7 @@ def _with_defaults(model: bytes, defaults: dict[str, NDArray[np.float32]]) -> by
 
 @torch.library.custom_op("emotone::blstm", mutates_args=())
 def _blstm(x: Tensor, lengths: Tensor, w: Tensor, r: Tensor, b: Tensor) -> Tensor:
-    """Stand for ONNX's bidirectional LSTM in an exported graph; not for computing."""
+    """Placeholder of ONNX's bidirectional LSTM in an exported graph; computes nothing."""
     raise NotImplementedError
 
 
@@ -191,10 +193,10 @@ def _blstm_in_onnx(x, lengths, w, r, b):  # type: ignore[no-untyped-def]
 
 
 class _OnnxBLSTM(nn.Module):
-    """A :class:`emotone.models.network.BLSTM` as ONNX has it.
+    """A :class:`emotone.models.layers.BLSTM` with the weights in ONNX's layout.
 
-    PyTorch's exporter has ways of its own with an LSTM over sequences whose length varies, some of
-    which are right for the length of the example only.
+    PyTorch's own export of an LSTM over sequences of varying length is not always correct for
+    lengths other than the example's.
     """
 
     def __init__(self, blstm: BLSTM) -> None:
@@ -206,7 +208,7 @@ class _OnnxBLSTM(nn.Module):
         self.register_buffer("b", torch.stack([torch.cat(pair) for pair in biases]))
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """See :class:`emotone.models.network.BLSTM` for shapes."""
+        """See :class:`emotone.models.layers.BLSTM` for shapes."""
         return cast(Tensor, torch.ops.emotone.blstm(x, lengths, self.w, self.r, self.b))
 
 
@@ -218,7 +220,7 @@ def _gates(weights: Tensor) -> Tensor:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back what PyTorch's exporter prints about its own affairs."""
+    """Suppress the messages of PyTorch's exporter."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,76 +1,64 @@
-"""A baseline of the field: openSMILE functionals of whole utterances and a linear SVM.
+"""A common baseline: openSMILE functionals of whole utterances and a linear SVM.
 
 The functionals are ComParE 2016 (Schuller et al., Interspeech 2016; Weninger et al., Frontiers in
 Psychology, 2013) or eGeMAPSv02 (Eyben et al., IEEE Transactions on Affective Computing 7 (2),
 2016). openSMILE is licensed for research: ``pip install 'emotone[opensmile]'``.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+import tempfile
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from emotone.audio import SAMPLE_RATE
-from emotone.corpora import Corpus
+from emotone.audio import SAMPLE_RATE, Waveform
 from emotone.errors import UsageError
 from emotone.evaluation import metrics
-from emotone.files import replacing
-from emotone.options import Options
-from emotone.training import datasets
+from emotone.models.kinds import EstimatorKind, Fitted, Vectors
 
 FEATURE_SETS = {"compare": "ComParE_2016", "egemaps": "eGeMAPSv02"}
-MOST_ITERATIONS = 20_000
-INNER_FOLDS = 5  # groups of training speakers that choose C where nobody validates
+TITLES = {"compare": "ComParE 2016 + SVM", "egemaps": "eGeMAPSv02 + SVM"}
+MAX_ITERATIONS = 20_000
+INNER_FOLDS = 5  # groups of training speakers that choose C if there are no validation speakers
 
 
-class OpensmileSvmOptions(Options):
+class OpensmileSvmOptions(EstimatorKind):
     """A linear SVM, one class against the rest, on openSMILE functionals.
 
     Attributes:
-        kind: says that the model is this one.
+        kind: name of this kind of model.
         functionals: ``compare`` for ComParE 2016 (6373), ``egemaps`` for eGeMAPSv02 (88).
-        c: values of the SVM's C to choose from, see :func:`train_and_test`.
+        c: values of the SVM's C to choose from, see :meth:`fit`.
         class_balance: ``weights`` by inverse class frequency, or ``none``.
     """
 
+    is_deterministic: ClassVar[bool] = True
+
     kind: Literal["opensmile-svm"] = "opensmile-svm"
     functionals: Literal["compare", "egemaps"] = "compare"
-    c: tuple[Annotated[float, Field(gt=0)], ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    c: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1
+    )
     class_balance: Literal["none", "weights"] = "weights"
 
+    @property
+    def title(self) -> str:
+        """Name for tables and model cards."""
+        return TITLES[self.functionals]
 
-@dataclass(frozen=True)
-class Functionals:
-    """Functionals of a whole corpus: ``values`` of shape ``(utterances, functionals)``."""
+    @property
+    def inputs(self) -> str:
+        """Key of the options that the vectors depend on."""
+        return self.functionals
 
-    values: NDArray[np.float32]
-    targets: NDArray[np.int64]
-    speakers: NDArray[Any]
-    labels: Sequence[str]
+    def extract(self, waveform: Waveform) -> NDArray[np.float32]:
+        """Compute the functionals of an utterance.
 
-
-def functionals(
-    corpus: Corpus,
-    options: OpensmileSvmOptions,
-    folder: Path,
-    *,
-    threads: int = 1,
-    advance: Callable[[], None] = lambda: None,
-) -> Functionals:
-    """Compute the functionals of a corpus, or find them in ``folder`` from a run before.
-
-    Raises:
-        UsageError: if openSMILE is not installed.
-        CorpusError: if audio is missing, damaged, silent or too short; names the files.
-        StorageError: if the folder cannot be written.
-    """
-    path = folder / f"{datasets.fingerprint(corpus, options.functionals)}.npy"
-    if not path.is_file():
+        Raises:
+            UsageError: if openSMILE is not installed.
+        """
         try:
             import opensmile
         except ModuleNotFoundError as error:
@@ -78,107 +66,80 @@ def functionals(
                 "model.kind=opensmile-svm needs openSMILE, which is licensed for research: "
                 "pip install 'emotone[opensmile]'"
             ) from error
+        smile = opensmile.Smile(
+            opensmile.FeatureSet[FEATURE_SETS[self.functionals]],
+            opensmile.FeatureLevel.Functionals,
+        )
+        row = smile.process_signal(waveform, SAMPLE_RATE).to_numpy(np.float32)[0]
+        return np.asarray(np.nan_to_num(row), np.float32)
 
-        def compute(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-            smile = opensmile.Smile(
-                opensmile.FeatureSet[FEATURE_SETS[options.functionals]],
-                opensmile.FeatureLevel.Functionals,
-            )
-            row = smile.process_signal(waveform, SAMPLE_RATE).to_numpy(np.float32)[0]
-            return np.asarray(np.nan_to_num(row), np.float32)
+    def fit(self, data: Vectors, training: Sequence[int], validation: Sequence[int]) -> Fitted:
+        """Choose C by the highest UAR, then fit to the training utterances.
 
-        with ThreadPoolExecutor(threads) as pool:
-            rows = datasets.of_each_utterance(corpus, compute, pool, advance)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.stack(rows))
-    targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])
-    return Functionals(np.load(path), targets, corpus.table["speaker"].to_numpy(), corpus.labels)
+        The UAR is that of the validation utterances or, if there are none, the mean over groups of
+        training speakers that are left out in turn. Functionals are standardised with the
+        utterances that the SVM is fitted to. Probabilities are the softmax of the SVM's margins:
+        a ranking, not calibrated.
+        """
+        from sklearn.base import clone
+        from sklearn.metrics import make_scorer
+        from sklearn.model_selection import GridSearchCV, GroupKFold, PredefinedSplit
+
+        seen = [*training, *validation]
+        if len(validation):
+            speakers = None
+            division = PredefinedSplit(np.repeat([-1, 0], [len(training), len(validation)]))
+        else:
+            speakers = data.speakers[seen]
+            division = GroupKFold(min(INNER_FOLDS, len(set(speakers))))
+        with tempfile.TemporaryDirectory() as cache:  # of what does not depend on C
+            pipeline = self._pipeline(len(training), data.values.shape[1], cache)
+            # not "recall_macro", in which a class without validation utterances has the recall 0
+            search = GridSearchCV(
+                pipeline, {"svm__C": self.c}, scoring=make_scorer(metrics.uar), cv=division,
+                refit=False,
+            )  # fmt: skip
+            search.fit(data.values[seen], data.targets[seen], groups=speakers)
+            best = clone(pipeline).set_params(**search.best_params_)
+            best.fit(data.values[list(training)], data.targets[list(training)])
+        return Fitted(
+            probabilities=lambda utterances: _probabilities(
+                best, data.values[list(utterances)], len(data.labels)
+            ),
+            parameters=len(best.classes_) * (data.values.shape[1] + 1),
+            validation_uar=float(search.best_score_),
+            record={"C": search.best_params_["svm__C"]},
+        )
+
+    def _pipeline(self, utterances: int, functionals: int, cache: str) -> Any:
+        """Scaler, rotation into the space of the utterances if they are fewer, and SVM.
+
+        The rotation does not change a linear SVM, but leaves fewer dimensions for every C.
+        """
+        from sklearn.decomposition import PCA
+        from sklearn.pipeline import Pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import LinearSVC
+
+        are_fewer = utterances < functionals
+        svm = LinearSVC(
+            dual=utterances <= functionals,  # much faster in that case
+            class_weight="balanced" if self.class_balance == "weights" else None,
+            max_iter=MAX_ITERATIONS,
+            random_state=0,
+        )
+        rotation = PCA() if are_fewer else "passthrough"
+        steps = [("scaler", StandardScaler()), ("rotation", rotation), ("svm", svm)]
+        return Pipeline(steps, memory=cache)
 
 
-def train_and_test(
-    data: Functionals,
-    training: Sequence[int],
-    validation: Sequence[int],
-    test: Sequence[int],
-    options: OpensmileSvmOptions,
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Choose C without the test utterances, train, and classify them.
+def _probabilities(model: Any, values: NDArray[np.float32], labels: int) -> NDArray[np.float32]:
+    """Softmax of the margins; a class without training utterances has the probability 0."""
+    from scipy.special import softmax
 
-    C is the one with the highest UAR on the validation utterances or, where there are none, over
-    groups of training speakers that are left out in turn. Functionals are standardised with the
-    training utterances. Nothing is random.
-
-    Returns:
-        The softmax of the SVM's margins, shape ``(test, labels)``: a ranking, not probabilities;
-        and what was chosen.
-    """
-    learnt = np.array(training)
-    if len(validation):
-        divisions = [(learnt, np.array(validation))]
-    else:
-        from sklearn.model_selection import GroupKFold
-
-        speakers = data.speakers[learnt]
-        groups = GroupKFold(min(INNER_FOLDS, len(set(speakers))))
-        divisions = [
-            (learnt[one], learnt[other]) for one, other in groups.split(learnt, groups=speakers)
-        ]
-    names = np.array(data.labels)
-    truth: list[str] = []
-    found: dict[float, list[str]] = {c: [] for c in options.c}
-    for one, other in divisions:
-        prepare = _preparation(data.values[one])
-        values, others = prepare.transform(data.values[one]), prepare.transform(data.values[other])
-        truth += names[data.targets[other]].tolist()
-        for c in options.c:
-            svm = _fitted(values, data.targets[one], c, options)
-            found[c] += names[svm.predict(others)].tolist()
-    uars = {c: metrics.uar(truth, found[c]) for c in options.c}
-    c = max(uars, key=lambda c: uars[c])
-    prepare = _preparation(data.values[learnt])
-    svm = _fitted(prepare.transform(data.values[learnt]), data.targets[learnt], c, options)
-    classes = svm.classes_.tolist()
-    margins = np.asarray(svm.decision_function(prepare.transform(data.values[list(test)])))
+    margins = np.asarray(model.decision_function(values))
     if margins.ndim == 1:  # two classes
         margins = np.stack([-margins, margins], axis=1)
-    scores = np.full((len(test), len(data.labels)), -np.inf)
-    scores[:, classes] = margins
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    record = {
-        "validation_UAR": uars[c],
-        "C": c,
-        "parameters": len(classes) * (data.values.shape[1] + 1),
-        "multiply_adds_per_s": None,
-    }
-    return np.asarray(shares, np.float32), record
-
-
-def _preparation(values: NDArray[np.float32]) -> Any:
-    """Standardise; where there are fewer utterances than functionals, rotate into their space.
-
-    A linear SVM does not mind the rotation, and has fewer dimensions to go through for every C.
-    """
-    from sklearn.decomposition import PCA
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    utterances, functionals = values.shape
-    steps = [StandardScaler(), *([PCA()] if utterances < functionals else [])]
-    return make_pipeline(*steps).fit(values)
-
-
-def _fitted(
-    values: NDArray[np.float32], targets: NDArray[np.int64], c: float, options: OpensmileSvmOptions
-) -> Any:
-    from sklearn.svm import LinearSVC
-
-    utterances, dimensions = values.shape
-    svm = LinearSVC(
-        C=c,
-        dual=utterances <= dimensions,  # by far the faster way then
-        class_weight="balanced" if options.class_balance == "weights" else None,
-        max_iter=MOST_ITERATIONS,
-        random_state=0,
-    )
-    return svm.fit(values, targets)
+    scores = np.full((len(values), labels), -np.inf)
+    scores[:, model.classes_] = margins
+    return np.asarray(softmax(scores, axis=1), np.float32)

@@ -1,87 +1,160 @@
-"""The model card: what a model learnt, how well it does, what it must not be used for."""
+"""The model card: training data, evaluation, calibration, robustness, out-of-scope use."""
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
-from emotone.errors import UsageError
-from emotone.experiments.crossval import CONFIG, RESULTS
+from emotone.evaluation import scoring
+from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.results import Rates, Results, Setting
+from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.scoring import Counts
 from emotone.reporting.rendering import protocol_name, template
 
-SYSTEMS = {
-    "crnn": "this network",
-    "acrnn-3d": "3-D ACRNN",
-    "compare": "ComParE 2016 + SVM",
-    "egemaps": "eGeMAPSv02 + SVM",
-}
+
+@dataclass(frozen=True)
+class EvaluationRow:
+    """A row of the table of results.
+
+    Attributes:
+        corpus: name of the tested corpora.
+        tested: the protocol.
+        system: title of the tested system.
+        seeds: number of seeds.
+        rates: UAR and WAR.
+        difference: UAR of the card's model minus that of this row; ``None`` for the model itself.
+    """
+
+    corpus: str
+    tested: str
+    system: str
+    seeds: int
+    rates: Rates
+    difference: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Effect of one change of the input.
+
+    Attributes:
+        unchanged: share of predictions that stay the same.
+        uar_change: UAR after the change minus that before.
+    """
+
+    unchanged: float
+    uar_change: float
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """Effects of changes of the input.
+
+    Attributes:
+        corpora: what was tested; the columns of the table.
+        effects: effects on each corpus by name of the change; the rows of the table.
+    """
+
+    corpora: Sequence[str]
+    effects: Mapping[str, Sequence[Effect]]
 
 
 def render(
     title: str,
     model: dict[str, Any],
-    results: Sequence[dict[str, Any]],
+    rows: Sequence[EvaluationRow],
     *,
     licence: str = "",
-    robustness: dict[str, Any] | None = None,
+    robustness: Robustness | None = None,
 ) -> str:
     """Render ``MODEL_CARD.md``.
 
     Args:
         title: name of the model.
-        model: what its ``config.json`` says, see
+        model: content of its ``config.json``, see
             :class:`emotone.inference.model_folder.ModelConfig`.
-        results: rows of the table of results, see :func:`rows_of`; one of another system may have
-            ``minus``, a :class:`emotone.evaluation.metrics.Comparison` of this model's UAR to its.
+        rows: rows of the table of results, see :func:`evaluation_rows`.
         licence: a sentence about the licence of the weights.
-        robustness: rows of changes of the input and columns of corpora.
+        robustness: effects of changes of the input.
     """
     text = template("card.md.j2").render(
         title=title,
         loaded=json.dumps(title),
         labels=list(model["labels"]),
-        made=model["training"],
+        training=model["training"],
         parameters=model["training"]["parameters"],
-        results=list(results),
-        compared=any("minus" in row for row in results),
+        rows=list(rows),
+        compared=any(row.difference is not None for row in rows),
         licence=licence or "The licence of the weights follows from those of the corpora.",
         robustness=robustness,
     )
     return text + "\n"
 
 
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    """Figures of a results folder for a model card: of all corpora together, and of each.
+def evaluation_rows(results: Results) -> list[EvaluationRow]:
+    """Rows of an experiment for a model card: of all corpora together, and of each.
 
-    There is no row of them together if each was tested after learning the others.
+    With leave-one-corpus-out there is no row for all together.
+    """
+    return [
+        EvaluationRow(
+            _name_of(part, results),
+            _tested(results),
+            results.system.title,
+            len(results.setting.seeds),
+            rates,
+        )
+        for part, rates in _parts(results).items()
+    ]
 
-    Returns:
-        Rows of corpus, what was tested, system, number of seeds, and UAR and WAR as shares.
+
+def compared_rows(ours: ResultsFolder, theirs: ResultsFolder) -> list[EvaluationRow]:
+    """Rows of another system, with the differences of our UAR to its.
+
+    Args:
+        ours: cross-validation of the card's model.
+        theirs: cross-validation of the other system, over the same folds; with as many seeds, or
+            with one if the system is deterministic.
 
     Raises:
-        UsageError: if the folder holds no results.
+        UsageError: if a folder holds no results.
     """
-    try:
-        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        settings = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UsageError(
-            f"{folder} holds no finished results; give the --out of emotone crossval"
-        ) from error
-    model = settings["model"]
-    system = SYSTEMS[model.get("functionals", model.get("kind", "crnn"))]
-    common = {"system": system, "seeds": len(results["seeds"])}
-    corpora = results.get("by_corpus", {})
-    if results["protocol"]["name"] == "cross_corpus":
-        tested = "new corpus, after learning the others"
-        parts = corpora
-    else:
-        tested = f"new speakers, {protocol_name(results['protocol'])}"
-        parts = {results["corpus"].replace("+", " + "): results}
-        parts |= {f"of these, {name}": rates for name, rates in corpora.items()}
+    results = theirs.results()
+    one, other = (_counts(folder, results.setting) for folder in (ours, theirs))
     return [
-        common | {"corpus": name, "tested": tested, "UAR": rates["UAR"], "WAR": rates["WAR"]}
-        for name, rates in parts.items()
+        replace(row, difference=_difference(one[part], other[part]))
+        for part, row in zip(_parts(results), evaluation_rows(results), strict=True)
     ]
+
+
+def _counts(folder: ResultsFolder, setting: Setting) -> dict[str, Counts]:
+    """Confusion counts of all corpora together, and of each."""
+    predictions = folder.predictions()
+    parts = {setting.corpus: predictions}
+    parts |= scoring.split_by_corpus(predictions, setting.corpus.split("+"))
+    return {name: scoring.confusions_by_seed(rows, setting.labels) for name, rows in parts.items()}
+
+
+def _difference(ours: Counts, theirs: Counts) -> Comparison:
+    if len(theirs) == 1:  # deterministic: the one run stands for all seeds
+        theirs = dict.fromkeys(ours, *theirs.values())
+    return scoring.paired_difference(ours, theirs)
+
+
+def _parts(results: Results) -> dict[str, Rates]:
+    """Rates of each row, by name of the corpus."""
+    if results.setting.protocol.name == "cross_corpus":
+        return dict(results.by_corpus)
+    return {results.setting.corpus: results.scores, **results.by_corpus}
+
+
+def _name_of(part: str, results: Results) -> str:
+    if results.setting.protocol.name != "cross_corpus" and part in results.by_corpus:
+        return f"{part} only"
+    return part.replace("+", " + ")
+
+
+def _tested(results: Results) -> str:
+    name = protocol_name(results.setting.protocol)
+    return name if results.setting.protocol.name == "cross_corpus" else f"new speakers, {name}"

@@ -1,11 +1,14 @@
-"""Templates, and how numbers are written in all that emotone renders."""
+"""Templates, and the formats of numbers in reports, cards and tables."""
 
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
+from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.results import Rate
+
 TEMPLATES = Path(__file__).parent / "templates"
+KINDS = ("html", "md", "tex")  # of a report
 TEX = {
     "−": "$-$", "+": "$+$", "–": "--", "<": "$<$",
     "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#",
@@ -13,7 +16,7 @@ TEX = {
 
 
 def template(name: str) -> jinja2.Template:
-    """Find a template by name; ``.html.`` in it escapes what is put in."""
+    """Find a template by name; a name with ``.html.`` escapes inserted text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=".html." in name,
@@ -22,38 +25,85 @@ def template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {
-        "percent": lambda share: "–" if share is None else f"{100 * share:.1f}",
-        "rate": _rate,
+        "percent": percent,
+        "rate": rate,
+        "interval": interval,
         "points": points,
+        "difference": difference,
         "p": p_value,
-        "count": lambda count: "–" if count is None else f"{count:,}",
-        "millions": lambda count: "–" if count is None else f"{count / 1e6:.1f}",
+        "count": count,
+        "millions": lambda number: "–" if number is None else f"{number / 1e6:.1f}",
         "minutes": lambda seconds: "–" if seconds is None else f"{seconds / 60:.1f}",
         "tex": lambda text: "".join(TEX.get(letter, letter) for letter in str(text)),
     }
     return environment.get_template(name)
 
 
+def percent(share: float | None) -> str:
+    """Write a share in per cent, without the sign.
+
+    >>> percent(0.753), percent(None)
+    ('75.3', '–')
+    """
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def rate(found: Rate) -> str:
+    """Write a rate in per cent, with its standard deviation if there are several seeds."""
+    return percent(found.mean) + ("" if found.std is None else f" ± {percent(found.std)}")
+
+
+def interval(ends: tuple[float, float]) -> str:
+    """Write an interval of rates in per cent.
+
+    >>> interval((0.7071, 0.794))
+    '70.7 … 79.4'
+    """
+    return " … ".join(percent(end) for end in ends)
+
+
 def points(share: float) -> str:
-    """Write a difference of two rates in percentage points, always with its sign."""
+    """Write a difference of two rates in percentage points, always with its sign.
+
+    >>> points(-0.0123)
+    '−1.2'
+    """
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
+def difference(found: float, ends: tuple[float, float]) -> str:
+    """Write a difference of two rates with its interval, in percentage points.
+
+    >>> difference(0.05, (-0.01, 0.1))
+    '+5.0 [−1.0, +10.0]'
+    """
+    return f"{points(found)} [{', '.join(points(end) for end in ends)}]"
+
+
 def p_value(p: float) -> str:
-    """Write a p-value with three digits; a randomisation test never gives none at all."""
+    """Write a p-value with three digits; a randomisation test never gives exactly 0."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def _rate(rate: dict[str, Any]) -> str:
-    """A pooled rate in per cent, with its standard deviation if there are several seeds."""
-    std = rate["seed_std"]
-    return f"{100 * rate['pooled']:.1f}" + ("" if std is None else f" ± {100 * std:.1f}")
+def count(number: int | None) -> str:
+    """Write a number with separated thousands.
+
+    >>> count(269575)
+    '269,575'
+    """
+    return "–" if number is None else f"{number:,}"
 
 
-def protocol_name(protocol: dict[str, Any]) -> str:
-    """Say in words what a protocol does."""
-    if protocol["name"] == "kfold":
-        return f"{protocol['folds']}-fold over speakers"
-    if protocol["name"] == "fold_column":
-        return f"predefined folds (column {protocol['column']})"
-    return str(protocol["name"]).replace("_", " ")
+def protocol_name(protocol: ProtocolOptions) -> str:
+    """Name a protocol.
+
+    >>> protocol_name(ProtocolOptions(name="kfold", folds=6))
+    '6-fold over speakers'
+    """
+    if protocol.name == "kfold":
+        return f"{protocol.folds}-fold over speakers"
+    if protocol.name == "fold_column":
+        return f"predefined folds (column {protocol.column})"
+    if protocol.name == "cross_corpus":
+        return "cross-corpus" if protocol.test_corpora else "leave-one-corpus-out"
+    return protocol.name.replace("_", "-")

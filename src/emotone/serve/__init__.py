@@ -1,5 +1,6 @@
-"""Recognition behind an address: REST with limits; nothing here needs PyTorch.
+"""Recognition over HTTP: REST under ``/v1``, live audio, a web page; needs no PyTorch.
 
-``options`` says what is allowed, ``workers`` recognises in processes of their own, ``app`` speaks
-HTTP.
+``options`` holds the limits, ``routes`` the endpoints (one file each, found by a scan),
+``service`` the state they share, ``workers`` the processes that recognise, ``middleware`` the
+checks of every request, and ``app`` puts them together.
 """

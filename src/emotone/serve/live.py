@@ -9,13 +9,14 @@ import numpy as np
 from fastapi import WebSocket, WebSocketDisconnect
 
 from emotone.errors import AudioError, EmotoneError
-from emotone.inference.listing import segment_as_dict
-from emotone.inference.recognizer import Recognizer, Segment
+from emotone.inference.formats import segment_as_dict
+from emotone.inference.prediction import Segment
+from emotone.inference.recognizer import Recognizer
 from emotone.serve.options import ServeOptions
 
 FORMATS = {"s16le": "<i2", "f32le": "<f4"}
-DONE, UNUSABLE, REFUSED, TOO_LONG, IDLE = 1000, 1003, 1008, 1009, 4408  # codes of closing
-LONGEST_REASON = 120  # bytes that fit into a closing frame
+DONE, UNUSABLE, REFUSED, TOO_LONG, IDLE = 1000, 1003, 1008, 1009, 4408  # closing codes
+MAX_REASON = 120  # bytes that fit into a closing frame
 
 
 class ClosedError(Exception):
@@ -37,7 +38,7 @@ class Live:
         self, socket: WebSocket, recognizer: Recognizer | None, rate: int, form: str,
         window: float, hop: float,
     ) -> None:  # fmt: skip
-        """Answer one client until it ends, is idle, or sends what is no audio."""
+        """Answer one client until it ends, is idle, or sends something other than audio."""
         await socket.accept()
         client = socket.client.host if socket.client else ""
         self.open[client] += 1
@@ -58,28 +59,29 @@ class Live:
             pass
         finally:
             self.open[client] -= 1
-            self.open += Counter()  # forgets clients without streams
+            self.open += Counter()  # drops clients without streams
 
     async def _answer(
         self, socket: WebSocket, recognizer: Recognizer, rate: int, kind: str,
         window: float, hop: float,
     ) -> None:  # fmt: skip
         stream = recognizer.stream(rate, window=window, hop=hop)
-        most, taken = 60 * self.options.stream_minutes * rate, 0
+        limit, received = 60 * self.options.stream_minutes * rate, 0
         while (data := await self._received(socket)) is not None:
             if len(data) % np.dtype(kind).itemsize:
                 raise AudioError("a message holds half a sample; send whole ones")
             samples = np.frombuffer(data, kind)
-            taken += len(samples)
-            if taken > most:
+            received += len(samples)
+            if received > limit:
                 raise ClosedError(
-                    TOO_LONG, f"longer than {self.options.stream_minutes:g} minutes; begin anew"
+                    TOO_LONG,
+                    f"longer than {self.options.stream_minutes:g} minutes; start a new stream",
                 )
             await self._send(socket, await asyncio.to_thread(stream.push, samples))
         await self._send(socket, await asyncio.to_thread(stream.close))
 
     async def _received(self, socket: WebSocket) -> bytes | None:
-        """Samples, or ``None`` when the client says that there are no more."""
+        """Return samples, or ``None`` when the client ends the audio."""
         try:
             message = await asyncio.wait_for(socket.receive(), self.options.idle_s)
         except TimeoutError as error:
@@ -104,8 +106,8 @@ class Live:
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
-    short = reason.encode()[:LONGEST_REASON].decode(errors="ignore")
+    short = reason.encode()[:MAX_REASON].decode(errors="ignore")
     try:
         await socket.close(code, short)
-    except (RuntimeError, WebSocketDisconnect):  # it has gone already
+    except (RuntimeError, WebSocketDisconnect):  # already closed
         return

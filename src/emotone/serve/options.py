@@ -1,4 +1,4 @@
-"""What the service allows."""
+"""Options of the service."""
 
 from pydantic import Field
 
@@ -6,20 +6,20 @@ from emotone.options import Options
 
 
 class ServeOptions(Options):
-    """Limits and habits of the service; all have defaults that a small machine bears.
+    """Limits and models of the service; the defaults are suitable for a small machine.
 
     Attributes:
-        models: names or folders of the models, the first one the default; see
+        models: names or folders of the models, the default one first; see
             :func:`emotone.inference.model_folder.locate`.
         workers: processes that decode and recognise.
         upload_mb: largest upload, in megabytes.
-        minutes: longest audio of an upload.
-        seconds: longest time that an upload may be worked on.
-        queue: requests that may wait; more are told to come again.
-        streams: live streams that one client, by its address, may have at once.
-        stream_minutes: longest live stream.
+        minutes: longest audio of an upload, in minutes.
+        seconds: time limit of an upload, and of its recognition, in seconds.
+        queue: maximum number of waiting requests; more receive 503 with Retry-After.
+        streams: maximum number of concurrent live streams of one client address.
+        stream_minutes: longest live stream, in minutes.
         idle_s: seconds without audio, or without reading answers, after which a stream is closed.
-        token: that clients must send as ``Authorization: Bearer``; ``None`` to ask for none.
+        token: required from clients as ``Authorization: Bearer``; ``None`` for no check.
     """
 
     models: tuple[str, ...] = Field(("emotone-base", "emotone-8"), min_length=1)

@@ -1,208 +1,160 @@
-"""Processes that decode and recognise, so that a codec that crashes or hangs takes nothing down.
+"""Worker processes that decode and recognise; a codec that crashes or hangs affects no other call.
 
-Each worker is a process that has loaded the models once. A request goes to a worker that is free;
-one that dies or takes too long is replaced, and its request gets an error. The audio goes through a
-file that the caller owns.
+Each process loads the models once. The audio of a request is in a file that the caller owns.
 """
 
-import contextlib
-import multiprocessing
-import queue
-import signal
-import threading
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emotone import audio
-from emotone.errors import EmotoneError
-from emotone.inference.listing import as_dict, segment_as_dict
+from emotone.errors import AudioError, EmotoneError
+from emotone.inference.execution import ProcessExecutor
+from emotone.inference.formats import as_dict, segment_as_dict
 from emotone.inference.recognizer import Recognizer, load
 
-MEMORY = 2_000_000_000  # bytes that a worker may use beyond what it has when it is ready
-START_S = 60.0  # that a worker may take to load the models
+MEMORY_BYTES = 2_000_000_000  # limit of what a worker allocates after its start
+
+# models of a worker process
+_recognizers: dict[str, Recognizer] = {}
 
 
 class TooLongError(EmotoneError):
     """The audio of a request is longer than is allowed."""
 
 
-class CrashedError(EmotoneError):
-    """The worker died over a request, or took too long; the file is to blame."""
-
-
 class BusyError(EmotoneError):
-    """No worker came free in time."""
+    """No worker was free in time."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked: of which model, about which file, in windows or as a whole."""
+    """A request: the name of the model, the audio file, and how to recognise it.
+
+    Attributes:
+        model: name of a loaded model.
+        path: audio file.
+        max_seconds: longest audio.
+        windows: window and hop in seconds; ``None`` to recognise the file as a whole.
+    """
 
     model: str
     path: str
-    most_seconds: float
+    max_seconds: float
     windows: tuple[float, float] | None = None
 
 
 class Workers:
-    """A fixed number of worker processes. Safe to use from several threads.
+    """A fixed number of worker processes; used from one event loop.
 
     Args:
         models: names or folders, see :func:`emotone.inference.model_folder.locate`.
-        count: how many processes.
+        count: number of processes.
+        timeout_s: time limit in seconds, both for a call and for a worker to become free.
 
     Raises:
         ModelError: if a model cannot be loaded.
+        CrashedError: if a process cannot start.
     """
 
-    def __init__(self, models: tuple[str, ...], count: int) -> None:
-        self.models = {name: load(name) for name in models}  # an error is told before any starts
-        self.restarts = 0
-        self._free: queue.Queue[_Worker] = queue.Queue()
-        self._closed = False
-        for worker in [_Worker(models) for _ in range(count)]:
-            worker.wait_until_ready()
-            self._free.put(worker)
+    def __init__(self, models: tuple[str, ...], count: int, timeout_s: float) -> None:
+        # loaded here as well, so that errors are raised before a process starts
+        self.models = {name: load(name) for name in models}
+        self._timeout_s = timeout_s
+        self._free = asyncio.Semaphore(count)
+        self._executor = ProcessExecutor(
+            count, initializer=_load, initial_arguments=(models,), timeout_s=timeout_s
+        )
+        try:
+            self._executor.start()
+        except BaseException:
+            self._executor.close()
+            raise
 
-    def do(self, job: Job, seconds: float) -> dict[str, Any]:
-        """Recognise; waits for a free worker.
+    @property
+    def restarts(self) -> int:
+        """How many processes were replaced."""
+        return self._executor.restarts
 
-        Args:
-            job: what is asked.
-            seconds: that the work may take.
+    async def recognise(self, job: Job) -> dict[str, Any]:
+        """Wait for a free worker and recognise.
 
         Raises:
             AudioError: if the file cannot be used as audio.
-            TooLongError: if its audio is too long.
-            UsageError: if windows are out of their range.
-            CrashedError: if the worker died or took too long.
-            BusyError: if no worker comes free in that time.
+            TooLongError: if its audio is too long, or needs too much memory.
+            UsageError: if window or hop is out of its range.
+            CrashedError: if the worker died.
+            TimeLimitError: if the worker took too long.
+            BusyError: if no worker became free in time.
         """
         try:
-            worker = self._free.get(timeout=seconds)
-        except queue.Empty:
-            raise BusyError(f"no worker came free in {seconds:g} s") from None
+            async with asyncio.timeout(self._timeout_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise BusyError(f"no worker was free for {self._timeout_s:g} s") from None
         try:
-            result = worker.do(job, seconds)
-        except CrashedError:
-            self.restarts += 1
-            worker.kill()
-            if not self._closed:
-                threading.Thread(target=self._replace, daemon=True).start()
-            raise
-        except BaseException:
-            self._free.put(worker)
-            raise
-        self._free.put(worker)
-        return result
+            done = asyncio.wrap_future(self._executor.submit(_recognise, job))
+            try:
+                return await asyncio.shield(done)
+            except asyncio.CancelledError:  # the client has gone; the worker still has the file
+                await asyncio.wait([done])
+                raise
+        finally:
+            self._free.release()
 
     def close(self) -> None:
-        """End all workers that are free; those that work end with the server."""
-        self._closed = True
-        while True:
-            try:
-                self._free.get_nowait().kill()
-            except queue.Empty:
-                return
-
-    def _replace(self) -> None:
-        worker = _Worker(tuple(self.models))
-        with contextlib.suppress(CrashedError):
-            worker.wait_until_ready()
-            self._free.put(worker)
+        """End all workers."""
+        self._executor.close()
 
 
-class _Worker:
-    def __init__(self, models: tuple[str, ...]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, models), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def wait_until_ready(self) -> None:
-        """Wait until the models are loaded."""
-        self._received(START_S)
-
-    def do(self, job: Job, seconds: float) -> dict[str, Any]:
-        """Have a job done."""
-        try:
-            self._connection.send(job)
-        except OSError as error:
-            raise CrashedError("the worker is gone") from error
-        answer = self._received(seconds)
-        if isinstance(answer, EmotoneError):
-            raise answer
-        result: dict[str, Any] = answer
-        return result
-
-    def kill(self) -> None:
-        """End the process at once."""
-        self._process.kill()
-        self._process.join()
-        self._connection.close()
-
-    def _received(self, seconds: float) -> Any:
-        try:
-            if not self._connection.poll(seconds):
-                raise CrashedError(f"working on it took longer than {seconds:g} s")
-            return self._connection.recv()
-        except (EOFError, OSError) as error:
-            raise CrashedError("the decoder crashed over it") from error
-
-
-def _work(connection: Connection, models: tuple[str, ...]) -> None:
-    """Do jobs until the server is gone; the body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides
-    recognizers = {name: load(name) for name in models}
-    _limit_memory()
-    connection.send("ready")
-    while True:
-        try:
-            job = connection.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            answer: Any = _done(recognizers[job.model], job)
-        except EmotoneError as error:
-            answer = error
-        except MemoryError:
-            answer = TooLongError("decoding it takes too much memory")
-        connection.send(answer)
-
-
-def _limit_memory() -> None:
+def _load(models: tuple[str, ...]) -> None:
+    """Load the models, then limit memory; the initializer of a worker process."""
+    _recognizers.update({name: load(name) for name in models})
     try:
         import resource
     except ImportError:  # not on Windows
         return
     statm = Path("/proc/self/statm")
     if statm.is_file():
-        used = int(statm.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+        limit = int(statm.read_text().split()[0]) * resource.getpagesize() + MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _done(recognizer: Recognizer, job: Job) -> dict[str, Any]:
-    waveform = np.concatenate(list(_limited(job)))
-    seconds = len(waveform) / audio.SAMPLE_RATE
-    result: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
-    speech = (waveform, audio.SAMPLE_RATE)
-    if job.windows is None:
-        return result | as_dict(recognizer.predict(speech))
-    window, hop = job.windows
-    found = recognizer.segments(speech, window=window, hop=hop)
-    return result | {"segments": [segment_as_dict(segment) for segment in found]}
+def _recognise(job: Job) -> dict[str, Any]:
+    """Answer a request; called in a worker process."""
+    try:
+        waveform = _decoded(job)
+        seconds = len(waveform) / audio.SAMPLE_RATE
+        answer: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
+        recognizer, speech = _recognizers[job.model], (waveform, audio.SAMPLE_RATE)
+        if job.windows is None:
+            return answer | as_dict(recognizer.predict(speech))
+        window, hop = job.windows
+        found = recognizer.segments(speech, window=window, hop=hop)
+        return answer | {"segments": [segment_as_dict(segment) for segment in found]}
+    except MemoryError as error:
+        raise TooLongError("decoding it takes too much memory") from error
+
+
+def _decoded(job: Job) -> audio.Waveform:
+    try:
+        return np.concatenate(list(_limited(job)))
+    except (EmotoneError, MemoryError):
+        raise
+    except Exception as error:  # decoders raise errors of any kind on damaged files
+        reason = f"{type(error).__name__}: {error}"
+        raise AudioError(f"{job.path}: not audio that can be decoded ({reason})") from error
 
 
 def _limited(job: Job) -> Iterator[audio.Waveform]:
-    heard = 0.0
+    """Decode the file of a job up to its limit."""
+    seconds = 0.0
     for piece in audio.blocks(job.path):
-        heard += len(piece) / audio.SAMPLE_RATE
-        if heard > job.most_seconds:
-            raise TooLongError(f"its audio is longer than {job.most_seconds:g} s")
+        seconds += len(piece) / audio.SAMPLE_RATE
+        if seconds > job.max_seconds:
+            raise TooLongError(f"its audio is longer than {job.max_seconds:g} s")
         yield piece

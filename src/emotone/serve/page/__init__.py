@@ -1,7 +1,7 @@
 """The web page, mounted into the service with Gradio.
 
-``page.js`` asks the service's own interface from the browser, so audio has one way in, with one set
-of limits, and Gradio's ways of sending files are closed.
+``page.js`` calls the service's own REST interface from the browser, so one set of limits applies to
+all audio; Gradio's own upload paths are closed.
 """
 
 import os
@@ -14,8 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Mount
 
 HERE = Path(__file__).parent
-SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own would be asked of Google
-# what Gradio's page needs of Gradio's server
+SYSTEM_FONTS = ["system-ui", "sans-serif"]  # Gradio's own would be loaded from Google
+# the paths of Gradio's server that its page needs
 NEEDED = ("/gradio_api/startup-events", "/gradio_api/heartbeat", "/gradio_api/info")
 CLOSED = "/gradio_api"
 POLICY = (
@@ -31,9 +31,9 @@ def is_closed(path: str) -> bool:
 
 
 def mount(app: FastAPI) -> None:
-    """Put the page at ``/``, behind all paths that the application has already.
+    """Put the page at ``/``, after all existing paths of the application.
 
-    Errors are answered as the application answers them.
+    Errors are answered in the same way as those of the application.
     """
     app.mount("/page/samples", StaticFiles(directory=HERE / "samples"))
     with tempfile.TemporaryDirectory() as unused:  # for uploads, which are closed
@@ -51,8 +51,9 @@ def _mount(app: FastAPI) -> None:
 
     with gradio.Blocks(title="emotone", analytics_enabled=False) as blocks:
         gradio.Markdown(
-            "# emotone\nWhat emotion does a voice carry? A small network, on this server alone. "
-            "It errs; do not judge people by it. [How to ask it from a program](docs)"
+            "# emotone\nRecognises emotion in speech with a small network on this server. "
+            "It makes mistakes; do not use it to make decisions about people. "
+            "[Use it from a program](docs)"
         )
         gradio.HTML(
             html_template=(HERE / "page.html").read_text(encoding="utf-8"),

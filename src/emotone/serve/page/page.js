@@ -1,10 +1,10 @@
-// The page asks the documented interface, as any client does: /v1/predict, /v1/segments and the
-// WebSocket /v1/stream. Gradio, around it, has no function of its own on the server.
+// The page uses the documented interface, as any client does: /v1/predict, /v1/segments and the
+// WebSocket /v1/stream. Gradio only displays it and runs no function on the server.
 const find = (name) => element.querySelector(`#emotone-${name}`);
 const WINDOW_S = 3, HOP_S = 1, PEAKS_PER_S = 20, LIVE_SHOWN_S = 60, ROW = 22, WAVE = 56, LABELS = 84;
 let shown = null; // what the page shows: {name, model, whole, segments, peaks, labels}
 let live = null;
-let last = null; // the last recording, to be heard again with another model
+let last = null; // the last recording, to be recognised again with another model
 let asked = 0; // number of the last request, so that a late answer does not replace a newer one
 
 function status(text) { find("status").textContent = text; }
@@ -40,7 +40,7 @@ async function recognise(sound, name) {
   const number = ++asked;
   fail("");
   find("answer").hidden = true;
-  status(`Listening to ${name} …`);
+  status(`Processing ${name} …`);
   try {
     const labels = model().labels;
     const whole = await ask("predict", sound);
@@ -51,7 +51,7 @@ async function recognise(sound, name) {
     URL.revokeObjectURL(find("player").src);
     find("player").src = URL.createObjectURL(sound);
     find("player").hidden = false;
-    status(`${name}: ${whole.seconds.toFixed(1)} s heard.`);
+    status(`${name}: ${whole.seconds.toFixed(1)} s processed.`);
     show();
   } catch (error) {
     if (number !== asked) return;
@@ -65,7 +65,7 @@ async function outline(sound) {
   try {
     const samples = (await context.decodeAudioData(await sound.arrayBuffer())).getChannelData(0);
     return peaksOf(samples, 16000 / PEAKS_PER_S);
-  } catch { // the server hears formats that this browser does not; there is no waveform then
+  } catch { // the server decodes formats that this browser does not; then no waveform is drawn
     return [];
   }
 }
@@ -194,13 +194,13 @@ async function talk() {
   const recorder = new AudioWorkletNode(context, "emotone-recorder");
   live = { media, context, socket, recorder };
   const mine = live;
-  const all = { segments: [], peaks: [], heard: 0, shownAt: 0 };
+  const all = { segments: [], peaks: [], seconds: 0, shownAt: 0 };
   recorder.port.onmessage = ({ data }) => {
     if (socket.readyState !== WebSocket.OPEN) return;
     socket.send(data.buffer);
-    all.peaks.push({ time: all.heard, peak: data.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0) });
-    all.heard += data.length / rate;
-    if (!all.segments.length) status(`Live: ${all.heard.toFixed(0)} s heard, the first answer comes after ${WINDOW_S} s.`);
+    all.peaks.push({ time: all.seconds, peak: data.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0) });
+    all.seconds += data.length / rate;
+    if (!all.segments.length) status(`Live: ${all.seconds.toFixed(0)} s recorded, the first answer comes after ${WINDOW_S} s.`);
   };
   socket.onmessage = ({ data }) => {
     const one = JSON.parse(data);
@@ -211,7 +211,7 @@ async function talk() {
       segments: all.segments, peaks: all.peaks.filter((p) => p.time >= from).map((p) => p.peak),
     };
     find("player").hidden = true;
-    status(`Live: ${one.end.toFixed(0)} s heard.`);
+    status(`Live: ${one.end.toFixed(0)} s processed.`);
     const everything = shown.segments;
     shown.segments = everything.filter((segment) => segment.end > from);
     show();
@@ -221,7 +221,7 @@ async function talk() {
   };
   socket.onclose = ({ code, reason }) => {
     if (live === mine) stop();
-    status(`Live: ended after ${all.heard.toFixed(0)} s.`);
+    status(`Live: ended after ${all.seconds.toFixed(0)} s.`);
     if (code !== 1000) fail(`The stream ended: ${reason || "the connection broke"}.`);
   };
   context.createMediaStreamSource(media).connect(recorder);

@@ -1,0 +1,66 @@
+"""Audio files to waveforms."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotone.audio.decoding import decoded
+from emotone.audio.resampling import Resampler, Waveform, from_array
+
+BLOCK_S = 60.0  # decoded at once
+
+
+def read(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> Waveform:
+    """Read an audio file, or the part of it from ``start_s`` to ``end_s``.
+
+    libsndfile decodes what it can (WAV, FLAC, OGG, Opus, MP3, AIFF, …), FFmpeg through PyAV the
+    rest (M4A, WebM, …). Channels are averaged.
+
+    Args:
+        path: an audio file of any rate and channel count.
+        start_s: start in seconds.
+        end_s: end in seconds; ``None`` for the end of the file.
+
+    Returns:
+        Waveform of shape ``(samples,)`` at 16 kHz, nominally within ±1.
+
+    Raises:
+        AudioError: if the file is missing, empty, not audio, truncated or holds NaN, or if the
+            requested part lies outside it.
+    """
+    samples, rate = decode(path, start_s, end_s)
+    return from_array(samples, rate)
+
+
+def decode(
+    path: str | Path, start_s: float = 0.0, end_s: float | None = None
+) -> tuple[NDArray[np.float32], int]:
+    """Read an audio file unchanged: all channels, at its own rate.
+
+    Returns:
+        Samples of shape ``(samples, channels)``, at least one, all finite; rate in Hz.
+
+    Raises:
+        AudioError: see :func:`read`.
+    """
+    parts = list(decoded(Path(path), start_s, end_s))
+    return np.concatenate([samples for samples, _ in parts]), parts[0][1]
+
+
+def blocks(path: str | Path) -> Iterator[Waveform]:
+    """Read an audio file in blocks, of any length; together they equal the result of :func:`read`.
+
+    Yields:
+        Consecutive waveforms at 16 kHz of at most a minute.
+
+    Raises:
+        AudioError: see :func:`read`; if a later part is damaged, after the blocks before it.
+    """
+    resampler = None
+    for samples, rate in decoded(Path(path), block_s=BLOCK_S):
+        resampler = resampler or Resampler(rate)
+        yield resampler.push(samples)
+    assert resampler is not None
+    yield resampler.close()

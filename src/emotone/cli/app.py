@@ -1,0 +1,78 @@
+"""The application: its commands, and errors as one line with an exit code."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from emotone.cli import corpora, experiments, recognition, serving
+from emotone.errors import EmotoneError
+
+INTERRUPTED = 130  # exit code after Ctrl-C
+COMMANDS = (  # in the order of --help
+    recognition.predict,
+    corpora.corpora,
+    corpora.corpus,
+    corpora.download,
+    experiments.train,
+    experiments.adapt,
+    experiments.crossval,
+    experiments.ablate,
+    experiments.report,
+    experiments.export,
+    serving.serve,
+    experiments.demo,
+)
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Speech emotion recognition that can be trusted.",
+)
+for _command in COMMANDS:
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; user-facing errors are one line, not a traceback."""
+    try:
+        app()
+    except EmotoneError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("stopped; run the same command again to continue", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has exited, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("emotone"):
+            raise
+        _fail(f"this command needs the package '{error.name}': pip install 'emotone[train]'", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from emotone import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,249 @@
+"""Progress on standard error: bars on a terminal, lines where there is none."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:
+    from emotone.corpora import Corpus
+    from emotone.evaluation.folds import Fold
+    from emotone.evaluation.results import Epoch, RunRecord
+    from emotone.experiments.plan import Run
+
+SECONDS_PER_MINUTE = 60
+MINUTES_PER_HOUR = 60
+LINE_S = 60.0  # at most this long between two lines where there is no terminal
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal; yields the function that advances it by one."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
+
+
+class Estimate:
+    """Time left for the runs, estimated from the epochs that were timed.
+
+    An epoch of an experiment without timed epochs is assumed to last as long as those of others, in
+    proportion to the multiply-adds. Early stopping may make runs shorter.
+
+    Args:
+        missing: runs that are not finished.
+        slots: number of runs at once.
+    """
+
+    def __init__(self, missing: Sequence["Run"], slots: int) -> None:
+        self.slots = slots
+        self.experiment = {run.name: run.experiment.name for run in missing}
+        self.left = {run.name: run.experiment.epochs for run in missing}
+        self.cost = {run.experiment.name: run.experiment.epoch_cost for run in missing}
+        self.timed: dict[str, Sequence[float]] = {run.name: [] for run in missing}  # seconds
+
+    def epochs(self, run: "Run", history: Sequence["Epoch"]) -> None:
+        """Record all epochs of a run so far."""
+        self.left[run.name] = run.experiment.epochs - len(history)
+        self.timed[run.name] = [epoch.seconds for epoch in history]
+
+    def ended(self, run: "Run") -> None:
+        """Record that a run is over."""
+        self.left[run.name] = 0
+
+    def seconds(self) -> float | None:
+        """Seconds left, or ``None`` if no epoch was timed yet."""
+        measured: dict[str, float] = {}
+        for name in self.cost:
+            values = [
+                second
+                for run, seconds in self.timed.items()
+                if self.experiment[run] == name
+                for second in seconds
+            ]
+            if values:
+                measured[name] = sum(values) / len(values)
+        if not measured:
+            return None
+        costs = sum(self.cost[name] for name in measured)
+        per_cost = sum(measured.values()) / costs if costs else 0.0
+        single = {
+            run: epochs * measured.get(name := self.experiment[run], self.cost[name] * per_cost)
+            for run, epochs in self.left.items()
+        }
+        return max(sum(single.values()) / self.slots, max(single.values(), default=0))
+
+
+def in_words(seconds: float) -> str:
+    """Write a duration, rounded.
+
+    >>> in_words(7500), in_words(150), in_words(20)
+    ('2 h 05 min', '3 min', '20 s')
+    """
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = math.ceil(seconds / SECONDS_PER_MINUTE)
+    hours, rest = divmod(minutes, MINUTES_PER_HOUR)
+    return f"{hours} h {rest:02d} min" if hours else f"{minutes} min"
+
+
+class TerminalObserver:
+    """An :class:`emotone.experiments.plan.Observer` that prints to standard error.
+
+    Use it as a context manager. On a terminal it shows a bar. Elsewhere it prints a line per
+    finished run, and one whenever a minute has passed without any.
+
+    Args:
+        line_s: longest time between two lines in seconds.
+    """
+
+    def __init__(self, line_s: float = LINE_S) -> None:
+        self.console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task: TaskID | None = None
+        self.estimate = Estimate([], 1)
+        self.state = ""  # what a line says while no run is finished
+        self._runs = [0, 0]  # finished, all
+        self._line_s = line_s
+        self._last_line = time.monotonic()
+        self._ended = threading.Event()
+        self._lines = threading.Thread(target=self._print_lines, daemon=True)
+
+    def __enter__(self) -> "TerminalObserver":
+        self.progress.start()
+        if not self.console.is_terminal:
+            self._lines.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self.progress.stop()
+
+    def corpus(self, corpus: "Corpus", folds: Sequence["Fold"]) -> None:
+        """Print what was read."""
+        self._print(
+            f"{corpus.name}: {len(corpus.table)} utterances, {len(corpus.speakers)} speakers, "
+            f"{len(corpus.labels)} emotions; {_division(folds)}"
+        )
+        for problem in corpus.problems:
+            self._print(f"note: {problem}")
+
+    def reading(self, done: int, total: int) -> None:
+        """Advance the bar of the audio files."""
+        if self.task is None:
+            self.task = self.progress.add_task("reading audio", total=total, note="")
+        self.progress.update(self.task, completed=done, total=total)
+        self.state = f"reading audio: {done} of {total}"
+
+    def start(self, missing: Sequence["Run"], finished: int, slots: int) -> None:
+        """Start the bar that counts the epochs of all runs."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+        self._runs = [finished, finished + len(missing)]
+        if finished:
+            self._print(f"{finished} of {finished + len(missing)} runs were finished before")
+        self.estimate = Estimate(missing, slots)
+        self.task = self.progress.add_task(
+            "training epochs", total=sum(self.estimate.left.values()), note=""
+        )
+        self.state = "training"
+
+    def epochs(self, run: "Run", history: Sequence["Epoch"]) -> None:
+        """Advance the bar."""
+        self.estimate.epochs(run, history)
+        if history:
+            self.state = (
+                f"run {run.name}: epoch {len(history)} of {run.experiment.epochs}, "
+                f"training loss {history[-1].training_loss:.3f}"
+            )
+        self._advance()
+
+    def finished(self, run: "Run", record: "RunRecord") -> None:
+        """Print a line about a run."""
+        self._ended_run(run)
+        parts = []
+        if record.epochs is not None:
+            parts.append(f"{record.epochs} epochs, kept epoch {record.kept_epoch}")
+        if record.validation_uar is not None:
+            parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
+        parts.append(f"{record.seconds:.0f} s")
+        note = "" if self.console.is_terminal else f"; {self._note()}"
+        self._print(f"run {run.name}: {', '.join(parts)}{note}")
+
+    def failed(self, run: "Run", error: Exception) -> None:
+        """Print why a run failed."""
+        self._ended_run(run)
+        self._print(f"run {run.name} failed: {' '.join(str(error).split())}")
+
+    def _ended_run(self, run: "Run") -> None:
+        self.estimate.ended(run)
+        self._runs[0] += 1
+        self._advance()
+
+    def _advance(self) -> None:
+        assert self.task is not None
+        total = self.progress.tasks[-1].total or 0
+        done = total - sum(self.estimate.left.values())
+        self.progress.update(self.task, completed=done, note=self._time_left())
+
+    def _note(self) -> str:
+        finished, of_all = self._runs
+        parts = [f"{finished} of {of_all} runs finished" if of_all else "", self._time_left()]
+        return ", ".join(part for part in parts if part)
+
+    def _time_left(self) -> str:
+        left = self.estimate.seconds()
+        return f"about {in_words(left)} left" if left else ""
+
+    def _print(self, line: str) -> None:
+        self._last_line = time.monotonic()
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _print_lines(self) -> None:
+        """Print the state whenever no line was printed for a while."""
+        while not self._ended.wait(self._last_line + self._line_s - time.monotonic()):
+            if time.monotonic() >= self._last_line + self._line_s:
+                self._print("; ".join(part for part in (self.state, self._note()) if part))
+
+
+def _division(folds: Sequence["Fold"]) -> str:
+    """Say how a corpus is divided."""
+    if not folds[0].test:
+        training, validation = (len(folds[0].speakers[role]) for role in ("training", "validation"))
+        return f"{_speakers(training, 'training')}, {_speakers(validation, 'validation')}"
+    kind = "dependent" if folds[0].speaker_dependent else "independent"
+    return f"{len(folds)} folds, speaker-{kind}"
+
+
+def _speakers(count: int, role: str) -> str:
+    return f"{count} {role} speaker{'' if count == 1 else 's'}"

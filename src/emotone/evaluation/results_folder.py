@@ -1,0 +1,279 @@
+"""The results folder: file names, lock, and how its contents are written and read.
+
+Only this module and :mod:`emotone.evaluation.run_folder` know the names of its files. ``runs``
+exists while an experiment runs. Once all runs are finished, their predictions and records are in
+``predictions.csv`` and ``results.json``.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
+
+from emotone.errors import StorageError, UsageError
+from emotone.evaluation.results import (
+    ABLATION_RESULTS,
+    FORMAT,
+    RESULTS,
+    AblationResults,
+    Results,
+)
+from emotone.evaluation.run_folder import (
+    ENROLMENT,
+    PREDICTIONS,
+    RunFolder,
+    read_table,
+    write_table,
+)
+from emotone.files import TEMPORARY, suppress_os_errors, write_text
+
+CONFIG = "config.yaml"
+FOLDS = "folds.json"
+RESULTS_FILE = "results.json"
+RUNS = "runs"
+PRETRAINING = "pretraining"
+SPECTROGRAMS = ".spectrograms"
+ABLATION = "ablation.yaml"
+VARIANTS = "variants"
+LOCK = ".lock"
+Stored = TypeVar("Stored")
+
+
+class ResultsFolder:
+    """A results folder, of an experiment or of an ablation.
+
+    Args:
+        path: a folder, which need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def is_experiment(self) -> bool:
+        """Whether an experiment was started in the folder."""
+        return (self.path / CONFIG).is_file()
+
+    @property
+    def is_ablation(self) -> bool:
+        """Whether an ablation was started in the folder."""
+        return (self.path / ABLATION).is_file()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all runs are finished and merged."""
+        return (self.path / RESULTS_FILE).is_file() and not (self.path / RUNS).exists()
+
+    @property
+    def spectrograms(self) -> Path:
+        """Cache of spectrograms while an experiment runs."""
+        return self.path / SPECTROGRAMS
+
+    @property
+    def pretraining(self) -> "ResultsFolder":
+        """Folder of the pre-training of the experiment."""
+        return ResultsFolder(self.path / PRETRAINING)
+
+    def variant(self, folder: str) -> "ResultsFolder":
+        """Folder of a variant of an ablation, by the ``folder`` of its row."""
+        return ResultsFolder(self.path / folder)
+
+    def run(self, fold: str, seed: int) -> "RunFolder":
+        """Folder of one run."""
+        return RunFolder(self.path / RUNS / f"{fold}-{seed}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Reserve the folder for this process.
+
+        Raises:
+            UsageError: if another process uses it.
+            StorageError: if it cannot be written.
+        """
+        is_new = not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / LOCK, timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise UsageError(
+                f"another emotone is writing to {self}; wait for it or choose another --out"
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"cannot write to {self}: {error.strerror}; choose another --out"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+            with suppress_os_errors():
+                if is_new and {path.name for path in self.path.iterdir()} <= {LOCK}:
+                    (self.path / LOCK).unlink(missing_ok=True)  # nothing was started
+                    self.path.rmdir()
+
+    def refuse_other_files(self, *known: str) -> None:
+        """Raise a :class:`UsageError` if the folder holds files that emotone did not make.
+
+        Args:
+            known: names of files that are allowed.
+        """
+        there = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        ours = (*known, LOCK, SPECTROGRAMS)
+        strangers = [
+            item.name
+            for item in there
+            if item.name not in ours and not item.name.endswith(TEMPORARY)
+        ]
+        if strangers:
+            raise UsageError(f"{self} holds other files ({strangers[0]}, …); choose an empty --out")
+
+    def remove_leftovers(self) -> None:
+        """Remove temporary files of processes that were killed."""
+        for leftover in list(self.path.rglob(f".*{TEMPORARY}")):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+    def configuration(self) -> str:
+        """The configuration of the experiment, as YAML.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        return self._read(CONFIG)
+
+    def ablation(self) -> str:
+        """The configurations of an ablation's variants, as YAML.
+
+        Raises:
+            UsageError: if there are none.
+        """
+        return self._read(ABLATION)
+
+    def folds(self) -> str | None:
+        """The folds as JSON, if the experiment was started."""
+        path = self.path / FOLDS
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def write_experiment(self, configuration: str, folds: str) -> None:
+        """Write configuration and folds when an experiment starts.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        write_text(self.path / CONFIG, configuration)
+        write_text(self.path / FOLDS, folds)
+
+    def write_ablation(self, configurations: str) -> None:
+        """Write the configurations of the variants when an ablation starts.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        write_text(self.path / ABLATION, configurations)
+
+    def results(self) -> Results:
+        """Results of an experiment.
+
+        Raises:
+            UsageError: if there are none, or emotone 0.1 wrote them.
+        """
+        return self._stored(RESULTS)
+
+    def ablation_results(self) -> AblationResults:
+        """Results of an ablation.
+
+        Raises:
+            UsageError: see :meth:`results`.
+        """
+        return self._stored(ABLATION_RESULTS)
+
+    def predictions(self) -> pd.DataFrame:
+        """Predictions of all runs, a row per utterance and seed.
+
+        Raises:
+            UsageError: if there are none.
+        """
+        return self._table(PREDICTIONS)
+
+    def enrolment(self) -> pd.DataFrame | None:
+        """Predictions of enrolled speakers, if the experiment has some."""
+        return self._table(ENROLMENT) if (self.path / ENROLMENT).is_file() else None
+
+    def write_predictions(
+        self, predictions: pd.DataFrame, enrolment: pd.DataFrame | None = None
+    ) -> None:
+        """Write the predictions of all runs.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        write_table(self.path / PREDICTIONS, predictions)
+        if enrolment is not None:
+            write_table(self.path / ENROLMENT, enrolment)
+
+    def write_results(self, results: Results | AblationResults) -> None:
+        """Write ``results.json``.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        kind: TypeAdapter[Results] | TypeAdapter[AblationResults]
+        kind = RESULTS if isinstance(results, Results) else ABLATION_RESULTS
+        text = kind.dump_json(results, indent=1)  # type: ignore[arg-type]
+        write_text(self.path / RESULTS_FILE, text.decode() + "\n")
+
+    def remove_runs(self) -> None:
+        """Remove the run folders, once their predictions and records are merged."""
+        runs = self.path / RUNS
+        if runs.exists():
+            hidden = self.path / f".{RUNS}{TEMPORARY}"  # removing takes time, renaming is atomic
+            with suppress_os_errors():
+                runs.rename(hidden)
+                shutil.rmtree(hidden)
+
+    def _stored(self, kind: TypeAdapter[Stored]) -> Stored:
+        text = self._read(RESULTS_FILE)
+        try:
+            values = json.loads(text)
+            found = values.get("format") if isinstance(values, dict) else None
+            if found == FORMAT:
+                return kind.validate_python(values)
+        except (ValueError, ValidationError) as error:
+            raise UsageError(
+                f"{self.path / RESULTS_FILE} is damaged; run the same emotone command again"
+            ) from error
+        raise UsageError(
+            f"{self.path / RESULTS_FILE} was written by another version of emotone (format "
+            f"{found}, this one reads {FORMAT}); run the emotone crossval or ablate command that "
+            "made it again: it converts the results and trains nothing"
+        )
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{self} holds no finished experiment (no readable {name}); give the --out folder "
+                "of emotone crossval or ablate after it has ended"
+            ) from error
+
+    def _table(self, name: str) -> pd.DataFrame:
+        try:
+            return read_table(self.path / name)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{self} holds no finished experiment (no readable {name}); give the --out folder "
+                "of emotone crossval or ablate after it has ended"
+            ) from error

@@ -1,0 +1,147 @@
+"""The folder of one run: file names, and how its contents are written and read."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from emotone.evaluation.results import RUN_RECORD, RunRecord
+from emotone.files import replacing, suppress_os_errors, write_text
+
+PREDICTIONS = "predictions.csv"
+ENROLMENT = "enrolment.csv"
+RUN, CHECKPOINT, WEIGHTS = "run.json", "checkpoint.safetensors", "weights.safetensors"
+TEXT = ("utterance", "file", "fold", "speaker", "truth", "prediction", "protocol")  # columns
+
+
+class RunFolder:
+    """Folder of one run: first its checkpoint, then its predictions, last its record.
+
+    Args:
+        path: a folder, which need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run is finished: its record is written last."""
+        return (self.path / RUN).is_file()
+
+    @property
+    def checkpoint(self) -> Path:
+        """Checkpoint of a training in progress."""
+        return self.path / CHECKPOINT
+
+    @property
+    def weights(self) -> Path:
+        """Weights of a run without test utterances."""
+        return self.path / WEIGHTS
+
+    def record(self) -> RunRecord:
+        """Record of the run.
+
+        Raises:
+            UsageError: if another version of emotone wrote it.
+        """
+        values = json.loads((self.path / RUN).read_text(encoding="utf-8"))
+        return RUN_RECORD.validate_python(_current(values))
+
+    def predictions(self) -> pd.DataFrame:
+        """Predictions of the test utterances."""
+        return read_table(self.path / PREDICTIONS)
+
+    def enrolment(self) -> pd.DataFrame | None:
+        """Predictions of enrolled speakers, if there are any."""
+        path = self.path / ENROLMENT
+        return read_table(path) if path.is_file() else None
+
+    def write_predictions(
+        self, predictions: pd.DataFrame, enrolment: pd.DataFrame | None = None
+    ) -> None:
+        """Write the predictions of the test utterances.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        write_table(self.path / PREDICTIONS, predictions)
+        if enrolment is not None:
+            write_table(self.path / ENROLMENT, enrolment)
+
+    def write_weights(self, weights: bytes) -> None:
+        """Write the weights of a run without test utterances.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        with replacing(self.weights) as temporary:
+            temporary.write_bytes(weights)
+
+    def finish(self, record: RunRecord) -> None:
+        """Write the record, last of all, and remove the checkpoint.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        write_text(self.path / RUN, RUN_RECORD.dump_json(record, indent=1).decode())
+        self.remove_checkpoint()
+
+    def remove_checkpoint(self) -> None:
+        """Remove the checkpoint, which a kill in :meth:`finish` can leave behind."""
+        with suppress_os_errors():
+            self.checkpoint.unlink(missing_ok=True)
+
+    def contents(self) -> dict[str, bytes]:
+        """Contents of all files by name, to send to another machine."""
+        return {path.name: path.read_bytes() for path in self.path.iterdir()}
+
+    def restore(self, contents: dict[str, bytes]) -> None:
+        """Write the files of a run from another machine, the record last.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        for name in sorted(contents, key=lambda name: name == RUN):
+            with replacing(self.path / name) as temporary:
+                temporary.write_bytes(contents[name])
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table of predictions as CSV, atomically.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of predictions; names that look like numbers or ``NA`` stay text."""
+    columns = pd.read_csv(path, nrows=0).columns
+    text = [name for name in TEXT if name in columns]
+    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={
+        name: [""] for name in columns if name not in text
+    })  # fmt: skip
+
+
+def concatenated(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    """Concatenate the tables that are not ``None``; return ``None`` if there are none."""
+    existing = [table for table in tables if table is not None]
+    return pd.concat(existing, ignore_index=True) if existing else None
+
+
+def _current(values: dict[str, object]) -> dict[str, object]:
+    """Convert the record of a run that emotone 0.1 wrote."""
+    if "validation_UAR" not in values:
+        return values
+    history = values.get("history", [])
+    known = {"fold", "seed", "seconds", "parameters", "multiply_adds_per_s", "kept_epoch"}
+    choices = {name: values[name] for name in ("C", "precision") if name in values}
+    return {name: value for name, value in values.items() if name in known} | {
+        "validation_uar": values["validation_UAR"],
+        "history": history,
+        "choices": choices,
+    }

@@ -1,0 +1,96 @@
+"""Checks whether a results folder or a model fits an experiment; errors name the differences."""
+
+from collections.abc import Set
+from typing import Any
+
+import yaml
+
+from emotone.errors import UsageError
+from emotone.evaluation.results_folder import ResultsFolder
+from emotone.experiments.config import ExperimentConfig
+from emotone.inference import model_folder
+from emotone.models.registry import options_of
+
+SHOWN = 3  # differences named
+OF_A_NETWORK = ("corpus", "features", "model", "training", "pretraining")
+
+
+def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
+    """Say where two configurations differ, option by option."""
+    result = []
+    for key in sorted(found.keys() | asked.keys()):
+        there, here = found.get(key), asked.get(key)
+        if isinstance(there, dict) and isinstance(here, dict):
+            result += differences(there, here, f"{prefix}{key}.")
+        elif there != here:
+            result.append(f"{prefix}{key}: {there} found, {here} requested")
+    return result
+
+
+def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
+    """Configuration of the experiment in a results folder.
+
+    Raises:
+        UsageError: if there is none of this version of emotone.
+    """
+    try:
+        return ExperimentConfig.model_validate(yaml.safe_load(folder.configuration()))
+    except (ValueError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{folder} holds no configuration of this version of emotone; choose another --out"
+        ) from error
+
+
+def refuse_other_experiment(config: ExperimentConfig, folder: ResultsFolder) -> None:
+    """Raise a :class:`UsageError` if a folder holds anything but this experiment."""
+    if not folder.is_experiment:
+        folder.refuse_other_files()
+        return
+    if differing := differences(configuration_of(folder).identity(), config.identity()):
+        raise UsageError(
+            f"{folder} holds another experiment ({', '.join(differing)}); nothing was changed. "
+            "Choose another --out, or give the options it was made with"
+        )
+
+
+def refuse_other_network(config: ExperimentConfig, folder: ResultsFolder) -> None:
+    """Raise a :class:`UsageError` if a results folder is not of the network of ``config``."""
+    ours, theirs = config.identity(), configuration_of(folder).identity()
+    if differing := differences(
+        {key: theirs[key] for key in OF_A_NETWORK}, {key: ours[key] for key in OF_A_NETWORK}
+    ):
+        raise UsageError(
+            f"{folder} holds results of another network: {'; '.join(differing[:SHOWN])}"
+        )
+
+
+def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
+    """Raise unless networks of ``config`` can start from ``pretraining.model``.
+
+    Args:
+        config: configuration of the experiment.
+        corpora: names of the corpora that are tested.
+
+    Raises:
+        UsageError: if the model is another network, or was trained on one of the corpora.
+        ModelError: if it is damaged.
+    """
+    assert config.pretraining is not None
+    folder = model_folder.locate(config.pretraining.model)
+    model = model_folder.read(folder)
+    model_folder.content(folder, model_folder.WEIGHTS, model)
+    names = ("features", "model")
+    there, here = (
+        {name: part.model_dump(mode="json") for name, part in zip(names, both, strict=True)}
+        for both in (options_of(model), (config.features, config.model))
+    )
+    if differing := differences(there, here):
+        raise UsageError(
+            f"pretraining.model: {folder.name} has another network "
+            f"({'; '.join(differing[:SHOWN])}); emotone adapt uses its options"
+        )
+    if shared := set(model.training["corpora"]) & corpora:
+        raise UsageError(
+            f"pretraining.model: {folder.name} was trained on speakers of {', '.join(shared)}, "
+            "who are tested here; adapt it to other speakers"
+        )

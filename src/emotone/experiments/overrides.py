@@ -1,0 +1,81 @@
+"""Configuration files and ``key=value`` as plain values, before validation."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from emotone.errors import UsageError
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        UsageError: if it cannot be read or holds something else.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        shipped = ", ".join(sorted(file.name for file in PRESETS.glob("*.yaml")))
+        raise UsageError(
+            f"{path}: cannot read this configuration ({error.strerror}); "
+            f"give the path of a YAML file such as one of experiments/: {shipped}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{path}: not valid YAML: {reason}") from error
+    if not isinstance(values, dict):
+        raise UsageError(
+            f"{path}: expected sections such as 'corpus:', got {type(values).__name__}"
+        )
+    return values
+
+
+def set_option(values: dict[str, Any], override: str) -> None:
+    """Apply ``key=value`` to the values of a configuration.
+
+    Raises:
+        UsageError: if it is not of that form, or leads into something that has no options.
+    """
+    key, equals, text = override.partition("=")
+    if not equals or not key or any(not part for part in key.split(".")):
+        raise UsageError(f"'{override}' is not of the form key=value, such as training.epochs=20")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"'{override}': the value is not valid YAML") from error
+    set_value(values, key, value, f"'{override}'")
+
+
+def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None:
+    """Set the option ``key``, such as ``training.epochs``, in the values of a configuration.
+
+    Raises:
+        UsageError: begins with ``source``; if the key leads into something that has no options.
+    """
+    *sections, last = key.split(".")
+    place: Any = values
+    for section in sections:
+        if isinstance(place, list):
+            place = place[_number(section, place, source)]
+        elif isinstance(place, dict):
+            place = place.setdefault(section, {})
+        if not isinstance(place, dict | list):
+            raise UsageError(f"{source}: {section} has no options of its own")
+    value = deepcopy(value)  # later changes within it then stay in these values
+    if isinstance(place, list):
+        place[_number(last, place, source)] = value
+    else:
+        place[last] = value
+
+
+def _number(section: str, place: list[Any], source: str) -> int:
+    if not section.isdigit() or int(section) >= len(place):
+        raise UsageError(
+            f"{source}: there are {len(place)} corpora; say which, such as corpus.0.root=…"
+        )
+    return int(section)

@@ -1,0 +1,155 @@
+"""The front end as a PyTorch module, so that it can be exported with the network."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from emotone.features.frames import deltas, frame_mask
+from emotone.features.mel import mel_filters
+from emotone.features.normalization import Moments, utterance_statistics
+from emotone.features.options import FeatureOptions
+from emotone.features.spectrum import half_fourier, power_spectra
+
+POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
+
+
+class Features(nn.Module):
+    """Waveforms to features.
+
+    Frame ``t`` is centred at ``t`` hops, with zeros before the first and after the last sample, so
+    ``samples`` give ``1 + samples // hop`` frames, even for a clip shorter than a frame.
+
+    Shape:
+        in: waveform ``(batch, samples)``, lengths ``(batch,)`` in samples.
+        out: features ``(batch, channels, frames, mels)``, lengths ``(batch,)`` in frames. Padding
+        frames are zero.
+    """
+
+    cosines: Tensor
+    sines: Tensor
+    filters: Tensor
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, options: FeatureOptions) -> None:
+        super().__init__()
+        self.options = options
+        cosines, sines = half_fourier(torch.hann_window(options.window, dtype=torch.float64))
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
+        self.register_buffer("filters", mel_filters(options.mels), persistent=False)
+        self.register_buffer("mean", torch.zeros(options.channels, options.mels))
+        self.register_buffer("std", torch.ones(options.channels, options.mels))
+
+    def forward(
+        self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Compute features; see the class for shapes and :meth:`stack` for ``statistics``."""
+        log_mel, frames = self.log_mel(waveform, lengths)
+        return self.stack(log_mel, frames, statistics), frames
+
+    def log_mel(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the natural logarithm of mel power and the number of frames of each clip.
+
+        Shape:
+            in: ``(batch, samples)``, ``(batch,)``; out: ``(batch, frames, mels)``, ``(batch,)``.
+        """
+        inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
+        power = self.power(waveform * inside)
+        log_mel = (power @ self.filters).clamp_min(POWER_FLOOR).log()
+        frames, count = 1 + lengths // self.options.hop, log_mel.shape[1]
+        valid = frame_mask(frames, count)[:, :, None]
+        if self.options.dynamic_range_db is not None:
+            peak = log_mel.masked_fill(~valid, -torch.inf).amax(dim=(1, 2), keepdim=True)
+            floor = peak - self.options.dynamic_range_db * math.log(10) / 10
+            log_mel = torch.maximum(log_mel, floor)
+        if self.options.level == "rms":
+            power = (log_mel.exp() * valid).sum(dim=(1, 2), keepdim=True)
+            log_mel = log_mel - (power / (frames * log_mel.shape[2])[:, None, None]).log()
+        return log_mel, frames
+
+    def power(self, waveform: Tensor) -> Tensor:
+        """Power spectra, ``(batch, samples)`` to ``(batch, frames, FFT_SIZE // 2 + 1)``."""
+        hop, window = self.options.hop, self.options.window
+        return power_spectra(waveform, self.cosines, self.sines, hop=hop, window=window)
+
+    def stack(self, log_mel: Tensor, frames: Tensor, statistics: Tensor | None = None) -> Tensor:
+        """Add delta channels and normalise.
+
+        Args:
+            log_mel: shape ``(batch, frames, mels)``.
+            frames: shape ``(batch,)``.
+            statistics: for ``norm: speaker`` and ``norm: enrol``, mean and std of each utterance's
+                speaker, see :meth:`Moments.statistics` and :meth:`enrolled`; shape
+                ``(batch, 2, channels, mels)``. Without them ``enrol`` uses the training set's.
+
+        Returns:
+            Features of shape ``(batch, channels, frames, mels)``, zero in padding frames.
+        """
+        channels = self.channels(log_mel, frames)
+        valid = frame_mask(frames, log_mel.shape[1])[:, None, :, None]
+        if self.options.norm == "train" or (self.options.norm == "enrol" and statistics is None):
+            mean, std = self.mean[None, :, None], self.std[None, :, None]
+        elif self.options.norm == "utterance":
+            mean, std = utterance_statistics(channels, valid, frames)
+        else:
+            if statistics is None:
+                raise ValueError("norm 'speaker' needs the statistics of each utterance's speaker")
+            mean, std = statistics[:, 0, :, None], statistics[:, 1, :, None]
+        return ((channels - mean) / std) * valid
+
+    def channels(self, log_mel: Tensor, frames: Tensor) -> Tensor:
+        """Static, delta and delta-delta channels before normalisation.
+
+        Shape:
+            in: ``(batch, frames, mels)``, ``(batch,)``; out: ``(batch, channels, frames, mels)``.
+        """
+        channels = [log_mel]
+        for _ in range(self.options.deltas):
+            channels.append(deltas(channels[-1], frames))
+        return torch.stack(channels, dim=1)
+
+    def fit(self, moments: Moments) -> None:
+        """Set the statistics of the training set from the moments of its utterances."""
+        mean, std = moments.statistics()
+        self.mean.copy_(mean)
+        self.std.copy_(std)
+
+    def enrolled(self, moments: Moments) -> Tensor:
+        """Statistics of a speaker from a few utterances, shrunk towards the training set's.
+
+        Mean and variance are weighted means of the speaker's and the training set's; the speaker's
+        weight is ``k / (k + enrol_prior)`` for ``k`` utterances.
+
+        Returns:
+            Shape ``(2, channels, mels)``.
+        """
+        count = len(moments.frames)
+        training = torch.stack([self.mean, self.std])
+        if count == 0:
+            return training
+        weight = torch.tensor(count / (count + self.options.enrol_prior))
+        return self.blended(moments.statistics().to(training), weight)
+
+    def blended(self, speaker: Tensor, weight: Tensor) -> Tensor:
+        """Statistics between the training set's, with weight 0, and a speaker's, with weight 1.
+
+        Shape:
+            in: ``(2, channels, mels)``, a scalar; out: ``(2, channels, mels)``.
+        """
+        mean = weight * speaker[0] + (1 - weight) * self.mean
+        variance = weight * speaker[1].square() + (1 - weight) * self.std.square()
+        return torch.stack([mean, variance.sqrt()])
+
+    def moments(self, log_mels: Iterable[Tensor]) -> Moments:
+        """Moments of clips, each of shape ``(frames, mels)``."""
+        frames, values = [], []
+        for log_mel in log_mels:
+            channels = self.channels(log_mel[None], torch.tensor([len(log_mel)]))[0].double()
+            frames.append(len(log_mel))
+            values.append(torch.stack([channels.mean(dim=1), channels.square().mean(dim=1)]))
+        shape = (0, 2, self.options.channels, self.options.mels)
+        stacked = torch.stack(values) if values else torch.zeros(shape, dtype=torch.float64)
+        return Moments(torch.tensor(frames, dtype=torch.float64), stacked)

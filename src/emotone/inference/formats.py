@@ -1,0 +1,81 @@
+"""Predictions as dictionaries, JSON lines, CSV rows and lines of a table."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from emotone.inference.prediction import Prediction, Segment
+
+Kind = Literal["table", "json", "csv"]
+
+
+def as_dict(prediction: Prediction | None) -> dict[str, Any]:
+    """Return a prediction as a JSON object; probabilities to four digits."""
+    if prediction is None:
+        return {"label": None, "confidence": None, "confident": None, "probabilities": None}
+    return {
+        "label": prediction.label,
+        "confidence": round(prediction.confidence, 4),
+        "confident": prediction.confident,
+        "probabilities": {
+            label: round(probability, 4) for label, probability in prediction.probabilities.items()
+        },
+    }
+
+
+def segment_as_dict(segment: Segment) -> dict[str, Any]:
+    """Return a segment as a JSON object; times in seconds."""
+    times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
+    return times | as_dict(segment.prediction)
+
+
+def header(labels: Sequence[str], *, segments: bool) -> list[str]:
+    """Return the columns of CSV.
+
+    Args:
+        labels: of the model.
+        segments: whether a row is a window of a file rather than a file.
+    """
+    times = ["start", "end"] if segments else []
+    probabilities = [f"p_{label}" for label in labels]
+    return ["file", *times, "label", "confidence", "confident", *probabilities]
+
+
+def row(values: Sequence[Any], columns: Sequence[str]) -> str:
+    """Return a row of CSV; missing values at its end are empty."""
+    text = io.StringIO()
+    empty = [""] * (len(columns) - len(values))
+    csv.writer(text, lineterminator="\n").writerow([*values, *empty])
+    return text.getvalue()
+
+
+def lines(
+    file: Path, answer: Prediction | list[Segment], kind: Kind, columns: Sequence[str]
+) -> Iterator[str]:
+    """Yield the lines about a file: one, or one for each segment."""
+    for part in answer if isinstance(answer, list) else [answer]:
+        if isinstance(part, Segment):
+            prediction, values = part.prediction, segment_as_dict(part)
+        else:
+            prediction, values = part, as_dict(part)
+        if kind == "json":
+            yield json.dumps({"file": str(file)} | values, ensure_ascii=False) + "\n"
+        elif kind == "csv":
+            probabilities = values.pop("probabilities") or {}
+            yield row([str(file), *values.values(), *probabilities.values()], columns)
+        else:
+            when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
+            yield f"{when}{_label(prediction)}  {file}{_doubt(prediction)}\n"
+
+
+def _label(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return f"{'no sound':<10}      "
+    return f"{prediction.label:<10} {100 * prediction.confidence:3.0f} %"
+
+
+def _doubt(prediction: Prediction | None) -> str:
+    return "" if prediction is None or prediction.confident else "  not sure"

@@ -1,0 +1,105 @@
+"""``emotone predict``: recognise files and write the predictions as they come."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from emotone.errors import AudioError
+from emotone.inference.execution import Executor
+from emotone.inference.formats import Kind, header, lines
+from emotone.inference.jobs import in_order, recognise_files
+from emotone.inference.output import kind_of, opened
+from emotone.inference.recognizer import Recognizer
+from emotone.inference.sources import readable
+
+
+def write_predictions(
+    recognizer: Recognizer,
+    files: Sequence[Path],
+    *,
+    kind: Kind = "table",
+    output: Path | None = None,
+    segments: tuple[float, float] | None = None,
+    executor: Executor | None = None,
+) -> int:
+    """Recognise files; predictions go to standard output or a file, errors to standard error.
+
+    If ``output`` exists, the files already in it are not recognised again.
+
+    Args:
+        recognizer: the recogniser.
+        files: audio files; ``-`` is standard input.
+        kind: ``table`` for people, ``json`` for an object per line, ``csv``.
+        output: file to write; its suffix decides the kind.
+        segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        executor: makes the calls; ``None`` to recognise in this process. It changes neither the
+            predictions nor their order.
+
+    Returns:
+        The number of files that could not be used.
+
+    Raises:
+        UsageError: if the suffix of ``output`` is unknown, or it was written by another command.
+        StorageError: if ``output`` cannot be written.
+    """
+    if output is not None:
+        kind = kind_of(output)
+    columns = header(recognizer.labels, segments=segments is not None)
+    failed = 0
+    with (
+        opened(output, kind, columns) as (target, done),
+        tempfile.TemporaryDirectory() as temporary,
+        _progress(to_terminal=target is sys.stdout) as progress,
+    ):
+        left = [file for file in files if str(file) not in done]
+        if len(left) < len(files):
+            print(f"{len(files) - len(left)} of {len(files)} files are in {output} already",
+                  file=sys.stderr)  # fmt: skip
+        task = progress.add_task("recognising", total=len(left))
+        minutes = 0.0
+
+        def advance(seconds: float) -> None:
+            nonlocal minutes
+            minutes += seconds / 60
+            progress.update(task, description=f"recognising, {minutes:.0f} min done")
+
+        existing = readable(left, Path(temporary))
+        if executor is None:
+            answers = in_order(recognizer, existing, segments, advance)
+        else:
+            answers = recognise_files(recognizer, existing, segments, executor)
+        for file, answer in zip(left, answers, strict=True):
+            progress.advance(task)
+            if isinstance(answer, AudioError):
+                failed += 1
+                message = str(answer).removeprefix(temporary + os.sep)
+                print(f"error: {message}", file=sys.stderr)
+                continue
+            # in one piece, so that a process that is killed leaves complete files behind
+            target.write("".join(lines(file, answer, kind, columns)))
+            target.flush()
+    if failed:
+        print(f"{failed} of {len(files)} files could not be used", file=sys.stderr)
+    return failed
+
+
+def _progress(*, to_terminal: bool) -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console, transient=True, redirect_stdout=False,
+        disable=not console.is_terminal or (to_terminal and sys.stdout.isatty()),
+    )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Live audio: samples in, segments out as soon as their windows are complete."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from emotone import audio
+from emotone.audio.windows import Window, Windows
+from emotone.inference.prediction import Segment
+
+
+class Stream:
+    """Recognises live audio; made by :meth:`emotone.Recognizer.stream`.
+
+    Args:
+        recognise: recognises windows.
+        rate: sampling rate in Hz.
+        window: length of a window in seconds.
+        hop: time between the starts of two windows, in seconds.
+    """
+
+    def __init__(
+        self,
+        recognise: Callable[[Sequence[Window]], list[Segment]],
+        rate: int,
+        window: float,
+        hop: float,
+    ) -> None:
+        self._recognise = recognise
+        self._resampler = audio.Resampler(rate)
+        self._windows = Windows(window, hop)
+
+    def push(self, samples: NDArray[Any]) -> list[Segment]:
+        """Take samples, of shape ``(samples,)`` or ``(samples, channels)``.
+
+        Returns:
+            Segments of the windows that are complete now, often none.
+
+        Raises:
+            AudioError: if they are not usable as audio, see :func:`emotone.audio.from_array`.
+        """
+        return self._recognise(self._windows.push(self._resampler.push(samples)))
+
+    def close(self) -> list[Segment]:
+        """End the audio; return the segments of the remaining windows."""
+        last = self._windows.push(self._resampler.close())
+        return self._recognise([*last, *self._windows.close()])

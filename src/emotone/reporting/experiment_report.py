@@ -1,0 +1,41 @@
+"""Report of an experiment: an HTML page without outside links, Markdown, and a LaTeX table."""
+
+from collections.abc import Sequence
+
+from emotone.evaluation.results import Results
+from emotone.reporting.plots import EXPERIMENT
+from emotone.reporting.rendering import protocol_name, template
+
+
+def render(results: Results, configuration: str, kind: str) -> str:
+    """Render the results of an experiment.
+
+    Args:
+        results: of the experiment.
+        configuration: of the experiment, as YAML.
+        kind: ``html``, ``md`` or ``tex``.
+    """
+    scores = results.scores
+    context = {
+        "results": results,
+        "setting": results.setting,
+        "scores": scores,
+        "configuration": configuration,
+        "protocol": protocol_name(results.setting.protocol),
+        "shares": shares_of_rows(scores.confusion),
+        "rates": [
+            ("UAR", "balanced accuracy, UA", scores.uar),
+            ("WAR", "accuracy, WA", scores.war),
+        ],
+        "figures": list(EXPERIMENT.sections(results)) if kind == "html" else [],
+    }
+    return template(f"report.{kind}.j2").render(context)
+
+
+def shares_of_rows(counts: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Divide counts by the sums of their rows; rows of zeros stay.
+
+    >>> shares_of_rows([[3, 1], [0, 0]])
+    [[0.75, 0.25], [0.0, 0.0]]
+    """
+    return [[count / max(sum(row), 1) for count in row] for row in counts]

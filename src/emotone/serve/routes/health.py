@@ -1,0 +1,24 @@
+"""``/health`` and ``/ready``."""
+
+from fastapi import APIRouter
+
+from emotone import __version__
+from emotone.serve.errors import RefusedError
+from emotone.serve.schemas import Refusal
+from emotone.serve.service import ServiceOf
+
+router = APIRouter()
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    """Whether the server is alive."""
+    return {"status": "alive", "version": __version__}
+
+
+@router.get("/ready", responses={503: {"model": Refusal, "description": "Not yet."}})
+async def ready(service: ServiceOf) -> dict[str, str]:
+    """Whether the models are loaded."""
+    if service.workers is None:
+        raise RefusedError(503, "starting", "the models are being loaded")
+    return {"status": "ready"}

@@ -1,0 +1,26 @@
+"""``/v1/models``."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from emotone.serve.schemas import UNAUTHORIZED, Model
+from emotone.serve.service import ServiceOf
+
+router = APIRouter()
+
+
+@router.get("/v1/models", responses=UNAUTHORIZED, response_model=list[Model])
+async def models(service: ServiceOf) -> list[dict[str, Any]]:
+    """The available models, the default one first."""
+    assert service.workers is not None
+    return [
+        {
+            "name": name,
+            "labels": recognizer.labels,
+            "sample_rate": recognizer.config.sample_rate,
+            "corpora": recognizer.config.training.get("corpora", []),
+            "confident_from": recognizer.config.confident_from,
+        }
+        for name, recognizer in service.workers.models.items()
+    ]

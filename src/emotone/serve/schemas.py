@@ -1,0 +1,82 @@
+"""Parameters and answers of the endpoints, for validation and the OpenAPI document."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+Probabilities = dict[str, float]
+WindowLength = Annotated[float, Query(ge=0.025, le=60, allow_inf_nan=False)]
+Hop = Annotated[float, Query(ge=0.1, le=60, allow_inf_nan=False)]
+
+
+class Answer(BaseModel):
+    """The emotion of a recording."""
+
+    model: str
+    seconds: float = Field(description="Length of the recording.")
+    label: str = Field(description="The most probable emotion.")
+    confidence: float = Field(description="Probability of the label.")
+    confident: bool = Field(description="Whether the confidence reaches the model's threshold.")
+    probabilities: Probabilities
+
+
+class Segment(BaseModel):
+    """The emotion in a window; null if the window is silent."""
+
+    start: float = Field(description="In seconds.")
+    end: float = Field(description="In seconds.")
+    label: str | None
+    confidence: float | None
+    confident: bool | None
+    probabilities: Probabilities | None
+
+
+class Segments(BaseModel):
+    """The emotions in the windows of a recording."""
+
+    model: str
+    seconds: float = Field(description="Length of the recording.")
+    segments: list[Segment]
+
+
+class Model(BaseModel):
+    """An available model."""
+
+    name: str
+    labels: list[str]
+    sample_rate: int = Field(description="In Hz; audio of any rate may be sent.")
+    corpora: list[str] = Field(description="What it was trained on.")
+    confident_from: float = Field(description="Probability from which a prediction is confident.")
+
+
+class Reason(BaseModel):
+    """Why a request was refused."""
+
+    code: str
+    message: str
+    hint: str = Field(description="What to do.")
+
+
+class Refusal(BaseModel):
+    """The answer to a request that was refused."""
+
+    error: Reason
+
+
+def _refusals(reasons: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Refusal, "description": why} for status, why in reasons.items()}
+
+
+UNAUTHORIZED = _refusals({401: "The token is missing or wrong."})
+REFUSALS = UNAUTHORIZED | _refusals(
+    {
+        400: "Not audio, or incomplete.",
+        404: "No such model.",
+        408: "The upload took too long.",
+        413: "Too large or too long.",
+        415: "Not sent as audio.",
+        422: "A parameter is out of its range.",
+        503: "Too many requests are waiting; see Retry-After.",
+    }
+)

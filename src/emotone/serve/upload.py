@@ -1,0 +1,59 @@
+"""The audio file in a request: the field ``file`` of a form, or the whole body."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from python_multipart.exceptions import MultipartParseError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from emotone.serve.errors import RefusedError
+
+RAW = ("audio/", "video/", "application/octet-stream")
+CHUNK_BYTES = 2**18
+# of the OpenAPI document
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "audio/wav": {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """Yield the file in a request, chunk by chunk.
+
+    Raises:
+        RefusedError: if there is none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        try:
+            form = await request.form(max_files=1, max_fields=10)
+        except (MultipartParseError, HTTPException) as error:
+            raise RefusedError(400, "invalid", f"the form cannot be read: {error}") from error
+        try:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise RefusedError(422, "invalid", "the form has no file in the field 'file'")
+            while chunk := await file.read(CHUNK_BYTES):
+                yield chunk
+        finally:
+            await form.close()
+    elif kind.startswith(RAW):
+        async for chunk in request.stream():
+            yield chunk
+    else:
+        raise RefusedError(
+            415, "unsupported_media_type", f"Content-Type {kind or 'is missing'} is not audio"
+        )

@@ -1,0 +1,37 @@
+"""Mixup: pairs of training utterances mixed with their labels (Zhang et al., ICLR 2018)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MIXUP_STREAM = 1  # of random numbers, independent of those of augmentation
+
+
+def mixup_shares(utterances: Sequence[int], *, seed: int, epoch: int, alpha: float) -> Tensor:
+    """Share of the first of two utterances, at least a half; shape ``(batch,)``."""
+    shares = [
+        np.random.default_rng([seed, epoch, number, MIXUP_STREAM]).beta(alpha, alpha)
+        for number in utterances
+    ]
+    return torch.tensor([max(share, 1 - share) for share in shares], dtype=torch.float32)
+
+
+def mixup(
+    features: Tensor, frames: Tensor, targets: Tensor, shares: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mix each utterance with the one before it in the batch, the first with the last.
+
+    The mixture is as long as the longer of the two; features are normalised, so beyond the end of
+    the shorter one it is mixed with the mean.
+
+    Shape:
+        features ``(batch, channels, frames, mels)``, frames ``(batch,)``, targets
+        ``(batch, classes)``, shares ``(batch,)``; returns the first three, mixed.
+    """
+    share = shares.to(features.device)
+    mixed = share[:, None, None, None] * features
+    mixed = mixed + (1 - share)[:, None, None, None] * features.roll(1, dims=0)
+    targets = share[:, None] * targets + (1 - share)[:, None] * targets.roll(1, dims=0)
+    return mixed, torch.maximum(frames, frames.roll(1, dims=0)), targets

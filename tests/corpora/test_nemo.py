@@ -1,0 +1,32 @@
+from pathlib import Path
+
+from emotone import corpora
+from emotone.corpora.nemo import NemoOptions
+from tests.helpers import real_corpus, rows, write
+
+
+def example(root: Path) -> NemoOptions:
+    write(root / "samples" / "WR0_surprised_64.flac")
+    write(root / "samples" / "EB0_neutral_13.wav")
+    lines = ["file_id\temotion\traw_text\tspeaker_id\tgender\tage"]
+    lines += ["WR0_surprised_64.wav\tsurprised\tUcho.\t        WR0\tmale\t23"]
+    lines += ["EB0_neutral_13.wav\tneutral\tHistoria.\tEB0\tfemale\t27"]
+    lines += ["EB0_anger_1.wav\tanger\tHistoria.\tEB0\tfemale\t27"]
+    (root / "data.tsv").write_text("\n".join(lines), encoding="utf-8")
+    return NemoOptions(root=root)
+
+
+def test_rows_without_audio_are_a_problem_not_an_error(tmp_path: Path) -> None:
+    corpus = corpora.read(example(tmp_path))
+    assert rows(corpus, "emotion", "speaker", "sex") == {
+        "WR0_surprised_64": ("surprise", "WR0", "male"),
+        "EB0_neutral_13": ("neutral", "EB0", "female"),
+    }
+    assert corpus.problems[0] == "1 of 3 rows of data.tsv have no audio in samples"
+
+
+def test_real_nemo() -> None:
+    corpus = corpora.read(NemoOptions(root=real_corpus("nemo")))
+    assert len(corpus.table) == 4481
+    assert len(corpus.speakers) == 9
+    assert len(corpus.labels) == 6

@@ -1,0 +1,101 @@
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from emotone import corpora
+from emotone.corpora.table import TableOptions
+from emotone.errors import CorpusError
+from emotone.features.utterances import cache_key, map_utterances
+from tests.helpers import voice
+
+
+def lengths_of(corpus: corpora.Corpus, advance: Callable[[], None] = lambda: None) -> list[int]:
+    with ThreadPoolExecutor(2) as pool:
+        return map_utterances(corpus, len, pool, advance)
+
+
+def test_each_utterance_is_read_in_the_order_of_the_table(make_table: Callable[..., Path]) -> None:
+    corpus = corpora.read(TableOptions(root=make_table()))
+    calls: list[int] = []
+    expected = [soundfile.info(file).frames for file in corpus.table["file"]]
+    assert lengths_of(corpus, lambda: calls.append(1)) == expected
+    assert len(calls) == len(expected)
+
+
+def test_of_a_part_the_part_is_read(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(0, 2.0), 16_000)
+    (tmp_path / "t.csv").write_text(
+        "file,start,end,emotion,speaker\na.wav,0.5,0.75,anger,x\na.wav,1.5,,calm,x\n"
+    )
+    corpus = corpora.read(TableOptions(root=tmp_path / "t.csv"))
+    assert lengths_of(corpus) == [4000, 8000]
+
+
+def test_a_key_changes_with_files_order_and_options(make_table: Callable[..., Path]) -> None:
+    corpus = corpora.read(TableOptions(root=make_table()))
+    keys = [cache_key(corpus, "a"), cache_key(corpus, "b")]
+    turned = corpora.Corpus(corpus.name, corpus.table[::-1])
+    keys.append(cache_key(turned, "a"))
+    file = Path(corpus.table["file"][0])
+    before = file.stat()
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    keys.append(cache_key(corpus, "a"))
+    assert len(set(keys)) == 4
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cache_key(corpus, "a") == keys[0]
+    file.unlink()
+    assert cache_key(corpus, "a") not in keys
+
+
+def spoil(name: str, root: Path) -> None:
+    path = root / "s0_anger_0.wav"
+    if name == "missing":
+        path.unlink()
+    elif name == "empty":
+        path.write_bytes(b"")
+    elif name == "not audio":
+        path.write_text("no audio " * 100)
+    elif name == "truncated":
+        path.write_bytes(path.read_bytes()[:3000])
+    elif name == "zeros":
+        soundfile.write(path, np.zeros(8000), 16_000)
+    elif name == "nan":
+        soundfile.write(path, np.full(8000, np.nan), 16_000, subtype="FLOAT")
+    else:
+        soundfile.write(path, np.array([0.5]), 16_000)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", r"s0_anger_0\.wav: no such file"),
+        ("empty", r"s0_anger_0\.wav: the file is empty"),
+        ("not audio", r"s0_anger_0\.wav: not audio"),
+        ("truncated", r"s0_anger_0\.wav: truncated"),
+        ("zeros", r"s0_anger_0\.wav: holds only zeros"),
+        ("nan", r"s0_anger_0\.wav: contains NaN"),
+        ("one sample", r"s0_anger_0\.wav: 1 samples at 16 kHz is too short"),
+    ],
+)
+def test_unusable_audio_is_named(make_table: Callable[..., Path], name: str, message: str) -> None:
+    table = make_table()
+    corpus = corpora.read(TableOptions(root=table))
+    spoil(name, table.parent)
+    with pytest.raises(
+        CorpusError, match=rf"1 of 16 utterances of table cannot be used: .*{message}"
+    ):
+        lengths_of(corpus)
+
+
+def test_all_unusable_files_are_counted(make_table: Callable[..., Path]) -> None:
+    table = make_table()
+    corpus = corpora.read(TableOptions(root=table))
+    for file in corpus.table["file"][:5]:
+        Path(file).write_bytes(b"")
+    with pytest.raises(CorpusError, match=r"5 of 16 .*; …\. Fix or remove them"):
+        lengths_of(corpus)

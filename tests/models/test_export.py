@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from emotone.errors import ModelError
+from emotone.experiments.shipping import rebuilt
+from emotone.features import FeatureOptions
+from emotone.models.acrnn import Acrnn3dOptions
+from emotone.models.crnn import CrnnOptions
+from emotone.models.export import check_parity, to_onnx
+from emotone.models.network import Network
+from tests.helpers import TINY, voice
+
+pytestmark = pytest.mark.slow
+
+SHORT, LONG = voice(0, 0.5), voice(1, 1.0)
+
+
+def test_a_graph_whose_answers_depend_on_padding_is_refused() -> None:
+    torch.manual_seed(0)
+    # it masks nothing, so a padded recording gets other logits than the same recording alone
+    sizes = Acrnn3dOptions(first_channels=4, channels=6, convolutions=3, linear=5, lstm=4, hidden=3)
+    network = Network(FeatureOptions(mels=16), sizes, ["anger", "neutral"])
+    model = to_onnx(network, [SHORT])
+    for alone in (SHORT, LONG):
+        assert check_parity(network, model, [alone]) < 1e-4
+    with pytest.raises(ModelError, match="logits differ from PyTorch's by"):
+        check_parity(network, model, [SHORT, LONG])
+
+
+def test_logits_that_are_not_numbers_are_refused() -> None:
+    torch.manual_seed(0)
+    network = Network(
+        FeatureOptions(mels=16), CrnnOptions.model_validate(TINY["model"]), ["anger", "neutral"]
+    )
+    model = to_onnx(network, [SHORT, LONG])
+    with torch.no_grad():
+        network.backbone.output.bias[0] = torch.nan
+    with pytest.raises(ModelError, match="differ from PyTorch's by nan"):
+        check_parity(network, model, [SHORT, LONG])
+    with pytest.raises(ModelError, match="differ from PyTorch's by nan"):
+        to_onnx(network, [SHORT, LONG])
+
+
+def test_an_export_that_differs_is_refused(folder: Path) -> None:
+    network = rebuilt(folder)
+    speech = [voice(n, seconds) for n, seconds in enumerate((0.03, 0.4, 1.7))]
+    model = to_onnx(network, speech)
+    assert check_parity(network, model, speech) < 1e-4
+    with torch.no_grad():
+        network.backbone.output.bias.add_(0.01)
+    with pytest.raises(ModelError, match=r"differ from PyTorch's by 1\.0e-02"):
+        check_parity(network, model, speech)
+    speaker = Network(FeatureOptions(norm="speaker"), CrnnOptions(), ["anger", "neutral"])
+    with pytest.raises(ModelError, match="cannot be exported"):
+        to_onnx(speaker, speech)
+
+
+def test_the_default_network_is_exported_with_parity() -> None:
+    torch.manual_seed(0)
+    network = Network(FeatureOptions(), CrnnOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
+    with torch.no_grad():
+        network.backbone.output.weight *= 30
+    to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])

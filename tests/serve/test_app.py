@@ -1,0 +1,82 @@
+"""The service as a whole: the command, and how it stops."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2 as httpx
+import numpy as np
+import pytest
+import soundfile
+
+from tests.helpers import (
+    children,
+    emotone,
+    one_line,
+    voice,
+    wav,
+)
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_command_serves_and_stops_gracefully(
+    address: tuple[str, "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
+    url, process = address
+    (tmp_path / "call.wav").write_bytes(wav())
+    curl = subprocess.run(
+        ["curl", "-sF", f"file=@{tmp_path / 'call.wav'}", f"{url}/v1/predict"], capture_output=True
+    )
+    assert json.loads(curl.stdout)["label"] in ("anger", "neutral")
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as vanishing:  # in the middle of an upload
+        vanishing.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n"
+            b"Content-Length: 99999\r\n\r\nRIFF"
+        )
+    assert httpx.get(f"{url}/health").status_code == 200
+    workers = children(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert "Traceback" not in stderr
+    assert '"path": "/v1/predict", "status": 200' in stderr
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived the server"
+        time.sleep(0.05)
+
+
+def test_what_runs_is_finished_before_the_end(
+    address: tuple[str, "subprocess.Popen[str]"],
+) -> None:
+    url, process = address
+    long = np.tile(voice(0, 1.0, 8000), 590)  # so long that it is worked on when the end is asked
+    file = io.BytesIO()
+    soundfile.write(file, long, 8000, format="WAV", subtype="PCM_16")
+    with ThreadPoolExecutor() as pool:
+        body, headers = file.getvalue(), {"Content-Type": "audio/wav"}
+        asked = pool.submit(
+            httpx.post, f"{url}/v1/predict", content=body, headers=headers, timeout=60
+        )
+        deadline = time.monotonic() + 30
+        while "emotone_waiting 1.0" not in httpx.get(f"{url}/metrics").text:
+            assert time.monotonic() < deadline
+            assert not asked.done()
+        process.send_signal(signal.SIGTERM)
+        assert asked.result().status_code == 200
+    process.communicate(timeout=30)
+
+
+def test_bad_options_are_one_line() -> None:
+    wrong = emotone("serve", "--token", "short")
+    assert wrong.returncode == 2
+    assert "--token" in one_line(wrong)
+    missing = emotone("serve", "--model", "nobody", "--port", "0")
+    assert missing.returncode == 1
+    assert "nor a model that ships" in one_line(missing)

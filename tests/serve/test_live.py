@@ -1,0 +1,89 @@
+"""Live audio over a WebSocket."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from emotone.inference.recognizer import load
+from emotone.serve.app import create
+from emotone.serve.options import ServeOptions
+from tests.helpers import voice
+
+pytestmark = pytest.mark.slow
+
+
+def streamed(
+    client: TestClient, samples: np.ndarray, size: int, url: str
+) -> tuple[list[dict[str, Any]], int, str]:
+    """Answers to samples that are sent in pieces; code and reason of the end."""
+    found: list[dict[str, Any]] = []
+    with client.websocket_connect(url) as socket:
+        for first in range(0, len(samples), size):
+            socket.send_bytes(samples[first : first + size].tobytes())
+        socket.send_text("end")
+        try:
+            while True:
+                found.append(json.loads(socket.receive_text()))
+        except WebSocketDisconnect as end:
+            return found, end.code, end.reason
+
+
+@pytest.mark.parametrize(("form", "kind"), [("s16le", "<i2"), ("f32le", "<f4")])
+def test_a_live_stream_gives_the_answers_of_segments(
+    client: TestClient, folder: Path, form: str, kind: str
+) -> None:
+    rate = 44_100
+    samples = (voice(0, 3.3, rate) * (2**15 if kind == "<i2" else 1)).astype(kind)
+    url = f"/v1/stream?rate={rate}&format={form}&window=1&hop=0.5"
+    found, code, reason = streamed(client, samples, 5000, url)
+    assert (code, reason) == (1000, "done")
+    expected = load(folder).segments((samples, rate), window=1, hop=0.5)
+    assert [(one["start"], one["end"]) for one in found] == [
+        (round(segment.start, 3), round(segment.end, 3)) for segment in expected
+    ]
+    for one, segment in zip(found, expected, strict=True):
+        assert segment.prediction is not None
+        assert one["probabilities"] == pytest.approx(segment.prediction.probabilities, abs=1e-3)
+
+
+def test_streams_end_with_a_reason(folder: Path) -> None:
+    options = ServeOptions(
+        models=(str(folder),), workers=1, streams=1, idle_s=2, stream_minutes=0.05,
+        token="a long secret",
+    )  # fmt: skip
+    with TestClient(create(options)) as client:
+
+        def ended(url: str, *messages: bytes | str) -> tuple[int, str]:
+            with (
+                pytest.raises(WebSocketDisconnect) as end,
+                client.websocket_connect(f"{url}&token=a long secret") as socket,
+            ):
+                for message in messages:
+                    if isinstance(message, bytes):
+                        socket.send_bytes(message)
+                    else:
+                        socket.send_text(message)
+                while True:
+                    socket.receive_text()
+            return end.value.code, end.value.reason
+
+        url = "/v1/stream?rate=16000"
+        assert ended(url) == (4408, "no audio for 2 s")
+        assert ended(url, bytes(200_000)) == (1009, "longer than 0.05 minutes; start a new stream")
+        assert ended(url, b"x") == (1003, "a message holds half a sample; send whole ones")
+        assert ended(url, "hello")[0] == 1003
+        assert ended(f"{url}&format=f32le", b"\xff" * 64)[0] == 1003  # not a number
+        assert ended(f"{url}&format=mp3") == (1008, "format must be one of s16le, f32le")
+        assert ended(f"{url}&model=none")[0] == 1008
+        assert ended(f"{url}&hop=5")[0] == 1003
+        with client.websocket_connect(f"{url}&token=a long secret"):
+            assert "too many streams" in ended(url)[1]
+        assert ended(url) == (4408, "no audio for 2 s")  # there is room again
+        with pytest.raises(WebSocketDisconnect) as end, client.websocket_connect(url):
+            pass
+        assert end.value.code == 1008

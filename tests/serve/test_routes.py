@@ -1,0 +1,82 @@
+"""The endpoints, as clients use them."""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from fastapi.testclient import TestClient
+
+from emotone.inference.recognizer import load
+from emotone.serve import routes
+from emotone.serve.app import create
+from emotone.serve.options import ServeOptions
+from tests.helpers import (
+    error_of,
+    voice,
+    wav,
+)
+
+
+def test_a_file_is_answered_as_the_recogniser_does(client: TestClient, folder: Path) -> None:
+    for seed in range(3):
+        sound = wav(1.3, seed)
+        expected = load(folder).predict((voice(seed, 1.3), 16_000))
+        form = client.post("/v1/predict", files={"file": ("secret name.wav", sound)})
+        raw = client.post("/v1/predict", content=sound, headers={"Content-Type": "audio/wav"})
+        assert form.status_code == raw.status_code == 200, form.text
+        assert form.json() == raw.json()
+        found = form.json()
+        assert found["seconds"] == 1.3
+        assert found["label"] == expected.label
+        assert found["probabilities"] == pytest.approx(expected.probabilities, abs=1e-3)
+
+
+def test_segments_have_times(client: TestClient, folder: Path) -> None:
+    sound = np.append(voice(0, 2.0), np.zeros(32_000, np.float32))
+    file = io.BytesIO()
+    soundfile.write(file, sound, 16_000, format="FLAC")
+    asked = {"window": 1, "hop": 0.5}
+    found = client.post("/v1/segments", params=asked, files={"file": file.getvalue()}).json()
+    expected = load(folder).segments((sound, 16_000), window=1, hop=0.5)
+    assert [(s["start"], s["end"]) for s in found["segments"]] == [
+        (s.start, s.end) for s in expected
+    ]
+    labels = [s.prediction.label if s.prediction else None for s in expected]
+    assert [s["label"] for s in found["segments"]] == labels
+    assert None in labels
+
+
+def test_what_there_is_and_whether_it_lives(client: TestClient, folder: Path) -> None:
+    (model,) = client.get("/v1/models").json()
+    assert model["name"] == str(folder)
+    assert model["labels"] == ["anger", "neutral"]
+    assert client.get("/health").json()["status"] == "alive"
+    assert client.get("/ready").json() == {"status": "ready"}
+    client.post("/v1/predict", content=wav(), headers={"Content-Type": "audio/wav"})
+    said = client.get("/metrics").text
+    assert 'emotone_requests_total{path="/v1/predict",status="200"}' in said
+    assert "emotone_audio_seconds_total" in said
+    described = client.get("/openapi.json").json()
+    assert {"/v1/predict", "/v1/segments", "/v1/models"} <= set(described["paths"])
+
+
+def test_an_endpoint_is_registered_by_its_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "labels.py").write_text(
+        "from fastapi import APIRouter\n"
+        "from emotone.serve.service import ServiceOf\n"
+        "router = APIRouter()\n"
+        "@router.get('/v1/labels')\n"
+        "async def labels(service: ServiceOf) -> list[str]:\n"
+        "    return next(iter(service.workers.models.values())).labels\n"
+    )
+    monkeypatch.setattr(routes, "__path__", [*routes.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "emotone.serve.routes.labels", raising=False)
+    with TestClient(create(ServeOptions(models=(str(folder),), workers=1))) as client:
+        assert client.get("/v1/labels").json() == ["anger", "neutral"]
+        error_of(client.post("/v1/labels"), 405, "invalid")
+        assert "/v1/labels" in client.get("/openapi.json").json()["paths"]

@@ -1,0 +1,35 @@
+from pathlib import Path
+
+import torch
+
+from emotone.evaluation.results import Epoch
+from emotone.training.checkpoint import load_checkpoint, save_checkpoint, saved_epochs
+from emotone.training.history import History
+
+
+def test_parts_and_history_are_loaded_as_saved(tmp_path: Path) -> None:
+    parts = {
+        "network": {"backbone.output.weight": torch.randn(3, 2).T, "count": torch.tensor(4)},
+        "optimizer": {"0.exp_avg": torch.randn(5), "10.exp_avg": torch.randn(1)},
+    }
+    history = History([Epoch(0.1 + 0.2, 1.5, 1 / 3, 0.01, 2.5), Epoch(0.25, seconds=1 / 7)])
+    path = tmp_path / "new" / "checkpoint.safetensors"
+    save_checkpoint(path, parts, history)
+    loaded, epochs = load_checkpoint(path)
+    assert epochs == history
+    assert [epoch.seconds for epoch in epochs.epochs] == [2.5, 1 / 7]
+    assert {part: set(state) for part, state in loaded.items()} == {
+        part: set(state) for part, state in parts.items()
+    }
+    for part, state in parts.items():
+        for name, value in state.items():
+            assert torch.equal(loaded[part][name], value)
+            assert loaded[part][name].dtype == value.dtype
+
+
+def test_the_epochs_alone_are_read_without_the_state(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    assert saved_epochs(path) == []
+    history = History([Epoch(0.5, 1.5, 1 / 3, 0.01, 2.5), Epoch(0.25, seconds=1 / 7)])
+    save_checkpoint(path, {"network": {"weight": torch.randn(3)}}, history)
+    assert saved_epochs(path) == history.epochs
