@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -362,3 +363,35 @@ def test_the_iemocap_experiments_run_from_end_to_end(tmp_path: Path, name: str, 
         else:
             assert sessions["validation"] == sessions["test"]
             assert len(fold["training"]["speakers"]) == 8
+
+
+def test_corpora_with_labels_of_their_own_are_trained_together(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each corpus after the two others; the probabilities are those of all three labels."""
+    sets = {"a": ("anger", "neutral"), "b": ("anger", "fear"), "c": ("anger", "fear", "neutral")}
+    several = []
+    for name, emotions in sets.items():
+        table = make_table(3, emotions, folder=name)
+        root = table.rename(table.with_name(f"{name}.csv"))
+        several.append({"name": "table", "root": str(root)})
+    probabilities = {}
+    for labels in ("all", "corpus"):
+        training = TINY["training"] | {"labels": labels, "corpus_balance": "sampling"}
+        asked = ExperimentConfig.model_validate(
+            TINY
+            | {
+                "corpus": several,
+                "protocol": {"name": "cross_corpus", "validation_speakers": 1},
+                "training": training,
+            }
+        )
+        results = crossval(asked, tmp_path / labels, Recorder())
+        assert len(results.runs) == 3
+        assert results.setting.labels == ("anger", "fear", "neutral")
+        columns = ["p_anger", "p_fear", "p_neutral"]
+        found = predictions(tmp_path / labels)
+        assert found["truth"].value_counts().to_dict() == {"anger": 18, "fear": 12, "neutral": 12}
+        probabilities[labels] = found[columns].to_numpy()
+        np.testing.assert_allclose(probabilities[labels].sum(axis=1), 1, atol=1e-5)
+    assert not np.allclose(probabilities["all"], probabilities["corpus"])

@@ -36,6 +36,13 @@ def test_spectrograms_are_those_of_the_front_end(
     assert [data.labels[target] for target in data.targets] == corpus.table["emotion"].tolist()
 
 
+def test_each_corpus_has_its_labels(two_corpora: Spectrograms) -> None:
+    assert two_corpora.labels == ["anger", "fear", "neutral"]
+    assert two_corpora.corpora.tolist() == ["a"] * 12 + ["b"] * 12
+    expected = [[True, False, True]] * 12 + [[True, True, False]] * 12
+    assert two_corpora.possible.tolist() == expected
+
+
 def test_they_are_computed_once_and_again_when_a_file_changes(
     make_table: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -100,18 +100,16 @@ def cap_per_speaker(
     return [example for example, is_kept in zip(examples, kept, strict=True) if is_kept]
 
 
-def balance_classes(
-    examples: Sequence[Example], targets: NDArray[np.int64], rng: np.random.Generator
+def draw_weighted(
+    examples: Sequence[Example], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> list[Example]:
-    """Draw the same number of examples with replacement, with all classes equally likely.
+    """Draw the same number of examples with replacement, each with its own probability.
 
     Args:
         examples: to draw from.
-        targets: class of each utterance of the corpus.
+        weights: to which the probabilities of the examples are proportional.
         rng: random generator.
     """
-    classes = targets[[example.utterance for example in examples]]
-    weights = 1 / np.bincount(classes)[classes]
     drawn = rng.choice(len(examples), size=len(examples), p=weights / weights.sum())
     return [examples[number] for number in drawn]
 

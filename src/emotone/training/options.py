@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from emotone.options import Options
 from emotone.training.augmentation import AugmentOptions
 
+Balancing = Literal["none", "weights", "sampling"]
 Precision = Literal["32-true", "bf16-mixed"]
 
 
@@ -25,9 +26,15 @@ class TrainingOptions(Options):
         schedule: ``cosine`` decays to zero after the warm-up, ``constant`` does not.
         warmup: share of the steps over which the rate rises from zero.
         weight_decay: weight decay of AdamW.
+        labels: those over which the loss of an utterance runs: ``all``, or those that its
+            ``corpus`` has. A corpus without an emotion then does not teach that it never occurs.
+            Probabilities are those of all labels, in validation too.
         class_balance: ``weights`` in the loss or ``sampling`` by inverse class frequency, or
-            ``none``.
-        label_smoothing: share of each label that is spread over all classes.
+            ``none``; within each corpus with ``labels="corpus"`` or if corpora are balanced.
+        corpus_balance: the same for corpora.
+        speaker_balance: the same for speakers, of each class and corpus if these are balanced too;
+            how balances combine: :func:`emotone.training.balancing.balance`.
+        label_smoothing: share of each label that is spread evenly over ``labels``.
         averaging: share of all steps over which weights are averaged, with exponential decay and
             bias correction (Polyak & Juditsky 1992; Kingma & Ba, ICLR 2015, section 7.2); the
             average is what is evaluated and kept; 0 for none.
@@ -57,7 +64,10 @@ class TrainingOptions(Options):
     schedule: Literal["cosine", "constant"] = "constant"
     warmup: float = Field(0.1, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)
-    class_balance: Literal["none", "weights", "sampling"] = "weights"
+    labels: Literal["all", "corpus"] = "all"
+    class_balance: Balancing = "weights"
+    corpus_balance: Balancing = "none"
+    speaker_balance: Balancing = "none"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
@@ -68,10 +78,25 @@ class TrainingOptions(Options):
     precision: Precision = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
 
+    @property
+    def samples(self) -> bool:
+        """Whether any balance is reached by sampling."""
+        return "sampling" in (self.class_balance, self.corpus_balance, self.speaker_balance)
+
     @model_validator(mode="after")
     def _one_way_to_cut(self) -> "TrainingOptions":
         if self.segment_s is not None and self.crop < 1:
             raise ValueError("segment_s cuts utterances already; set training.crop=1 with it")
         if self.segment_s is None and self.segment_rest != "padded":
             raise ValueError("segment_rest applies to segments; set training.segment_s with it")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_balance(self) -> "TrainingOptions":
+        for name in ("corpus_balance", "speaker_balance"):
+            if self.most_per_speaker is not None and getattr(self, name) == "weights":
+                raise ValueError(
+                    "most_per_speaker reduces what weights would reduce again; set "
+                    f"training.{name}=sampling with it, which draws from what is left"
+                )
         return self

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -26,6 +27,9 @@ class Spectrograms:
         hop_s: step from frame to frame in seconds.
         bounds: utterance ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``.
         targets: number of each utterance's emotion in ``labels``.
+        corpora: name of each utterance's corpus.
+        possible: whether the corpus of an utterance has a label, in training or elsewhere; shape
+            ``(utterances, labels)``.
     """
 
     def __init__(
@@ -38,6 +42,9 @@ class Spectrograms:
         self.labels = corpus.labels
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
         self.speakers = corpus.table["speaker"].to_numpy()
+        self.corpora = corpus.table["corpus"].to_numpy()
+        occurs = pd.crosstab(self.corpora, self.targets) > 0
+        self.possible: NDArray[np.bool_] = occurs.loc[self.corpora].to_numpy()
 
     def __getstate__(self) -> dict[str, Any]:
         """Other processes map the file themselves."""
