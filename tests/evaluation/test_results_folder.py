@@ -53,8 +53,9 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (None, "holds no finished experiment"),
-        ('{"corpus": "made", "UAR": {}}', r"another version of emotone \(format None, this one"),
-        ('{"format": 99}', r"format 99, this one reads 2\).*trains nothing"),
+        ('{"corpus": "made", "UAR": {}}', r"by emotone 0\.1; run .* trains those that"),
+        ('{"format": 99}', r"format 99, this one reads 2\); install the version"),
+        ("null", "is damaged"),
         ('{"format": 2, "setting": 1}', "is damaged"),
         ("{", "is damaged"),
     ],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,64 @@ def test_a_folder_of_another_experiment_is_left_alone(
         crossval(other, out, Recorder())
     with pytest.raises(UsageError, match=r"\(seeds: \[0\] found, \[0, 1\] requested\)"):
         crossval(config(table, seeds=[0, 1]), out, Recorder())
+    assert snapshot(out) == before
+
+
+def truncate(name: str) -> Callable[[Path], object]:
+    return lambda out: os.truncate(out / name, 300)
+
+
+def drop_a_seed(out: Path) -> None:
+    folder = ResultsFolder(out)
+    results = folder.results()
+    folder.write_results(replace(results, setting=replace(results.setting, seeds=(0,))))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate("results.json"),
+        lambda out: (out / "results.json").write_text('{"corpus": "made", "UAR": {}}'),
+        truncate("predictions.csv"),
+        lambda out: (out / "predictions.csv").unlink(),
+        drop_a_seed,
+    ],
+    ids=["results", "emotone 0.1", "predictions", "no predictions", "seed"],
+)
+def test_a_finished_folder_that_is_not_whole_is_made_again(
+    make_table: Callable[..., Path], tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    asked, out = config(make_table(takes=1), seeds=[0, 1]), tmp_path / "out"
+    scores = crossval(asked, out, Recorder()).scores
+    before = (out / "predictions.csv").read_bytes()
+    damage(out)
+    again = Recorder()
+    assert crossval(asked, out, again).scores == scores
+    assert sorted(again.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert ResultsFolder(out).results().scores == scores
+    assert (out / "predictions.csv").read_bytes() == before
+    assert ResultsFolder(out).is_complete
+
+
+def test_results_of_a_newer_version_are_left_alone(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    asked, out = config(make_table(takes=1)), tmp_path / "out"
+    crossval(asked, out, Recorder())
+    (out / "results.json").write_text('{"format": 99}')
+    before = snapshot(out)
+    with pytest.raises(UsageError, match="install the version that wrote it"):
+        crossval(asked, out, Recorder())
+    assert snapshot(out) == before
+
+
+def test_damaged_folds_are_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    asked, out = config(make_table(takes=1)), tmp_path / "out"
+    crossval(asked, out, Recorder())
+    os.truncate(out / "folds.json", 30)
+    before = snapshot(out)
+    with pytest.raises(UsageError, match=r"list of folds in .* is damaged.*another --out"):
+        crossval(asked, out, Recorder())
     assert snapshot(out) == before
 
 

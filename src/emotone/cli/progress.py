@@ -190,10 +190,12 @@ class TerminalObserver:
 
     def finished(self, run: "Run", record: "RunRecord") -> None:
         """Print a line about a run."""
+        self._runs[0] += 1
         self._ended_run(run)
         parts = []
         if record.epochs is not None:
-            parts.append(f"{record.epochs} epochs, kept epoch {record.kept_epoch}")
+            epochs = "epoch" if record.epochs == 1 else "epochs"
+            parts.append(f"{record.epochs} {epochs}, kept epoch {record.kept_epoch}")
         if record.validation_uar is not None:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
@@ -207,7 +209,6 @@ class TerminalObserver:
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
-        self._runs[0] += 1
         self._advance()
 
     def _advance(self) -> None:

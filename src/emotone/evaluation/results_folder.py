@@ -45,6 +45,10 @@ LOCK = ".lock"
 Stored = TypeVar("Stored")
 
 
+class UnusableResultsError(UsageError):
+    """Results are missing, damaged or of emotone 0.1; the same command makes them again."""
+
+
 class ResultsFolder:
     """A results folder, of an experiment or of an ablation.
 
@@ -70,7 +74,7 @@ class ResultsFolder:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all runs are finished and merged."""
+        """Whether all runs are finished and merged; :meth:`reopen` undoes it."""
         return (self.path / RESULTS_FILE).is_file() and not (self.path / RUNS).exists()
 
     @property
@@ -234,6 +238,19 @@ class ResultsFolder:
         text = kind.dump_json(results, indent=1)  # type: ignore[arg-type]
         write_text(self.path / RESULTS_FILE, text.decode() + "\n")
 
+    def reopen(self) -> None:
+        """Mark the experiment as unfinished; its results stay until new ones replace them.
+
+        Raises:
+            StorageError: if the folder cannot be written.
+        """
+        try:
+            (self.path / RUNS).mkdir()
+        except OSError as error:
+            raise StorageError(
+                f"cannot write to {self}: {error.strerror}; choose another --out"
+            ) from error
+
     def remove_runs(self) -> None:
         """Remove the run folders, once their predictions and records are merged."""
         runs = self.path / RUNS
@@ -247,24 +264,30 @@ class ResultsFolder:
         text = self._read(RESULTS_FILE)
         try:
             values = json.loads(text)
-            found = values.get("format") if isinstance(values, dict) else None
+            found = values.get("format")
             if found == FORMAT:
                 return kind.validate_python(values)
-        except (ValueError, ValidationError) as error:
-            raise UsageError(
-                f"{self.path / RESULTS_FILE} is damaged; run the same emotone command again"
+        except (AttributeError, ValueError, ValidationError) as error:
+            raise UnusableResultsError(
+                f"{self.path / RESULTS_FILE} is damaged; run the emotone crossval or ablate "
+                "command that made it again"
             ) from error
+        if found is None:
+            raise UnusableResultsError(
+                f"{self.path / RESULTS_FILE} was written by emotone 0.1; run the emotone crossval "
+                f"or ablate command that made it again: it converts the runs in {RUNS} and trains "
+                "those that are missing"
+            )
         raise UsageError(
             f"{self.path / RESULTS_FILE} was written by another version of emotone (format "
-            f"{found}, this one reads {FORMAT}); run the emotone crossval or ablate command that "
-            "made it again: it converts the results and trains nothing"
+            f"{found}, this one reads {FORMAT}); install the version that wrote it"
         )
 
     def _read(self, name: str) -> str:
         try:
             return (self.path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
+            raise UnusableResultsError(
                 f"{self} holds no finished experiment (no readable {name}); give the --out folder "
                 "of emotone crossval or ablate after it has ended"
             ) from error
@@ -273,7 +296,7 @@ class ResultsFolder:
         try:
             return read_table(self.path / name)
         except (OSError, ValueError) as error:
-            raise UsageError(
+            raise UnusableResultsError(
                 f"{self} holds no finished experiment (no readable {name}); give the --out folder "
                 "of emotone crossval or ablate after it has ended"
             ) from error

@@ -15,7 +15,7 @@ from emotone.errors import UsageError
 from emotone.evaluation import scoring
 from emotone.evaluation.folds import Fold, make_folds, training_fold
 from emotone.evaluation.results import Results, RunRecord, Setting, System
-from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.results_folder import ResultsFolder, UnusableResultsError
 from emotone.evaluation.run_folder import concatenated
 from emotone.experiments.compatibility import refuse_other_experiment, refuse_unfit_model
 from emotone.experiments.config import ExperimentConfig
@@ -79,6 +79,8 @@ def prepare(
     refuse_other_experiment(config, folder)
     _claim(config, corpus, folds, folder)
     folder.remove_leftovers()
+    if folder.is_complete and not _is_whole(config, folds, folder):
+        folder.reopen()
     before = None
     if config.pretraining is not None and config.pretraining.model is not None:
         refuse_unfit_model(config, set(corpus.table["corpus"]))
@@ -233,11 +235,33 @@ def _claim(
     there = folder.folds()
     if there is None:
         folder.write_experiment(config.as_yaml(), text)
-    elif json.loads(there) != json.loads(text):
+        return
+    try:
+        found = json.loads(there)
+    except ValueError as error:
+        raise UsageError(
+            f"the list of folds in {folder} is damaged, so its runs cannot be continued; choose "
+            "another --out"
+        ) from error
+    if found != json.loads(text):
         raise UsageError(
             f"the corpus is not the one that {folder} was started with: utterances, labels or "
             "speakers differ; choose another --out"
         )
+
+
+def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFolder) -> bool:
+    """Whether results and predictions can be read and cover all folds and seeds."""
+    try:
+        results, predictions, enrolment = folder.results(), folder.predictions(), folder.enrolment()
+    except UnusableResultsError:
+        return False
+    rows = len(config.seeds) * sum(len(fold.test) for fold in folds)
+    return (
+        set(results.setting.seeds) == set(config.seeds)
+        and len(predictions) == rows
+        and (enrolment is not None or not results.enrolment)
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -50,7 +50,10 @@ class Worker:
         self.process = context.Process(  # type: ignore[attr-defined]
             target=_work, args=(theirs, initializer, initial_arguments), daemon=True
         )
-        self.process.start()
+        try:
+            self.process.start()
+        except (EOFError, OSError) as error:  # the fork server died
+            raise CrashedError(f"a worker process failed to start: {error}") from error
         theirs.close()
         self._is_ready = False
 
