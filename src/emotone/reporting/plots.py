@@ -148,10 +148,10 @@ def _learning_caption(results: Results, runs: Sequence[RunRecord]) -> str:
     validation = (
         "No validation set is used; the last epoch is kept."
         if results.validation_uar is None
-        else f"Mean validation UAR at the kept epochs: {percent(results.validation_uar)} %."
+        else f"Dots: kept epochs, mean validation UAR {percent(results.validation_uar)} %."
     )
     return (
-        "Thin lines are runs, thick lines their mean, dots the kept epochs. "
+        "Thin lines are runs, thick lines their mean. "
         f"{len(results.runs)} runs of {epochs} epochs; {minutes:.1f} minutes of process time. "
         f"{validation}"
     )
