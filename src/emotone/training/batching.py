@@ -94,7 +94,9 @@ def disturb(
         if not is_chosen:
             result.append(example)
             continue
-        stretch = len(data.version(example.utterance, number)) / len(data.version(example.utterance, 0))
+        stretch = len(data.version(example.utterance, number)) / len(
+            data.version(example.utterance, 0)
+        )
         start, stop = round(example.start * stretch), round(example.stop * stretch)
         result.append(Example(example.utterance, start, max(stop, start + 1), number))
     return result
