@@ -42,34 +42,76 @@ class Recognizer:
         self.config = model_folder.read(self.folder)
         self.labels = list(self.config.labels)
         self.speaker: Speaker | None = None
+        self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
         self._session = Session(model, str(self.folder / model_folder.ONNX), threads)
 
-    def predict(self, speech: Speech) -> Prediction:
+    @property
+    def embedding_size(self) -> int:
+        """Size of an embedding.
+
+        Raises:
+            ModelError: if the model has none.
+        """
+        if self._session.embedding_size is None:
+            raise ModelError(
+                f"{self.folder}: this model gives no embeddings, since an older emotone exported "
+                f"it; export it again, with emotone[train] installed: emotone export {self.folder} "
+                "--out NEW_FOLDER"
+            )
+        return self._session.embedding_size
+
+    def predict(self, speech: Speech, *, embedding: bool = False) -> Prediction:
         """Recognise one recording.
 
-        If it is longer than 30 s, the probabilities are the mean over its windows of 3 s that have
-        sound.
+        If it is longer than 30 s, probabilities and embedding are the mean over its windows of 3 s
+        that have sound.
 
         Args:
             speech: an audio file of any rate and channel count, or ``(samples, rate)``, see
                 :func:`emotone.audio.from_array`.
+            embedding: whether the prediction has its ``embedding``.
 
         Raises:
+            ModelError: if ``embedding`` is asked for and the model has none.
             AudioError: if it is not usable as audio, shorter than 25 ms, or silent throughout, see
                 :func:`emotone.audio.windows.has_sound`.
         """
-        (answer,) = self.predict_many([speech])
+        (answer,) = self.predict_many([speech], embedding=embedding)
         if isinstance(answer, AudioError):
             raise answer
         return answer
 
-    def predict_many(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
+    def embed(self, speech: Speech) -> NDArray[np.float32]:
+        """Return the embedding of one recording, shape ``(embedding_size,)``; see :meth:`predict`.
+
+        It summarises how something is said, as the layers before the emotions see it, and serves as
+        input of other classifiers.
+        """
+        vector = self.predict(speech, embedding=True).embedding
+        assert vector is not None
+        return vector
+
+    def predict_many(
+        self, recordings: Iterable[Speech], *, embedding: bool = False
+    ) -> Iterator[Prediction | AudioError]:
         """Recognise many recordings, in batches and in their order.
 
-        Yields:
-            A prediction for each recording, or the error that explains why there is none.
+        Args:
+            recordings: see :meth:`predict`.
+            embedding: whether the predictions have their ``embedding``.
+
+        Returns:
+            An iterator over a prediction for each recording, or the error that explains why there
+            is none.
+
+        Raises:
+            ModelError: if ``embedding`` is asked for and the model has none.
         """
+        recognizer = self._changed(_extra=self.embedding_size) if embedding else self
+        return recognizer._in_batches(recordings)
+
+    def _in_batches(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
         batch: list[Waveform | Prediction | AudioError] = []
         for speech in recordings:
             try:
@@ -151,9 +193,13 @@ class Recognizer:
                 "the speaker was enrolled with a model that uses different features; enrol again "
                 "with this one"
             )
-        adapted = copy.copy(self)
-        adapted.speaker = speaker
-        return adapted
+        return self._changed(speaker=speaker)
+
+    def _changed(self, **attributes: Any) -> "Recognizer":
+        """Return a recogniser that shares the network with this one and differs in attributes."""
+        other = copy.copy(self)
+        other.__dict__.update(attributes)
+        return other
 
     def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
         if isinstance(recordings, str | Path):
@@ -163,7 +209,7 @@ class Recognizer:
             for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(pieces(speech))):
                 waveforms = _with_sound(batch)
                 if waveforms:
-                    moments = self._run("moments", waveforms)
+                    (moments,) = self._run(["moments"], waveforms)
                     enrolment.add(moments, np.array([len(waveform) for waveform in waveforms]))
         return enrolment.speaker(self.config.features)
 
@@ -190,11 +236,11 @@ class Recognizer:
         return waveform
 
     def _over_windows(self, speech: Speech, waveform: Iterable[Waveform]) -> Prediction:
-        """Average the probabilities of the windows of a long recording."""
-        total, count = np.zeros(len(self.labels)), 0
+        """Average probabilities and embeddings of the windows of a long recording."""
+        total, count = np.zeros(len(self.labels) + self._extra), 0
         for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(waveform)):
             waveforms = _with_sound(batch)
-            total += self._probabilities(waveforms).sum(axis=0)
+            total += self._rows(waveforms).sum(axis=0)
             count += len(waveforms)
         if count == 0:
             raise silent(speech)
@@ -214,29 +260,34 @@ class Recognizer:
         ]
 
     def _predictions(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
-        return [self._prediction(row) for row in self._probabilities(waveforms)]
+        return [self._prediction(row) for row in self._rows(waveforms)]
 
-    def _probabilities(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
+    def _rows(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
+        """Return a row for each waveform: probabilities and, if asked for, the embedding."""
         if not waveforms:
-            return np.zeros((0, len(self.labels)))
-        scaled = self._run("logits", waveforms).astype(np.float64) / self.config.temperature
+            return np.zeros((0, len(self.labels) + self._extra))
+        outputs = ["logits", "embedding"] if self._extra else ["logits"]
+        logits, *embedding = self._run(outputs, waveforms)
+        scaled = logits.astype(np.float64) / self.config.temperature
         exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return probabilities
+        return np.hstack([exponentials / exponentials.sum(axis=1, keepdims=True), *embedding])
 
-    def _run(self, output: str, waveforms: Sequence[Waveform]) -> NDArray[Any]:
+    def _run(self, outputs: Sequence[str], waveforms: Sequence[Waveform]) -> list[NDArray[Any]]:
         if self.speaker is None:
-            return self._session.run(output, waveforms)
+            return self._session.run(outputs, waveforms)
         recordings = self.speaker.recordings
         weight = recordings / (recordings + float(self.config.features["enrol_prior"]))
-        return self._session.run(output, waveforms, (self.speaker.statistics, weight))
+        return self._session.run(outputs, waveforms, (self.speaker.statistics, weight))
 
-    def _prediction(self, probabilities: NDArray[np.float64]) -> Prediction:
+    def _prediction(self, row: NDArray[np.float64]) -> Prediction:
+        """Return the prediction of a row of :meth:`_rows`, or of a mean of rows."""
+        probabilities, embedding = np.split(row, [len(self.labels)])
         best = int(probabilities.argmax())
         return Prediction(
             self.labels[best],
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
             bool(probabilities[best] >= self.config.confident_from),
+            embedding.astype(np.float32) if self._extra else None,
         )
 
 
