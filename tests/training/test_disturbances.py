@@ -16,8 +16,9 @@ from emotone.corpora import synthetic
 from emotone.corpora.table import TableOptions
 from emotone.experiments.config import checked
 from emotone.features import FeatureOptions, Features
-from emotone.training.batching import disturb, stack, whole_utterances
+from emotone.training.batching import Example, disturb, make_examples, stack, whole_utterances
 from emotone.training.disturbances import DisturbanceOptions, Disturber, audio_files, half
+from emotone.training.options import TrainingOptions
 from emotone.training.spectrograms import Spectrograms, load_or_compute
 from tests.helpers import loudest_hz, tone
 
@@ -144,3 +145,20 @@ def test_a_share_of_the_examples_is_disturbed(disturbed: Spectrograms) -> None:
         expected = disturbed.version(one.utterance, one.version)
         np.testing.assert_array_equal(stacked[0], expected)
     assert disturb(examples, disturbed, 0, np.random.default_rng(0)) == examples
+
+
+def test_the_version_for_tests_is_no_version_for_training(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    corpus = corpora.read(TableOptions(root=make_table()))
+    options = DisturbanceOptions.model_validate(NOTHING | {"versions": 1, "silence": 1.0})
+    with_test = options.model_copy(update={"test": True})
+    plain = load_or_compute(corpus, FEATURES, tmp_path / "plain", disturbances=options)
+    tested = load_or_compute(corpus, FEATURES, tmp_path / "tested", disturbances=with_test)
+    assert (plain.test_version, tested.test_version) == (None, 2)
+    assert plain.versions == tested.versions == 1
+    assert len(tested.version(0, 2)) != len(tested.version(0, 1))
+    examples = disturb(whole_utterances(tested, [0] * 100), tested, 1.0, np.random.default_rng(0))
+    assert {one.version for one in examples} == {1}
+    whole, _ = make_examples(tested, [0], TrainingOptions(), 2)
+    assert whole == [Example(0, 0, len(tested.version(0, 2)), 2)]

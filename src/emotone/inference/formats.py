@@ -80,7 +80,7 @@ def _embedding(prediction: Prediction | None) -> Sequence[Any]:
 
 def _label(prediction: Prediction | None) -> str:
     if prediction is None:
-        return f"{'no sound':<10}      "
+        return f"{'no speech':<10}      "
     return f"{prediction.label:<10} {100 * prediction.confidence:3.0f} %"
 
 

@@ -36,7 +36,8 @@ class Segment:
     Attributes:
         start: start of the window in seconds.
         end: end of the window in seconds.
-        prediction: ``None`` if the window is silent, see :func:`emotone.audio.windows.has_sound`.
+        prediction: ``None`` if the window is silent, or holds no speech and only speech counts for
+            the model.
     """
 
     start: float
