@@ -1,6 +1,7 @@
 """What recognition returns."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,19 @@ class Prediction:
     def confidence(self) -> float:
         """Probability of the label."""
         return self.probabilities[self.label]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return label, confidence, ``confident``, probabilities and, if there is one, embedding.
+
+        All values are plain Python, so that JSON can hold them; the embedding is a list.
+        """
+        values = {
+            "label": self.label,
+            "confidence": self.confidence,
+            "confident": self.confident,
+            "probabilities": dict(self.probabilities),
+        }
+        return values if self.embedding is None else values | {"embedding": self.embedding.tolist()}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The recogniser: speech in, emotions out; needs ONNX Runtime and no PyTorch."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
@@ -17,7 +16,7 @@ from emotone.inference import model_folder
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.session import Session
 from emotone.inference.speaker import Enrolment, Speaker
-from emotone.inference.speech import SHORTEST_S, Speech, pieces, silent, too_short
+from emotone.inference.speech import SHORTEST_S, Speech, pieces, several, silent, too_short
 from emotone.inference.stream import Stream
 
 LONGEST_S = 30.0  # longer recordings are processed in windows
@@ -41,6 +40,7 @@ class Recognizer:
         self.folder = Path(folder)
         self.config = model_folder.read(self.folder)
         self.labels = list(self.config.labels)
+        self._origin = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
         self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
@@ -68,12 +68,13 @@ class Recognizer:
         that have sound.
 
         Args:
-            speech: an audio file of any rate and channel count, or ``(samples, rate)``, see
-                :func:`emotone.audio.from_array`.
+            speech: path, bytes or binary file object of an audio file of any rate and channel
+                count, or samples and rate, see :func:`emotone.inference.speech.pieces`.
             embedding: whether the prediction has its ``embedding``.
 
         Raises:
             ModelError: if ``embedding`` is asked for and the model has none.
+            SpeechTypeError: if it is no speech at all; a kind of :class:`AudioError`.
             AudioError: if it is not usable as audio, shorter than 25 ms, or silent throughout, see
                 :func:`emotone.audio.windows.has_sound`.
         """
@@ -106,10 +107,11 @@ class Recognizer:
             is none.
 
         Raises:
+            SpeechTypeError: if ``recordings`` is a single recording.
             ModelError: if ``embedding`` is asked for and the model has none.
         """
         recognizer = self._changed(_extra=self.embedding_size) if embedding else self
-        return recognizer._in_batches(recordings)
+        return recognizer._in_batches(several(recordings, "predict_many"))
 
     def _in_batches(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
         batch: list[Waveform | Prediction | AudioError] = []
@@ -179,6 +181,7 @@ class Recognizer:
         Raises:
             ModelError: if the model does not support speaker enrolment, or the speaker was enrolled
                 with another model.
+            SpeechTypeError: if ``speech`` is a single recording.
             AudioError: if a recording is not usable, or none has sound.
         """
         shape = self._session.speaker_shape
@@ -197,15 +200,25 @@ class Recognizer:
 
     def _changed(self, **attributes: Any) -> "Recognizer":
         """Return a recogniser that shares the network with this one and differs in attributes."""
-        other = copy.copy(self)
-        other.__dict__.update(attributes)
+        other = object.__new__(Recognizer)
+        other.__dict__.update(self.__dict__ | attributes)
         return other
 
+    __copy__ = _changed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path of the model folder, from which the network is loaded again."""
+        return _loaded_again, (*self._origin, self.speaker)
+
+    def __repr__(self) -> str:
+        speaker = (
+            "" if self.speaker is None else f", speaker=<{self.speaker.recordings} recordings>"
+        )
+        return f"Recognizer({str(self.folder)!r}, labels={self.labels}{speaker})"
+
     def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
-        if isinstance(recordings, str | Path):
-            raise UsageError(f"for_speaker takes a list of recordings, got {recordings}")
         enrolment = Enrolment(shape)
-        for speech in recordings:
+        for speech in several(recordings, "for_speaker"):
             for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(pieces(speech))):
                 waveforms = _with_sound(batch)
                 if waveforms:
@@ -299,6 +312,12 @@ def _batches(windows: Iterable[Window]) -> Iterator[list[Window]]:
 
 def _with_sound(windows: Sequence[Window]) -> list[Waveform]:
     return [window.samples for window in windows if has_sound(window.samples)]
+
+
+def _loaded_again(folder: Path, threads: int, speaker: Speaker | None) -> Recognizer:
+    """Load a recogniser that was pickled."""
+    recognizer = Recognizer(folder, threads=threads)
+    return recognizer if speaker is None else recognizer.for_speaker(speaker)
 
 
 def load(model: str | Path | None = None, *, threads: int = 1) -> Recognizer:
