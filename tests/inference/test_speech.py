@@ -191,7 +191,8 @@ def test_a_stream_is_not_used_after_it_was_closed(recognizer: Recognizer) -> Non
     stream.push(SAMPLES)
     (last,) = stream.close()
     assert last.end == 1.0
-    for use in (lambda: stream.push(SAMPLES), stream.close):
+    uses: list[Callable[[], Any]] = [lambda: stream.push(SAMPLES), stream.close]
+    for use in uses:
         with pytest.raises(UsageError, match=r"was closed; start another one with Recognizer\.str"):
             use()
 
@@ -210,6 +211,7 @@ def test_copies_answer_alike(enrolling: Path, monkeypatch: pytest.MonkeyPatch) -
         assert again.predict(given) == known.predict(given)
     assert pickle.loads(pickle.dumps(plain)).predict(given) == plain.predict(given)
     assert copy.copy(known)._session is known._session
+    assert pickle.loads(pickle.dumps(known.with_threshold(0.9))).threshold == 0.9
 
 
 def test_a_copy_of_a_model_that_is_gone_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -222,9 +224,10 @@ def test_a_copy_of_a_model_that_is_gone_is_refused(folder: Path, tmp_path: Path)
 
 def test_a_recogniser_says_what_it_is(enrolling: Path) -> None:
     plain = package.load(enrolling)
-    assert repr(plain) == f"Recognizer({str(enrolling)!r}, labels=['anger', 'neutral'])"
+    shown = f"Recognizer({str(enrolling)!r}, labels=['anger', 'neutral'], threshold=0.5)"
+    assert repr(plain) == shown
     known = plain.for_speaker([(voice(n), 16_000) for n in range(3)])
-    assert repr(known).endswith("['anger', 'neutral'], speaker=<3 recordings>)")
+    assert repr(known).endswith("threshold=0.5, speaker=<3 recordings>)")
 
 
 def test_a_prediction_as_a_dictionary_holds_plain_values() -> None:

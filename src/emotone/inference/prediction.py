@@ -14,7 +14,8 @@ class Prediction:
     Attributes:
         label: the most probable emotion.
         probabilities: probability of each emotion, in the order of the model's labels.
-        confident: whether the probability of the label reaches the model's threshold.
+        confident: whether the probability of the label reaches the threshold, which is the model's
+            unless another one was chosen, see :meth:`emotone.Recognizer.with_threshold`.
         embedding: the network's summary of the speech, shape ``(size,)``; ``None`` unless asked
             for, see :meth:`emotone.Recognizer.predict`. It plays no part in comparisons.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Recognizer:
         self.labels = list(self.config.labels)
         self._origin = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
+        self.threshold = self.config.confident_from
         self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
         self._session = Session(model, str(self.folder / model_folder.ONNX), threads)
@@ -84,11 +86,7 @@ class Recognizer:
         return answer
 
     def embed(self, speech: Speech) -> NDArray[np.float32]:
-        """Return the embedding of one recording, shape ``(embedding_size,)``; see :meth:`predict`.
-
-        It summarises how something is said, as the layers before the emotions see it, and serves as
-        input of other classifiers.
-        """
+        """Return the embedding of a recording, shape ``(embedding_size,)``; see :meth:`predict`."""
         vector = self.predict(speech, embedding=True).embedding
         assert vector is not None
         return vector
@@ -198,6 +196,21 @@ class Recognizer:
             )
         return self._changed(speaker=speaker)
 
+    def with_threshold(self, threshold: float | None) -> "Recognizer":
+        """Return a recogniser whose answers are confident from another probability on.
+
+        Args:
+            threshold: from 0 to 1; ``None`` for ``confident_from`` of the model's ``config.json``.
+
+        Raises:
+            UsageError: if the threshold is not from 0 to 1.
+        """
+        if threshold is None:
+            threshold = self.config.confident_from
+        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+            raise UsageError(f"the threshold must be a number from 0 to 1, got {threshold!r}")
+        return self._changed(threshold=float(threshold))
+
     def _changed(self, **attributes: Any) -> "Recognizer":
         """Return a recogniser that shares the network with this one and differs in attributes."""
         other = object.__new__(Recognizer)
@@ -208,13 +221,13 @@ class Recognizer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path of the model folder, from which the network is loaded again."""
-        return _loaded_again, (*self._origin, self.speaker)
+        return _loaded_again, (*self._origin, self.speaker, self.threshold)
 
     def __repr__(self) -> str:
-        speaker = (
-            "" if self.speaker is None else f", speaker=<{self.speaker.recordings} recordings>"
-        )
-        return f"Recognizer({str(self.folder)!r}, labels={self.labels}{speaker})"
+        what = f"{str(self.folder)!r}, labels={self.labels}, threshold={self.threshold:.4g}"
+        if self.speaker is not None:
+            what += f", speaker=<{self.speaker.recordings} recordings>"
+        return f"Recognizer({what})"
 
     def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
         enrolment = Enrolment(shape)
@@ -299,7 +312,7 @@ class Recognizer:
         return Prediction(
             self.labels[best],
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
-            bool(probabilities[best] >= self.config.confident_from),
+            bool(probabilities[best] >= self.threshold),
             embedding.astype(np.float32) if self._extra else None,
         )
 
@@ -314,9 +327,11 @@ def _with_sound(windows: Sequence[Window]) -> list[Waveform]:
     return [window.samples for window in windows if has_sound(window.samples)]
 
 
-def _loaded_again(folder: Path, threads: int, speaker: Speaker | None) -> Recognizer:
+def _loaded_again(
+    folder: Path, threads: int, speaker: Speaker | None, threshold: float
+) -> Recognizer:
     """Load a recogniser that was pickled."""
-    recognizer = Recognizer(folder, threads=threads)
+    recognizer = Recognizer(folder, threads=threads).with_threshold(threshold)
     return recognizer if speaker is None else recognizer.for_speaker(speaker)
 
 
