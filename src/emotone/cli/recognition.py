@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli.options import OnCluster
+from emotone.cli.options import OnCluster, Threshold
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def predict(
     model: Annotated[
         str | None, typer.Option(help="Model folder, shipped model, or id of the Hugging Face Hub.")
     ] = None,
+    threshold: Threshold = None,
     segments: Annotated[
         bool, typer.Option("--segments", help="Recognise windows, with their times.")
     ] = False,
@@ -63,7 +64,7 @@ def predict(
             "--json, --csv, --output and --embeddings exclude each other; give one of them"
         )
     _check_embeddings(embeddings, segments=segments)
-    recognizer = load(model, threads=threads)
+    recognizer = load(model, threads=threads).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker)
     files = files_in(paths)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +14,13 @@ Kind = Literal["table", "json", "csv"]
 
 
 def as_dict(prediction: Prediction | None) -> dict[str, Any]:
-    """Return a prediction as a JSON object; probabilities to four digits."""
+    """Return a prediction as a JSON object without embedding; probabilities to four digits."""
     if prediction is None:
         return {"label": None, "confidence": None, "confident": None, "probabilities": None}
-    return {
-        "label": prediction.label,
-        "confidence": round(prediction.confidence, 4),
-        "confident": prediction.confident,
-        "probabilities": {
-            label: round(probability, 4) for label, probability in prediction.probabilities.items()
-        },
+    rounded = {
+        label: round(probability, 4) for label, probability in prediction.probabilities.items()
     }
+    return replace(prediction, probabilities=rounded, embedding=None).to_dict()
 
 
 def segment_as_dict(segment: Segment) -> dict[str, Any]:

@@ -33,14 +33,16 @@ def recognise_files(
     grow with the number of files. A file that crashes its process gives an :class:`AudioError`.
 
     Args:
-        recognizer: provides the model, and the speaker if one is enrolled.
+        recognizer: provides the model, the threshold, and the speaker if one is enrolled.
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         executor: makes the calls.
         embedding: whether the predictions for whole files have their embedding.
     """
     contents = tuple((name, (recognizer.folder / name).read_bytes()) for name in MODEL_FILES)
-    task = executor.share(_Task(contents, recognizer.speaker, segments, embedding))
+    task = executor.share(
+        _Task(contents, recognizer.speaker, recognizer.threshold, segments, embedding)
+    )
     for batch, future in map_in_order(executor, _recognise, _batches(files), task):
         try:
             yield from future.result()
@@ -89,12 +91,14 @@ class _Task:
     Attributes:
         contents: names and contents of the model's files.
         speaker: the enrolled speaker, if any.
+        threshold: probability from which a prediction counts as confident.
         segments: window and hop in seconds; ``None`` to recognise files as a whole.
         embedding: whether the predictions have their embedding.
     """
 
     contents: tuple[tuple[str, bytes], ...]
     speaker: Speaker | None
+    threshold: float
     segments: tuple[float, float] | None
     embedding: bool
 
@@ -115,7 +119,7 @@ def _batches(files: Iterable[Path]) -> Iterator[list[_File]]:
 
 def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     """Recognise a batch of files; called by an executor, perhaps in another working directory."""
-    recognizer = _loaded(task.contents)
+    recognizer = _loaded(task.contents).with_threshold(task.threshold)
     if task.speaker is not None:
         recognizer = recognizer.for_speaker(task.speaker)
     paths = [file.path for file in files]
