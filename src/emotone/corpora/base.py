@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field, field_validator
 
+from emotone.audio import SUFFIXES
 from emotone.corpora.info import CorpusInfo
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
@@ -48,10 +49,6 @@ COLUMNS = (
     "session",
     "language",
     "corpus",
-)
-
-AUDIO_SUFFIXES = frozenset(
-    [".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"]
 )
 
 
@@ -199,7 +196,7 @@ def audio_paths(root: Path) -> list[Path]:
     return [
         path
         for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
     ]
 
 

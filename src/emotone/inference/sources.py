@@ -5,13 +5,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from emotone.audio import SUFFIXES
 from emotone.errors import UsageError
 from emotone.inference.speaker import Speaker
 
-SUFFIXES = (
-    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
-    ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
-)  # fmt: skip
 STDIN = "-"
 
 
