@@ -4,14 +4,14 @@ Decoders shorten a cut file without an error, and their frame counts may be esti
 containers themselves say how many bytes, pages or frames belong to them.
 
 Sources: RIFF and RF64 (EBU Tech 3306), Wave64, AIFF-C, AU, CAF, Ogg (RFC 3533), Matroska
-(RFC 9559), FLAC (RFC 9639). MP4 and MP3 are in modules of their own.
+(RFC 9559), FLAC (RFC 9639), ASF, VOC, NIST SPHERE. Ogg, MP4 and MP3 are in modules of their own.
 """
 
 import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from emotone.audio import mp3, mp4
+from emotone.audio import mp3, mp4, ogg
 
 AVI = b"AVI "
 PLACEHOLDERS = (  # lengths that programs write when they cannot know the length
@@ -19,8 +19,8 @@ PLACEHOLDERS = (  # lengths that programs write when they cannot know the length
     range(0xFFFF0000, 0x100000000),
 )
 EBML, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
-BEGINS, ENDS = 2, 4  # flags of an Ogg page: first and last of its logical stream
-SEARCHED = 1 << 16  # bytes read at once in search of the next Ogg page
+FLAC_START = b"fLaC\0\0\0\x22"  # and the length of what follows, with more metadata after it
+SEARCHED = 1 << 20  # bytes read at once in search of the next stream
 
 
 def missing(file: BinaryIO) -> str | None:
@@ -30,14 +30,13 @@ def missing(file: BinaryIO) -> str | None:
         file: the file, seekable.
 
     Returns:
-        What is missing, such as ``"100 of 200 bytes of sound are missing"``; ``None`` if the file
+        What is missing, such as ``"100 of 200 bytes are missing"``; ``None`` if the file
         is complete or its container says nothing about its length.
     """
     size = file.seek(0, 2)
-    file.seek(0)
-    magic = file.read(12)
-    file.seek(0)
+    _, magic = _beginning(file)
     check = _check_for(magic)
+    file.seek(0)
     return check(file, size) if check else mp3.missing(file)
 
 
@@ -60,27 +59,50 @@ def sound_to_the_end(file: BinaryIO) -> bool:
     return False
 
 
-def ogg_links(file: BinaryIO) -> list[tuple[int, int]]:
-    """Return start and end, in bytes, of the streams that follow each other in an Ogg file."""
+def links(file: BinaryIO) -> list[tuple[int, int]]:
+    """Return start and end, in bytes, of the Ogg or FLAC streams that follow each other in a file.
+
+    Returns:
+        One pair for most files; none for other containers.
+    """
     size = file.seek(0, 2)
-    file.seek(0)
-    if file.read(4) != b"OggS":
+    start, magic = _beginning(file)
+    if magic[:4] == b"OggS":
+        starts = ogg.links(file, size)
+    elif magic[:8] == FLAC_START:
+        starts = [start, *_found(file, FLAC_START, start + 1)]
+    else:
         return []
-    starts, in_headers = [], False
-    for start, _, flags, _ in _pages(file, size):
-        if flags & BEGINS and not in_headers:
-            starts.append(start)
-        in_headers = bool(flags & BEGINS)
     return list(zip(starts, [*starts[1:], size], strict=True))
 
 
 def flac_samples(file: BinaryIO) -> int:
     """Return the number of samples that a FLAC file promises; 0 if it is unknown or no FLAC."""
-    file.seek(0)
-    head = file.read(26)
-    if head[:4] != b"fLaC" or head[4] & 0x7F or len(head) < 26:
-        return 0
-    return int.from_bytes(head[18:26], "big") & (1 << 36) - 1
+    start, magic = _beginning(file)
+    file.seek(start + 18)
+    count = int.from_bytes(file.read(8), "big") & (1 << 36) - 1
+    return count if magic[:4] == b"fLaC" and not magic[4] & 0x7F else 0
+
+
+def _beginning(file: BinaryIO) -> tuple[int, bytes]:
+    """Return where the content begins, after an ID3 tag if there is one, and its first bytes."""
+    start = mp3.after_tag(file)
+    file.seek(start)
+    return start, file.read(12)
+
+
+def _found(file: BinaryIO, pattern: bytes, at: int) -> Iterator[int]:
+    """Yield the places of a pattern from ``at`` on, in bytes."""
+    file.seek(at)
+    kept = b""
+    while chunk := file.read(SEARCHED):
+        data = kept + chunk
+        place = data.find(pattern)
+        while place >= 0:
+            yield at - len(kept) + place
+            place = data.find(pattern, place + 1)
+        kept = data[1 - len(pattern) :]
+        at += len(chunk)
 
 
 def _check_for(magic: bytes) -> Callable[[BinaryIO, int], str | None] | None:
@@ -94,7 +116,10 @@ def _check_for(magic: bytes) -> Callable[[BinaryIO, int], str | None] | None:
         b".snd": _au,
         b"dns.": _au,
         b"caff": _caf,
-        b"OggS": _ogg,
+        b"OggS": ogg.missing,
+        b"0&\xb2u": _asf,
+        b"Crea": _voc,
+        b"NIST": _sphere,
         b"\x1a\x45\xdf\xa3": _matroska,
         b"fLaC": lambda file, size: None,  # counted in samples, see flac_samples
     }
@@ -105,7 +130,7 @@ def _check_for(magic: bytes) -> Callable[[BinaryIO, int], str | None] | None:
 
 def _lacking(length: int, start: int, size: int, slack: int = 0) -> str | None:
     lack = start + length - size
-    return f"{lack} of {length} bytes of sound are missing" if lack > slack else None
+    return f"{lack} of {length} bytes are missing" if lack > slack else None
 
 
 def _chunks(file: BinaryIO, at: int, header: str) -> Iterator[tuple[bytes, int, int]]:
@@ -157,10 +182,10 @@ def _w64(file: BinaryIO, size: int) -> str | None:
 
 def _aiff(file: BinaryIO, size: int) -> str | None:
     file.seek(8)
-    if file.read(4) not in (b"AIFF", b"AIFC"):
+    if file.read(4) not in (b"AIFF", b"AIFC", b"8SVX", b"16SV"):
         return None
     for name, start, length in _chunks(file, 12, ">4sI"):
-        if name == b"SSND":
+        if name in (b"SSND", b"BODY"):
             unknown = length == 0 or any(length in lengths for lengths in PLACEHOLDERS)
             return None if unknown else _lacking(length, start, size)
     return "its sound is missing"
@@ -184,40 +209,46 @@ def _caf(file: BinaryIO, size: int) -> str | None:
     return "its sound is missing"
 
 
-def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int, int, int]]:
-    """Yield start, end, flags and serial number of each Ogg page; look on where one is damaged."""
+def _asf(file: BinaryIO, size: int) -> str | None:
     at = 0
-    while at < size:
+    while at + 24 <= size:
+        file.seek(at + 16)
+        length = int.from_bytes(file.read(8), "little")
+        if not 24 <= length < 1 << 62:  # a live recording
+            return None
+        if at + length > size:
+            return _lacking(length, at, size)
+        at += length
+    return None
+
+
+def _voc(file: BinaryIO, size: int) -> str | None:
+    file.seek(20)
+    at = int.from_bytes(file.read(2), "little")
+    while at + 4 <= size:
         file.seek(at)
-        head = file.read(27)
-        if head[:4] != b"OggS":
-            found = (head + file.read(SEARCHED)).find(b"OggS", 1)
-            at += found if found >= 0 else SEARCHED
-            continue
-        if len(head) < 27:
-            yield at, size + 1, 0, -1
-            return
-        sizes = file.read(head[26])
-        end = at + 27 + head[26] + sum(sizes)
-        yield at, end, head[5], int.from_bytes(head[14:18], "little")
+        kind, *length = file.read(4)
+        end = at + 4 + int.from_bytes(length, "little")
+        if not kind:
+            return None
+        if end > size:
+            return _lacking(end - at, at, size)
         at = end
+    return None
 
 
-def _ogg(file: BinaryIO, size: int) -> str | None:
-    unfinished: set[int] = set()
-    in_headers = False
-    end = 0
-    for _, end, flags, serial in _pages(file, size):
-        if flags & BEGINS:
-            if not in_headers:
-                unfinished.clear()  # an earlier stream that was never closed
-            unfinished.add(serial)
-        in_headers = bool(flags & BEGINS)
-        if flags & ENDS and end <= size:
-            unfinished.discard(serial)
-    if end > size:
-        return f"its last page lacks {end - size} bytes"
-    return "its end-of-stream page is missing" if unfinished else None
+def _sphere(file: BinaryIO, size: int) -> str | None:
+    header = file.read(1024).decode("latin-1")
+    words = [line.split(None, 2) for line in header.splitlines()]
+    fields = {one[0]: one[2] for one in words if len(one) == 3}
+    if "," in fields.get("sample_coding", ""):  # compressed
+        return None
+    try:
+        samples, width = int(fields["sample_count"]), int(fields["sample_n_bytes"])
+        length = samples * width * int(fields.get("channel_count", 1))
+        return _lacking(length, int(words[1][0]), size)
+    except (KeyError, ValueError, IndexError):
+        return None
 
 
 def _matroska(file: BinaryIO, size: int) -> str | None:

@@ -1,6 +1,5 @@
 """Audio files to samples at their own rate: by libsndfile, or by FFmpeg for other formats."""
 
-import io
 import math
 import os
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from emotone.audio import containers, mp3
 from emotone.audio.ffmpeg import Blocks, by_ffmpeg
 from emotone.audio.mixing import MAX_CHANNELS, check_level
+from emotone.audio.opening import HEADERLESS, Part, opened, reason
 from emotone.audio.resampling import check_rate
 from emotone.errors import AudioError
 
@@ -29,6 +29,11 @@ class _Continuous(soundfile.SoundFile):  # type: ignore[misc]
 
     def seekable(self) -> bool:
         return False
+
+    @property
+    def seekable_itself(self) -> bool:
+        """Whether libsndfile can seek in it; not in GSM, for instance."""
+        return bool(super().seekable())
 
 
 def decoded(
@@ -49,11 +54,13 @@ def decoded(
             "start and end are seconds, the end after the start"
         )
     done = rate = 0
+    lack: str | None = None
     try:
-        with _opened(path) as file:
-            if truncated == "error" and (lack := containers.missing(file)):
+        with opened(path) as file:
+            lack = containers.missing(file)
+            if lack and truncated == "error":
                 raise AudioError(f"truncated: {lack}; copy the file again")
-            for samples, rate in _all_decoders(file, path, start_s, end_s, truncated):
+            for samples, rate in _all_decoders(file, path.suffix, start_s, end_s, truncated):
                 check_level(samples, before=round(start_s * rate) + done)
                 yield samples, rate
                 done += len(samples)
@@ -62,12 +69,14 @@ def decoded(
     except Exception as error:
         if done and truncated == "accept":
             return
-        raise AudioError(
-            f"{path}: damaged after {done / rate:.1f} s ({_reason(error)}); copy the file again"
-            if done
-            else f"{path}: not audio that can be decoded, or damaged ({_reason(error)}); "
-            "convert it to WAV or copy it again"
-        ) from error
+        if done:
+            what = f"damaged after {done / rate:.1f} s ({reason(error)}); copy the file again"
+        elif lack:
+            what = f"truncated: {lack}; nothing can be read without it, copy the file again"
+        else:
+            what = f"not audio that can be decoded, or damaged ({reason(error)}); convert it to WAV"
+            what += " or copy it again"
+        raise AudioError(f"{path}: {what}") from error
     if not done:
         raise AudioError(
             f"{path}: holds no samples from {start_s:g} s on; did you give times in milliseconds?"
@@ -76,64 +85,55 @@ def decoded(
         )
 
 
-def _opened(path: Path) -> BinaryIO:
-    try:
-        if not path.exists():
-            raise AudioError("no such file; check the path")
-        if not path.is_file():
-            raise AudioError("not a regular file; save the audio to a file first")
-        if path.stat().st_size == 0:
-            raise AudioError("the file is empty (0 bytes); copy or record it again")
-        return path.open("rb")
-    except (OSError, ValueError) as error:
-        raise AudioError(f"cannot be opened ({_reason(error)}); check the path") from error
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).strip().rstrip(".")
-
-
 def _all_decoders(
-    file: BinaryIO, path: Path, start_s: float, end_s: float | None, truncated: Truncated
+    file: BinaryIO, suffix: str, start_s: float, end_s: float | None, truncated: Truncated
 ) -> Blocks:
     """Decode by libsndfile where its count of samples is exact, otherwise by FFmpeg."""
-    links = containers.ogg_links(file)
+    whole = truncated == "error"
+    links = containers.links(file)
     if len(links) > 1:
-        yield from _between(_chained(file, links), start_s, end_s)
+        yield from _between(_chained(file, links, whole), start_s, end_s)
         return
+    headerless = suffix.lower() in HEADERLESS
     why_not = "its count of samples is an estimate."
     try:
-        sound = _Continuous(os.fsencode(path))
+        sound = _Continuous(
+            Part(file, 0, file.seek(0, 2)) if headerless else os.fsencode(file.name)
+        )
     except soundfile.LibsndfileError as error:
+        if headerless:
+            raise AudioError(
+                "samples without a header that says what they are; convert it, such as with "
+                "ffmpeg -f s16le -ar 16000 -ac 1 -i IN.raw OUT.wav"
+            ) from error
         why_not = error.error_string
-    except TypeError as error:  # headerless samples
-        why_not = str(error)
     else:
         with sound:
-            if _count_is_exact(file, sound):
-                promised = containers.flac_samples(file) if truncated == "error" else 0
-                block_s = BLOCK_S if truncated == "error" else SHORT_BLOCK_S
+            if _count_is_exact(file, sound) and (not start_s or sound.seekable_itself):
+                promised = containers.flac_samples(file) if whole else 0
+                block_s = BLOCK_S if whole else SHORT_BLOCK_S
                 yield from _from_libsndfile(sound, start_s, end_s, promised, block_s)
                 return
     try:
-        yield from _between(by_ffmpeg(file), start_s, end_s)
+        yield from _between(by_ffmpeg(file, whole=whole), start_s, end_s)
     except AudioError:
         raise
     except Exception as error:
-        raise ValueError(f"libsndfile: {why_not.strip()} FFmpeg: {_reason(error)}") from error
+        raise ValueError(f"libsndfile: {why_not.strip()} FFmpeg: {reason(error)}") from error
 
 
 def _count_is_exact(file: BinaryIO, sound: soundfile.SoundFile) -> bool:
     """Whether libsndfile, which stops at its count of samples, would read all of them."""
     if sound.format == "MP3":
         frames = mp3.count(file)
-        return frames is not None and (
-            abs(frames.found - frames.promised) <= 1
-            if frames.promised
-            else abs(frames.found * frames.samples - sound.frames) <= 2 * frames.samples
-        )
-    return not containers.sound_to_the_end(file)
+        if frames is None or frames.headers > 1 or frames.damaged:
+            return False
+        if frames.headers:
+            return abs(frames.found - frames.promised) <= 1
+        return abs(frames.found * frames.samples - sound.frames) <= 2 * frames.samples
+    if sound.format in ("WAV", "WAVEX"):
+        return not containers.sound_to_the_end(file)
+    return bool(sound.frames)
 
 
 def _from_libsndfile(
@@ -146,7 +146,8 @@ def _from_libsndfile(
     rate = _checked_rate(sound.samplerate, sound.channels)
     position = min(round(start_s * rate), sound.frames)
     last = sound.frames if end_s is None else min(round(end_s * rate), sound.frames)
-    sound.seek(position)
+    if position:
+        sound.seek(position)
     size = _block_size(rate, sound.channels, block_s)
     while position < last:
         asked = min(size, last - position)
@@ -163,14 +164,12 @@ def _from_libsndfile(
         )
 
 
-def _chained(file: BinaryIO, links: list[tuple[int, int]]) -> Blocks:
-    """Decode Ogg streams that follow each other; all get the rate and channels of the first."""
+def _chained(file: BinaryIO, links: list[tuple[int, int]], whole: bool) -> Blocks:
+    """Decode streams that follow each other; all get the rate and channels of the first."""
     rate = channels = 0
     for start, end in links:
-        file.seek(start)
-        link = io.BytesIO(file.read(end - start))
         resampler = None
-        for samples, own_rate in _link(link):
+        for samples, own_rate in _link(Part(file, start, end), whole):
             rate, channels = rate or own_rate, channels or samples.shape[1]
             if samples.shape[1] != channels:
                 samples = np.repeat(samples.mean(axis=1, keepdims=True), channels, axis=1)
@@ -184,14 +183,17 @@ def _chained(file: BinaryIO, links: list[tuple[int, int]]) -> Blocks:
             yield resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True), rate
 
 
-def _link(link: BinaryIO) -> Blocks:
+def _link(link: BinaryIO, whole: bool) -> Blocks:
     try:
         sound = _Continuous(link)
     except soundfile.LibsndfileError:
-        yield from by_ffmpeg(link)
+        yield from by_ffmpeg(link, whole=whole)
         return
     with sound:
-        yield from _from_libsndfile(sound, 0.0, None)
+        yield from _from_libsndfile(
+            sound, 0.0, None, containers.flac_samples(link) if whole else 0,
+            BLOCK_S if whole else SHORT_BLOCK_S,
+        )  # fmt: skip
 
 
 def _between(blocks: Blocks, start_s: float, end_s: float | None) -> Blocks:

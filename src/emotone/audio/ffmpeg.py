@@ -13,22 +13,27 @@ TIMED_FROM_ZERO = ("mov", "matroska")  # containers whose times count from the b
 LATE_S = 0.25  # sound that comes so late is preceded by silence, so that times are right
 MAX_LATE_S = 600.0  # later than that, the container's clock does not begin with the recording
 BLOCK_S = 1.0
+COUNTED = ("ape", "tta", "wv")  # containers whose header has the number of samples
 
 Blocks = Iterator[tuple[NDArray[np.float32], int]]
 
 
-def by_ffmpeg(file: BinaryIO) -> Blocks:
+def by_ffmpeg(file: BinaryIO, *, whole: bool = True) -> Blocks:
     """Decode the default audio stream of a file, or the first one that can be decoded.
 
     Packets that are damaged are left out. Sound that starts late in its container, or pauses,
     is preceded by silence, so that times are those of the container.
 
+    Args:
+        file: the file, seekable.
+        whole: refuse a file whose end is missing.
+
     Yields:
         Samples of shape ``(samples, channels)`` and the rate in Hz.
 
     Raises:
-        AudioError: if there is no audio, or no stream of it can be decoded; without the file's
-            name.
+        AudioError: if there is no audio, no stream of it can be decoded, or its end is missing;
+            without the file's name.
     """
     import av  # takes 0.1 s to load, and few files need it
 
@@ -38,9 +43,12 @@ def by_ffmpeg(file: BinaryIO) -> Blocks:
         with av.open(file, metadata_errors="replace") as container:
             any_yet = False
             try:
-                for block in _Decoder(container, container.streams[index]).blocks():
+                decoder = _Decoder(container, container.streams[index])
+                for block in decoder.blocks():
                     any_yet = True
                     yield block
+                if whole:
+                    decoder.check_end()
             except (av.FFmpegError, ValueError) as error:
                 if any_yet:
                     raise
@@ -93,6 +101,17 @@ class _Decoder:
             yield np.concatenate(held), self._rate
         if self._bad > self._good:
             raise AudioError(f"{self._bad} of {self._bad + self._good} packets are damaged")
+
+    def check_end(self) -> None:
+        """Raise an :class:`AudioError` if the container says that its end is missing."""
+        if self._container.format.name not in COUNTED or not self._stream.duration:
+            return
+        promised = round(self._stream.duration * self._stream.time_base * self._rate)
+        if self._done < promised:
+            raise AudioError(
+                f"truncated: the header promises {promised} samples, {self._done} are there; "
+                "copy the file again"
+            )
 
     def _frames(self) -> Iterator[NDArray[np.float32]]:
         for frame in self._decoded():

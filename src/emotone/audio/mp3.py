@@ -15,50 +15,64 @@ class Frames(NamedTuple):
 
     Attributes:
         found: frames with sound.
-        promised: frames according to the header of Xing or Info; 0 without one.
+        headers: headers of Xing or Info; more than one if files were joined.
+        promised: frames according to all headers.
         samples: samples of a frame.
+        damaged: frames that may lie in what is between others and is none.
     """
 
     found: int
+    headers: int
     promised: int
     samples: int
+    damaged: int
 
 
 def missing(file: BinaryIO) -> str | None:
     """Say what is missing at the end of a file; see :func:`emotone.audio.containers.missing`."""
     frames = count(file)
-    if frames is None or frames.found >= frames.promised - 1:
+    if frames is None or frames.found + frames.damaged >= frames.promised - 1:
         return None
     return f"{frames.promised - frames.found} of {frames.promised} frames are missing"
 
 
-def count(file: BinaryIO) -> Frames | None:
-    """Count the frames of a file; ``None`` if it does not begin as an MP3 file."""
+def after_tag(file: BinaryIO) -> int:
+    """Return where the content begins, in bytes: after the ID3 tag, if there is one."""
     file.seek(0)
     head = file.read(10)
-    at = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        at = 10 + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(head[6:]))
-    file.seek(at)
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    return 10 + sum((byte & 0x7F) << 7 * (3 - place) for place, byte in enumerate(head[6:]))
+
+
+def count(file: BinaryIO) -> Frames | None:
+    """Count the frames of a file; ``None`` if it does not begin as an MP3 file."""
+    file.seek(after_tag(file))
     data, limit = file.read(READ), SEARCHED
-    at = found = promised = samples = 0
+    at = found = headers = promised = samples = 0
+    used = gap = skipped = 0  # bytes of frames, since the last one, and between all of them
     while True:
         if len(data) - at < LONGEST and (more := file.read(READ)):
             data, at, limit = data[at:] + more, 0, limit - at
         if at + 4 > len(data) or (not samples and at > limit):
             break
         frame = _frame(data, at)
-        if frame is None or (not samples and not _follows(data, at, frame[0])):
+        if frame is None or ((gap or not samples) and not _follows(data, at, frame[0])):
             step = data.find(b"\xff", at + 1)
-            at = step if step >= 0 else len(data)
+            step = step if step >= 0 else len(data)
+            gap, at = gap + step - at, step
             continue
         length, of_frame = frame
-        if not samples:
-            samples, promised = of_frame, _promised(data[at : at + length])
-            found -= bool(promised)  # the frame with the header holds no sound
-        found += at + length <= len(data)
-        at += length
-    return Frames(found, promised, samples) if samples else None
+        skipped, gap = skipped + gap if samples else 0, 0
+        samples = samples or of_frame
+        if of_header := _promised(data[at : at + length]):  # this frame has no sound
+            headers, promised = headers + 1, promised + of_header
+        else:
+            found += at + length <= len(data)
+        used, at = used + length, at + length
+    if not samples:
+        return None
+    return Frames(found, headers, promised, samples, skipped * (found + headers) // used)
 
 
 def _frame(data: bytes, at: int) -> tuple[int, int] | None:

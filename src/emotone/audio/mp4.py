@@ -2,7 +2,10 @@
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 TRACK_PATH = (b"trak", b"mdia", b"minf", b"stbl")
@@ -67,26 +70,24 @@ def _last_byte(table: bytes) -> int:
     """Return the end of the last chunk of a track, in bytes from the file's start; 0 if none."""
     boxes = dict(_boxes(table))
     try:
-        if b"co64" in boxes:
-            offsets = _numbers(boxes[b"co64"][4:], "Q")
-        else:
-            offsets = _numbers(boxes[b"stco"][4:], "I")
-        if not offsets:
+        width, name = (8, b"co64") if b"co64" in boxes else (4, b"stco")
+        offsets = _numbers(boxes[name], 4, width)
+        if not len(offsets):
             return 0
         same_size, count = struct.unpack_from(">II", boxes[b"stsz"], 4)
         (entries,) = struct.unpack_from(">I", boxes[b"stsc"], 4)
         _, in_last_chunk, _ = struct.unpack_from(">III", boxes[b"stsc"], 8 + 12 * (entries - 1))
         if same_size:
             # 1 stands for a sample of PCM of any width in QuickTime files
-            return int(max(offsets) + same_size * in_last_chunk)
-        sizes = _numbers(boxes[b"stsz"][8:], "I")
+            return int(offsets.max()) + same_size * in_last_chunk
+        sizes = _numbers(boxes[b"stsz"], 8, 4)
         last = sizes[max(count - in_last_chunk, 0) :]
-        return int(max(max(offsets) + 1, offsets[-1] + sum(last)))
+        return max(int(offsets.max()) + 1, int(offsets[-1]) + int(last.sum()))
     except (KeyError, struct.error):
         return 0
 
 
-def _numbers(box: bytes, kind: str) -> tuple[int, ...]:
-    (count,) = struct.unpack_from(">I", box)
-    count = min(count, (len(box) - 4) // struct.calcsize(kind))
-    return struct.unpack_from(f">{count}{kind}", box, 4)
+def _numbers(box: bytes, at: int, width: int) -> NDArray[Any]:
+    (count,) = struct.unpack_from(">I", box, at)
+    count = min(count, (len(box) - at - 4) // width)
+    return np.frombuffer(box, f">u{width}", count, at + 4)
