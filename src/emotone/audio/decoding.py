@@ -3,7 +3,7 @@
 import math
 import os
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 import soundfile
@@ -15,7 +15,7 @@ from emotone.audio.ffmpeg import Blocks, by_ffmpeg
 from emotone.audio.mixing import MAX_CHANNELS, check_level
 from emotone.audio.opening import HEADERLESS, Part, opened, reason
 from emotone.audio.resampling import check_rate
-from emotone.errors import AudioError
+from emotone.errors import AudioError, UsageError
 
 Truncated = Literal["error", "accept"]  # what to do with a file whose end is missing
 
@@ -48,6 +48,8 @@ def decoded(
     Raises:
         AudioError: see :func:`emotone.audio.read`; names the file.
     """
+    if truncated not in get_args(Truncated):
+        raise UsageError(f"truncated must be 'error' or 'accept', got {truncated!r}")
     if end_s is not None and end_s <= start_s:
         raise AudioError(
             f"{path}: the part from {start_s:g} s to {end_s:g} s is empty; "
@@ -130,7 +132,7 @@ def _count_is_exact(file: BinaryIO, sound: soundfile.SoundFile) -> bool:
             return False
         if frames.headers:
             return abs(frames.found - frames.promised) <= 1
-        return abs(frames.found * frames.samples - sound.frames) <= 2 * frames.samples
+        return bool(abs(frames.found * frames.samples - sound.frames) <= 2 * frames.samples)
     if sound.format in ("WAV", "WAVEX"):
         return not containers.sound_to_the_end(file)
     return bool(sound.frames)

@@ -9,14 +9,6 @@ from numpy.typing import NDArray
 from emotone.audio.decoding import Truncated, decoded
 from emotone.audio.resampling import Resampler, Waveform, from_array
 
-SUFFIXES = (
-    ".3g2", ".3ga", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".asf", ".au",
-    ".avi", ".bwf", ".caf", ".flac", ".flv", ".m2ts", ".m4a", ".m4b", ".m4v", ".mka", ".mkv",
-    ".mov", ".mp2", ".mp3", ".mp4", ".mpeg", ".mpg", ".mts", ".oga", ".ogg", ".ogv", ".opus",
-    ".rf64", ".snd", ".sph", ".spx", ".ts", ".tta", ".voc", ".w64", ".wav", ".wave", ".weba",
-    ".webm", ".wma", ".wmv", ".wv",
-)  # fmt: skip
-
 
 def read(
     path: str | Path,

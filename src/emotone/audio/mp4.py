@@ -79,7 +79,7 @@ def _last_byte(table: bytes) -> int:
         _, in_last_chunk, _ = struct.unpack_from(">III", boxes[b"stsc"], 8 + 12 * (entries - 1))
         if same_size:
             # 1 stands for a sample of PCM of any width in QuickTime files
-            return int(offsets.max()) + same_size * in_last_chunk
+            return int(offsets.max() + same_size * in_last_chunk)
         sizes = _numbers(boxes[b"stsz"], 8, 4)
         last = sizes[max(count - in_last_chunk, 0) :]
         return max(int(offsets.max()) + 1, int(offsets[-1]) + int(last.sum()))

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from emotone.errors import AudioError
 
@@ -35,14 +35,11 @@ def opened(path: Path) -> BinaryIO:
         AudioError: if it does not exist, is empty, cannot be read or is known not to be audio;
             without its name.
     """
+    file: BinaryIO
     try:
         _check_existence(path)
         if path.is_fifo():
-            file = tempfile.NamedTemporaryFile(prefix="emotone-")  # noqa: SIM115
-            with path.open("rb") as pipe:
-                shutil.copyfileobj(pipe, file)
-            file.flush()
-            file.seek(0)
+            file = _copied(path)
         elif path.is_file():
             file = path.open("rb")
         else:
@@ -67,31 +64,44 @@ def reason(error: Exception) -> str:
 
 
 class Part(io.RawIOBase, BinaryIO):
-    """The bytes of a file from ``start`` to ``end``, as a file."""
+    """The bytes of a file from ``start`` to ``end``, as a file; see :class:`io.RawIOBase`."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._start, self._size, self._at = file, start, end - start, 0
 
     def readable(self) -> bool:
+        """Return true."""
         return True
 
     def seekable(self) -> bool:
+        """Return true."""
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place, in bytes."""
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = max(origin + offset, 0)
         return self._at
 
     def tell(self) -> int:
+        """Return the place, in bytes."""
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read bytes into a buffer; return their number."""
         self._file.seek(self._start + self._at)
         data = self._file.read(max(min(len(buffer), self._size - self._at), 0))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+def _copied(pipe: Path) -> BinaryIO:
+    copy = tempfile.NamedTemporaryFile(prefix="emotone-")  # noqa: SIM115
+    with pipe.open("rb") as source:
+        shutil.copyfileobj(source, copy)
+    copy.seek(0)
+    return cast(BinaryIO, copy)
 
 
 def _check_existence(path: Path) -> None:

@@ -44,6 +44,11 @@ def header(labels: Sequence[str], *, segments: bool) -> list[str]:
     return ["file", *times, "label", "confidence", "confident", *probabilities]
 
 
+def printable(name: object) -> str:
+    r"""Return the text of a name; bytes that are not UTF-8, which Linux allows, as ``\udcxx``."""
+    return str(name).encode("utf-8", errors="backslashreplace").decode()
+
+
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
     """Return a row of CSV; missing values at its end are empty."""
     text = io.StringIO()
@@ -62,13 +67,14 @@ def lines(
         else:
             prediction, values = part, as_dict(part)
         if kind == "json":
-            yield json.dumps({"file": str(file)} | values, ensure_ascii=False) + "\n"
+            text = json.dumps({"file": str(file)} | values, ensure_ascii=False)
+            yield printable(text) + "\n"  # as JSON, \udcxx is the name itself
         elif kind == "csv":
             probabilities = values.pop("probabilities") or {}
-            yield row([str(file), *values.values(), *probabilities.values()], columns)
+            yield row([printable(file), *values.values(), *probabilities.values()], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
-            yield f"{when}{_label(prediction)}  {file}{_doubt(prediction)}\n"
+            yield f"{when}{_label(prediction)}  {printable(file)}{_doubt(prediction)}\n"
 
 
 def _label(prediction: Prediction | None) -> str:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from emotone.audio import Truncated
 from emotone.errors import AudioError
 from emotone.inference import model_folder
 from emotone.inference.execution import Executor, map_in_order
@@ -24,6 +25,7 @@ def recognise_files(
     files: Iterable[Path],
     segments: tuple[float, float] | None,
     executor: Executor,
+    truncated: Truncated = "error",
 ) -> Iterator[Answer]:
     """Recognise files on an executor; yields answers in the order of ``files``.
 
@@ -35,9 +37,10 @@ def recognise_files(
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         executor: makes the calls.
+        truncated: see :meth:`emotone.Recognizer.predict`.
     """
     contents = tuple((name, (recognizer.folder / name).read_bytes()) for name in MODEL_FILES)
-    task = executor.share(_Task(contents, recognizer.speaker, segments))
+    task = executor.share(_Task(contents, recognizer.speaker, segments, truncated))
     for batch, future in map_in_order(executor, _recognise, _batches(files), task):
         try:
             yield from future.result()
@@ -55,6 +58,7 @@ def in_order(
     recognizer: Recognizer,
     files: Iterable[Path],
     segments: tuple[float, float] | None,
+    truncated: Truncated = "error",
     advance: Callable[[float], None] = lambda seconds: None,
 ) -> Iterator[Answer]:
     """Recognise files in this process.
@@ -63,26 +67,30 @@ def in_order(
         recognizer: the recogniser.
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        truncated: see :meth:`emotone.Recognizer.predict`.
         advance: called with the seconds of windows that are done.
     """
     if segments is None:
-        yield from recognizer.predict_many(files)
+        yield from recognizer.predict_many(files, truncated=truncated)
         return
     window, hop = segments
     for file in files:
         try:
-            yield recognizer.segments(file, window=window, hop=hop, advance=advance)
+            yield recognizer.segments(
+                file, window=window, hop=hop, truncated=truncated, advance=advance
+            )
         except AudioError as error:
             yield error
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What each call of a batch needs: the files of the model, its speaker, window and hop."""
+    """What each call of a batch needs: the files of the model, its speaker, and options."""
 
     contents: tuple[tuple[str, bytes], ...]
     speaker: Speaker | None
     segments: tuple[float, float] | None
+    truncated: Truncated
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     recognizer = _loaded(task.contents)
     if task.speaker is not None:
         recognizer = recognizer.for_speaker(task.speaker)
-    answers = in_order(recognizer, [file.path for file in files], task.segments)
+    answers = in_order(recognizer, [file.path for file in files], task.segments, task.truncated)
     return [
         AudioError(str(answer).replace(str(file.path), str(file.name)))
         if isinstance(answer, AudioError)

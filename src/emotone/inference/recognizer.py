@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Waveform
+from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, has_sound
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.inference import model_folder
@@ -45,7 +45,7 @@ class Recognizer:
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
         self._session = Session(model, str(self.folder / model_folder.ONNX), threads)
 
-    def predict(self, speech: Speech) -> Prediction:
+    def predict(self, speech: Speech, *, truncated: Truncated = "error") -> Prediction:
         """Recognise one recording.
 
         If it is longer than 30 s, the probabilities are the mean over its windows of 3 s that have
@@ -54,18 +54,25 @@ class Recognizer:
         Args:
             speech: an audio file of any rate and channel count, or ``(samples, rate)``, see
                 :func:`emotone.audio.from_array`.
+            truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
 
         Raises:
             AudioError: if it is not usable as audio, shorter than 25 ms, or silent throughout, see
                 :func:`emotone.audio.windows.has_sound`.
         """
-        (answer,) = self.predict_many([speech])
+        (answer,) = self.predict_many([speech], truncated=truncated)
         if isinstance(answer, AudioError):
             raise answer
         return answer
 
-    def predict_many(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
+    def predict_many(
+        self, recordings: Iterable[Speech], *, truncated: Truncated = "error"
+    ) -> Iterator[Prediction | AudioError]:
         """Recognise many recordings, in batches and in their order.
+
+        Args:
+            recordings: see :meth:`predict`.
+            truncated: see :meth:`predict`.
 
         Yields:
             A prediction for each recording, or the error that explains why there is none.
@@ -73,7 +80,7 @@ class Recognizer:
         batch: list[Waveform | Prediction | AudioError] = []
         for speech in recordings:
             try:
-                batch.append(self._load_or_window(speech))
+                batch.append(self._load_or_window(speech, truncated))
             except AudioError as error:
                 batch.append(error)
             if len(batch) == BATCH:
@@ -87,6 +94,7 @@ class Recognizer:
         *,
         window: float = WINDOW_S,
         hop: float = HOP_S,
+        truncated: Truncated = "error",
         advance: Callable[[float], None] = lambda seconds: None,
     ) -> list[Segment]:
         """Recognise a recording of any length in windows; see :mod:`emotone.audio.windows`.
@@ -95,6 +103,7 @@ class Recognizer:
             speech: see :meth:`predict`.
             window: length of a window in seconds.
             hop: time between the starts of two windows, in seconds.
+            truncated: see :meth:`predict`.
             advance: called with the seconds of audio just processed.
 
         Raises:
@@ -102,7 +111,7 @@ class Recognizer:
             AudioError: if it is not usable as audio, or shorter than 25 ms.
         """
         found: list[Segment] = []
-        for batch in _batches(Windows(window, hop).of(pieces(speech))):
+        for batch in _batches(Windows(window, hop).of(pieces(speech, truncated))):
             before = found[-1].end if found else 0.0
             found += self._segments(batch)
             advance(found[-1].end - before)
@@ -174,9 +183,9 @@ class Recognizer:
         for one in batch:
             yield next(predictions) if isinstance(one, np.ndarray) else one
 
-    def _load_or_window(self, speech: Speech) -> Waveform | Prediction:
+    def _load_or_window(self, speech: Speech, truncated: Truncated) -> Waveform | Prediction:
         """Return the waveform of a short recording, or the prediction for a long one."""
-        rest, head, length = pieces(speech), [], 0
+        rest, head, length = pieces(speech, truncated), [], 0
         for piece in rest:
             head.append(piece)
             length += len(piece)

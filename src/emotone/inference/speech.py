@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Waveform
+from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import SILENCE_DB
 from emotone.errors import AudioError
 
@@ -17,8 +17,12 @@ SHORTEST_S = 0.025  # a frame
 Speech = str | Path | tuple[NDArray[Any], int]
 
 
-def pieces(speech: Speech) -> Iterator[Waveform]:
+def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]:
     """Read a file of any length, or an array, piece by piece.
+
+    Args:
+        speech: an audio file, or samples and their rate.
+        truncated: see :func:`emotone.audio.read`.
 
     Raises:
         AudioError: if it is not usable as audio.
@@ -31,7 +35,7 @@ def pieces(speech: Speech) -> Iterator[Waveform]:
         yield resampler.push(samples)
         yield resampler.close()
     else:
-        yield from audio.blocks(speech)
+        yield from audio.blocks(speech, truncated=truncated)
 
 
 def too_short(speech: Speech, seconds: float) -> AudioError:
