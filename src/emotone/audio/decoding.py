@@ -133,9 +133,7 @@ def _count_is_exact(file: BinaryIO, sound: soundfile.SoundFile) -> bool:
         if frames.headers:
             return abs(frames.found - frames.promised) <= 1
         return bool(abs(frames.found * frames.samples - sound.frames) <= 2 * frames.samples)
-    if sound.format in ("WAV", "WAVEX"):
-        return not containers.sound_to_the_end(file)
-    return bool(sound.frames)
+    return not containers.sound_to_the_end(file)
 
 
 def _from_libsndfile(
@@ -153,7 +151,13 @@ def _from_libsndfile(
     size = _block_size(rate, sound.channels, block_s)
     while position < last:
         asked = min(size, last - position)
-        samples = sound.read(asked, dtype="float32", always_2d=True)
+        try:
+            samples = sound.read(asked, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            if not promised:
+                raise
+            lost = f"truncated or damaged ({reason(error)}); copy the file again"
+            raise AudioError(lost) from error
         position += len(samples)
         if len(samples):
             yield samples, rate
@@ -186,37 +190,45 @@ def _chained(file: BinaryIO, links: list[tuple[int, int]], whole: bool) -> Block
 
 
 def _link(link: BinaryIO, whole: bool) -> Blocks:
+    promised = containers.flac_samples(link) if whole else 0
+    link.seek(0)
     try:
         sound = _Continuous(link)
     except soundfile.LibsndfileError:
         yield from by_ffmpeg(link, whole=whole)
         return
     with sound:
-        yield from _from_libsndfile(
-            sound, 0.0, None, containers.flac_samples(link) if whole else 0,
-            BLOCK_S if whole else SHORT_BLOCK_S,
-        )  # fmt: skip
+        yield from _from_libsndfile(sound, 0.0, None, promised, BLOCK_S if whole else SHORT_BLOCK_S)
 
 
 def _between(blocks: Blocks, start_s: float, end_s: float | None) -> Blocks:
-    """Cut a part out of blocks, and join or divide them to blocks of a bounded size."""
+    """Cut a part out of blocks, and join or divide them to blocks of a bounded size.
+
+    If decoding fails, what came before is yielded first.
+    """
     held: list[NDArray[np.float32]] = []
     position = rate = 0
-    for samples, rate in blocks:
-        _checked_rate(rate, samples.shape[1])
-        first = round(start_s * rate)
-        last = math.inf if end_s is None else round(end_s * rate)
-        begin, end = max(first - position, 0), min(last - position, len(samples))
-        position += len(samples)
-        if begin < end:
-            held.append(samples[begin : int(end)])
-        if sum(map(len, held)) >= _block_size(rate, samples.shape[1]):
-            yield np.concatenate(held), rate
-            held = []
-        if position >= last:
-            break
+    failure: Exception | None = None
+    try:
+        for samples, rate in blocks:
+            _checked_rate(rate, samples.shape[1])
+            first = round(start_s * rate)
+            last = math.inf if end_s is None else round(end_s * rate)
+            begin, end = max(first - position, 0), min(last - position, len(samples))
+            position += len(samples)
+            if begin < end:
+                held.append(samples[begin : int(end)])
+            if sum(map(len, held)) >= _block_size(rate, samples.shape[1]):
+                yield np.concatenate(held), rate
+                held = []
+            if position >= last:
+                break
+    except Exception as error:
+        failure = error
     if held:
         yield np.concatenate(held), rate
+    if failure:
+        raise failure
 
 
 def _checked_rate(rate: int, channels: int) -> int:

@@ -79,11 +79,14 @@ class Mixer:
 def as_float32(samples: NDArray[Any]) -> NDArray[np.float32]:
     """Check samples of any type and scale integers by the range of their type.
 
+    Integers of 64 bits, which NumPy makes of Python's, are taken for samples of 16 bits.
+
     Args:
         samples: shape ``(samples,)`` or ``(samples, channels)``.
 
     Raises:
-        AudioError: if the shape or type cannot be that of audio, or :func:`check_level` refuses it.
+        AudioError: if the shape or type cannot be that of audio, integers of 64 bits are beyond
+            the range of 16 bits, or :func:`check_level` refuses a sample.
     """
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2):
@@ -93,6 +96,8 @@ def as_float32(samples: NDArray[Any]) -> NDArray[np.float32]:
             f"expected shape (samples, channels) with 1 to {MAX_CHANNELS} channels, got "
             f"{samples.shape}; transpose it if the channels come first"
         )
+    if samples.dtype.kind in "iu" and samples.dtype.itemsize == 8:
+        samples = _as_16_bits(samples)
     if samples.dtype.kind == "i":
         return samples.astype(np.float32) / float(-int(np.iinfo(samples.dtype).min))
     if samples.dtype.kind == "u":
@@ -102,6 +107,15 @@ def as_float32(samples: NDArray[Any]) -> NDArray[np.float32]:
         raise AudioError(f"expected real numbers, got an array of type {samples.dtype}")
     check_level(samples)
     return samples.astype(np.float32, copy=False)
+
+
+def _as_16_bits(samples: NDArray[Any]) -> NDArray[np.int16]:
+    if samples.size and not -(2**15) <= samples.min() <= samples.max() < 2**15:
+        raise AudioError(
+            f"integers of type {samples.dtype} beyond the range of 16 bits, whose full scale "
+            "cannot be known; convert them to int32, or to float32 within ±1"
+        )
+    return samples.astype(np.int16)
 
 
 def check_level(samples: NDArray[Any], before: int = 0) -> None:

@@ -59,7 +59,8 @@ def from_array(samples: NDArray[Any], rate: int) -> Waveform:
 
     Args:
         samples: shape ``(samples,)`` or ``(samples, channels)``; floating point within ±1, or
-            integers, which are scaled by the range of their type.
+            integers, which are scaled by the range of their type (those of 64 bits, by that of
+            16 bits).
         rate: sampling rate in Hz.
 
     Returns:

@@ -52,8 +52,6 @@ def opened(
     """
     first = row(columns, columns) if kind == "csv" else ""
     if output is None:
-        if sys.stdout is None:
-            raise UsageError("standard output is closed; give --output")
         sys.stdout.write(first)
         yield sys.stdout, set()
         return
