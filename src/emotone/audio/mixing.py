@@ -51,19 +51,27 @@ class Mixer:
         return np.zeros(0, np.float32) if kept is None else self._mixed(kept)
 
     def _mixed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        mono: NDArray[np.float32] = samples.mean(axis=1)
-        for start in range(0, len(samples), self._part):
-            part = samples[start : start + self._part]
-            channel = self._choose(part)
+        planes = np.ascontiguousarray(samples.T)
+        total = planes.sum(axis=0)
+        mono: NDArray[np.float32] = total / np.float32(len(planes))
+        starts = range(0, len(samples), self._part)
+        for start, energies in zip(starts, self._energies_of(planes, total), strict=True):
+            channel = self._choose(energies)
             if channel is not None:
-                mono[start : start + len(part)] = part[:, channel]
+                stop = start + self._part
+                mono[start:stop] = planes[channel, start:stop]
         return mono
 
-    def _choose(self, part: NDArray[np.float32]) -> int | None:
+    def _energies_of(
+        self, planes: NDArray[np.float32], total: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the energies of each part: of the channels, then of their sum."""
+        missing = -len(total) % self._part
+        parts = [np.pad(plane, (0, missing)).reshape(-1, self._part) for plane in (*planes, total)]
+        return np.stack([np.einsum("ps,ps->p", part, part) for part in parts], axis=1)
+
+    def _choose(self, energies: NDArray[np.float32]) -> int | None:
         """Return the channel to take, ``None`` for the average of all."""
-        exact = part.astype(np.float64)
-        columns = [*exact.T, exact.sum(axis=1)]
-        energies = np.array([column @ column for column in columns])
         if not len(self._energies):
             self._energies = np.zeros(len(energies))
         self._energies = self._decay * self._energies + energies
