@@ -43,6 +43,11 @@ def header(labels: Sequence[str], *, segments: bool, embedding: int = 0) -> list
     return ["file", *times, "label", "confidence", "confident", *probabilities, *numbers]
 
 
+def printable(name: object) -> str:
+    r"""Return the text of a name; bytes that are not UTF-8, which Linux allows, as ``\udcxx``."""
+    return str(name).encode("utf-8", errors="backslashreplace").decode()
+
+
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
     """Return a row of CSV; missing values at its end are empty."""
     text = io.StringIO()
@@ -61,13 +66,14 @@ def lines(
         else:
             prediction, values = part, as_dict(part)
         if kind == "json":
-            yield json.dumps({"file": str(file)} | values, ensure_ascii=False) + "\n"
+            text = json.dumps({"file": str(file)} | values, ensure_ascii=False)
+            yield printable(text) + "\n"  # as JSON, \udcxx is the name itself
         elif kind == "csv":
             numbers = [*(values.pop("probabilities") or {}).values(), *_embedding(prediction)]
-            yield row([str(file), *values.values(), *numbers], columns)
+            yield row([printable(file), *values.values(), *numbers], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
-            yield f"{when}{_label(prediction)}  {file}{_doubt(prediction)}\n"
+            yield f"{when}{_label(prediction)}  {printable(file)}{_doubt(prediction)}\n"
 
 
 def _embedding(prediction: Prediction | None) -> Sequence[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Waveform
+from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.inference import model_folder
@@ -66,7 +66,9 @@ class Recognizer:
             )
         return self._session.embedding_size
 
-    def predict(self, speech: Speech, *, embedding: bool = False) -> Prediction:
+    def predict(
+        self, speech: Speech, *, embedding: bool = False, truncated: Truncated = "error"
+    ) -> Prediction:
         """Recognise one recording.
 
         Only its speech counts, whatever is before, between and after, if the model was trained so.
@@ -77,13 +79,14 @@ class Recognizer:
             speech: path, bytes or binary file object of an audio file of any rate and channel
                 count, or samples and rate, see :func:`emotone.inference.speech.pieces`.
             embedding: whether the prediction has its ``embedding``.
+            truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
 
         Raises:
             ModelError: if ``embedding`` is asked for and the model has none.
             SpeechTypeError: if it is no speech at all; a kind of :class:`AudioError`.
             AudioError: if it is not usable as audio, shorter than 25 ms, silent, or without speech.
         """
-        (answer,) = self.predict_many([speech], embedding=embedding)
+        (answer,) = self.predict_many([speech], embedding=embedding, truncated=truncated)
         if isinstance(answer, AudioError):
             raise answer
         return answer
@@ -95,13 +98,18 @@ class Recognizer:
         return vector
 
     def predict_many(
-        self, recordings: Iterable[Speech], *, embedding: bool = False
+        self,
+        recordings: Iterable[Speech],
+        *,
+        embedding: bool = False,
+        truncated: Truncated = "error",
     ) -> Iterator[Prediction | AudioError]:
         """Recognise many recordings, in batches and in their order.
 
         Args:
             recordings: see :meth:`predict`.
             embedding: whether the predictions have their ``embedding``.
+            truncated: see :meth:`predict`.
 
         Returns:
             An iterator over a prediction for each recording, or the error that explains why there
@@ -112,13 +120,15 @@ class Recognizer:
             ModelError: if ``embedding`` is asked for and the model has none.
         """
         recognizer = self._changed(_extra=self.embedding_size) if embedding else self
-        return recognizer._in_batches(several(recordings, "predict_many"))
+        return recognizer._in_batches(several(recordings, "predict_many"), truncated)
 
-    def _in_batches(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
+    def _in_batches(
+        self, recordings: Iterable[Speech], truncated: Truncated
+    ) -> Iterator[Prediction | AudioError]:
         batch: list[Waveform | Prediction | AudioError] = []
         for speech in recordings:
             try:
-                batch.append(self._short_or_answered(speech))
+                batch.append(self._short_or_answered(speech, truncated))
             except AudioError as error:
                 batch.append(error)
             if len(batch) == BATCH:
@@ -132,6 +142,7 @@ class Recognizer:
         *,
         window: float = WINDOW_S,
         hop: float = HOP_S,
+        truncated: Truncated = "error",
         advance: Callable[[float], None] = lambda seconds: None,
     ) -> list[Segment]:
         """Recognise a recording of any length in windows; see :mod:`emotone.audio.windows`.
@@ -140,6 +151,7 @@ class Recognizer:
             speech: see :meth:`predict`.
             window: length of a window in seconds.
             hop: time between the starts of two windows, in seconds.
+            truncated: see :meth:`predict`.
             advance: called with the seconds of audio just processed.
 
         Raises:
@@ -147,7 +159,7 @@ class Recognizer:
             AudioError: if it is not usable as audio, or shorter than 25 ms.
         """
         found: list[Segment] = []
-        for batch in _batches(Windows(window, hop).of(pieces(speech))):
+        for batch in _batches(Windows(window, hop).of(pieces(speech, truncated))):
             before = found[-1].end if found else 0.0
             found += self._segments(batch)
             advance(found[-1].end - before)
@@ -250,9 +262,9 @@ class Recognizer:
         for one in batch:
             yield next(predictions) if isinstance(one, np.ndarray) else one
 
-    def _short_or_answered(self, speech: Speech) -> Waveform | Prediction:
+    def _short_or_answered(self, speech: Speech, truncated: Truncated) -> Waveform | Prediction:
         """Return what is heard of a short recording, or the prediction for a longer one."""
-        parts = self._hearing.parts(speech)
+        parts = self._hearing.parts(speech, truncated)
         head = list(islice(parts, 2))
         return head[0][0] if len(head) == 1 else self._over_parts(chain(head, parts))
 

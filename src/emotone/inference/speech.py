@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Waveform
+from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import SILENCE_DB
 from emotone.errors import AudioError, SpeechTypeError
 
@@ -30,23 +30,24 @@ Speech = (
 )
 
 
-def pieces(speech: Speech) -> Iterator[Waveform]:
+def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]:
     """Read speech of any length piece by piece.
 
     Args:
         speech: path of an audio file, the file's bytes, a binary file object with them, or a pair
             of samples, see :func:`emotone.audio.from_array`, and their rate in Hz, in either order.
+        truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
 
     Raises:
         SpeechTypeError: if it is something else.
         AudioError: if it is not usable as audio.
     """
     if isinstance(speech, str | os.PathLike):
-        yield from audio.blocks(Path(speech))
+        yield from audio.blocks(Path(speech), truncated=truncated)
     elif _is_content(speech):
         with _file(speech) as path:
             try:
-                yield from audio.blocks(path)
+                yield from audio.blocks(path, truncated=truncated)
             except AudioError as error:
                 error.args = (str(error).replace(str(path), _name(speech)),)
                 raise
