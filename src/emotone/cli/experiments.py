@@ -109,12 +109,21 @@ def export(
     model: Annotated[str, typer.Argument(help="Model folder, or name of a model.")],
     *,
     out: Annotated[Path, typer.Option(help="ONNX file to write, or new model folder.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Labels that remain possible, such as anger,neutral; all by default."),
+    ] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="See emotone train; needed with --labels.")
+    ] = None,
 ) -> None:
     """Export a model to ONNX again (waveform in, logits out) and compare it with PyTorch."""
     from emotone.experiments import shipping
     from emotone.inference.model_folder import locate
 
-    typer.echo(f"{shipping.export(locate(model), out)}: ONNX and PyTorch agree within 1e-4")
+    some = None if labels is None else [label.strip() for label in labels.split(",")]
+    exported = shipping.export(locate(model), out, some, calibrate)
+    typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4")
 
 
 def report(

@@ -15,6 +15,7 @@ from emotone.errors import UsageError
 from emotone.evaluation import calibration
 from emotone.evaluation.calibration import Calibration
 from emotone.evaluation.folds import Fold, training_fold
+from emotone.evaluation.label_selection import results_among
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments.compatibility import refuse_other_network
 from emotone.experiments.config import ExperimentConfig
@@ -24,7 +25,7 @@ from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
 from emotone.models.export import to_onnx
-from emotone.models.network import Network
+from emotone.models.network import Network, with_labels
 from emotone.models.registry import options_of
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
@@ -117,39 +118,58 @@ def rebuilt(folder: Path) -> Network:
     return network.eval()
 
 
-def export(folder: Path, out: Path) -> Path:
+def export(
+    folder: Path,
+    out: Path,
+    labels: Sequence[str] | None = None,
+    calibrate: Path | None = None,
+) -> Path:
     """Export the network of a model folder again, compared with PyTorch on speech.
 
     Args:
         folder: model folder.
         out: ONNX file to write; or, if the name does not end in ``.onnx``, a new model folder with
             the same network as this version of emotone exports it.
+        labels: the labels that remain possible; ``None`` for all.
+        calibrate: see :func:`train`; needed in a new model folder with fewer labels.
 
     Returns:
         ``out``.
 
     Raises:
         ModelError: if the folder is not a model, or the network cannot be exported.
-        UsageError: if the new model folder exists.
+        UsageError: if the new model folder exists, a label is unknown, or fewer labels are not
+            calibrated.
         StorageError: if it cannot be written.
     """
     is_file = out.suffix == ".onnx"
     if out.exists() and not is_file:
         raise UsageError(f"{out} exists; give --out a new folder, or a name that ends in .onnx")
+    network = rebuilt(folder)
+    if labels is not None:
+        network = with_labels(network, labels)
+        if not is_file and calibrate is None:
+            raise UsageError("fewer labels have other probabilities; give --calibrate as to train")
     emotions = synthetic.EMOTIONS
     spoken = [synthetic.utterance(n, emotions[n % len(emotions)], 0) for n in range(CHECKED)]
     lengths = np.linspace(0.03, 1, CHECKED)
     cut = [one[: int(share * len(one))] for one, share in zip(spoken, lengths, strict=True)]
-    model = to_onnx(rebuilt(folder), cut)
+    model = to_onnx(network, cut)
     if is_file:
         with replacing(out) as temporary:
             temporary.write_bytes(model)
         return out
-    config = model_folder.read(folder)
-    weights = model_folder.content(folder, model_folder.WEIGHTS, config)
+    values = model_folder.read(folder).model_dump(mode="json") | {"labels": network.labels}
     description = folder / model_folder.CARD
     text = description.read_text(encoding="utf-8") if description.is_file() else f"# {out.name}\n"
-    model_folder.write(out, config.model_dump(mode="json"), model, weights, text)
+    if calibrate is not None:
+        results = ResultsFolder(calibrate)
+        found = calibration.calibrate(results, network.labels)
+        values |= {"temperature": found.temperature, "confident_from": found.confident_from}
+        values["training"] |= {"calibration": found.as_dict()}
+        rows = card.evaluation_rows(results_among(results, network.labels))
+        text = card.render(out.name, values, rows)
+    model_folder.write(out, values, model, save(network.state_dict()), text)
     return out
 
 
