@@ -133,7 +133,10 @@ class ExperimentConfig(Options):
         return yaml.safe_dump(self._portable(), sort_keys=False, default_flow_style=None)
 
     def _portable(self) -> dict[str, Any]:
-        where = {"corpus": {"__all__": {"root", "audio"}}}
+        where: dict[str, Any] = {
+            "corpus": {"__all__": {"root", "audio"}},
+            "training": {"disturb": {"noise_folder", "room_folder"}},
+        }
         values = self.model_dump(
             mode="json", exclude=where | {"pretraining": where | {"model": True}}
         )

@@ -62,7 +62,10 @@ def read_data(
     """
     threads = config.runtime.processes
     if config.model.is_network:
-        return load_or_compute(corpus, config.features, cache, threads=threads, advance=advance)
+        return load_or_compute(
+            corpus, config.features, cache, disturbances=config.training.disturb,
+            threads=threads, advance=advance,
+        )  # fmt: skip
     return _vectors(corpus, config.model, cache, threads=threads, advance=advance)
 
 

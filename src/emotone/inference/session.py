@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emotone.audio import Waveform
 from emotone.errors import ModelError
-from emotone.inference.runtime import onnxruntime
+from emotone.audio.runtime import onnxruntime
 
 INPUTS = {"waveform": "tensor(float)", "lengths": "tensor(int64)"}
 ERRORS_ONLY = 3  # log level of ONNX Runtime

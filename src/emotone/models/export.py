@@ -21,7 +21,7 @@ from torch.export import Dim
 from emotone.audio import Waveform
 from emotone.errors import ModelError
 from emotone.features import frame_mask
-from emotone.inference.runtime import onnxruntime
+from emotone.audio.runtime import onnxruntime
 from emotone.models.layers import BLSTM
 from emotone.models.network import Network
 

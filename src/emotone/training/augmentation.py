@@ -149,8 +149,8 @@ def _resample(
     count = int(new_frames.max())
     time = torch.arange(count, device=log_mel.device)[None] * tempo[:, None]
     time = torch.minimum(time, (frames - 1)[:, None].float())
-    hz = hz_of_mel(mel_centres(options.mels)).to(log_mel.device)
-    centres = mel_centres(options.mels).to(log_mel.device)
+    centres = mel_centres(options.mels, options.low_hz).to(log_mel.device)
+    hz = hz_of_mel(centres)
     source = mel_of_hz(hz[None] / shift[:, None])
     band = (source - centres[0]) / (centres[1] - centres[0])
     band = band.clamp(0, options.mels - 1)
@@ -201,7 +201,7 @@ def _limit_band(
     log_mel: Tensor, frames: Tensor, uniform: Tensor, probability: float, features: FeatureOptions
 ) -> Tensor:
     """Attenuate below and above random edges, down to the floor of the front end."""
-    hz = hz_of_mel(mel_centres(features.mels)).to(log_mel)
+    hz = hz_of_mel(mel_centres(features.mels, features.low_hz)).to(log_mel)
     low, high = BAND_LOW_HZ, BAND_HIGH_HZ
     lower = low[0] + (low[1] - low[0]) * uniform[:, 1:2]
     upper = high[0] + (high[1] - high[0]) * uniform[:, 2:3]

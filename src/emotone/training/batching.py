@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,15 @@ POOL_BATCHES = 8  # batches that are drawn together and then sorted by length
 
 @dataclass(frozen=True)
 class Example:
-    """A stretch of an utterance: its number in the corpus and frames from ``start`` to ``stop``."""
+    """A stretch of an utterance: its number in the corpus and frames from ``start`` to ``stop``.
+
+    ``version`` is that of :meth:`emotone.training.spectrograms.Spectrograms.version`.
+    """
 
     utterance: int
     start: int
     stop: int
+    version: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -75,7 +79,24 @@ def crop(examples: Sequence[Example], share: float, rng: np.random.Generator) ->
     for example in examples:
         length = math.ceil(share * len(example))
         start = int(rng.integers(example.start, example.stop - length + 1))
-        result.append(Example(example.utterance, start, start + length))
+        result.append(replace(example, start=start, stop=start + length))
+    return result
+
+
+def disturb(
+    examples: Sequence[Example], data: Spectrograms, share: float, rng: np.random.Generator
+) -> list[Example]:
+    """Replace a share of the examples by a random disturbed version of the same stretch."""
+    numbers = rng.integers(1, data.versions + 1, len(examples))
+    chosen = rng.random(len(examples)) < share
+    result = []
+    for example, number, is_chosen in zip(examples, numbers.tolist(), chosen, strict=True):
+        if not is_chosen:
+            result.append(example)
+            continue
+        stretch = len(data.version(example.utterance, number)) / len(data.version(example.utterance, 0))
+        start, stop = round(example.start * stretch), round(example.stop * stretch)
+        result.append(Example(example.utterance, start, max(stop, start + 1), number))
     return result
 
 
@@ -156,7 +177,6 @@ def stack(
     lengths = [len(example) for example in examples]
     stacked = torch.zeros(len(examples), max(*lengths, at_least), data.values.shape[1])
     for row, example in enumerate(examples):
-        first = data.bounds[example.utterance]
-        part = data.values[first + example.start : first + example.stop]
+        part = data.version(example.utterance, example.version)[example.start : example.stop]
         stacked[row, : len(part)] = torch.from_numpy(np.array(part))
     return stacked, torch.tensor(lengths)
