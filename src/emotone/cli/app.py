@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import corpora, experiments, recognition, serving
+from emotone.cli import auditing, corpora, experiments, recognition, serving
 from emotone.errors import EmotoneError
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -19,6 +19,7 @@ COMMANDS = (  # in the order of --help
     experiments.adapt,
     experiments.crossval,
     experiments.ablate,
+    auditing.audit,
     experiments.report,
     experiments.export,
     serving.serve,

@@ -76,7 +76,7 @@ class Change:
 
 GROUPS = {
     "small": "Small changes",
-    "surroundings": "Silence and noise floor around the speech",
+    "surroundings": "Silence and noise around the speech",
     "noise": "Noise at 20 dB",
     "loud_noise": "Noise at 15 dB",
     "room": "Rooms",

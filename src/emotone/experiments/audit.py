@@ -9,6 +9,8 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +21,8 @@ from pydantic import TypeAdapter
 from emotone.corpora import Corpus
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.evaluation import audit_scoring as scoring
-from emotone.evaluation.audit_results import AUDIT, Audit, Subject
+from emotone.evaluation import requirements
+from emotone.evaluation.audit_results import AUDIT, Audit, Requirement, Subject
 from emotone.evaluation.audit_scoring import Answer
 from emotone.evaluation.changes import CHANGES, missing_codecs
 from emotone.evaluation.results_folder import ResultsFolder
@@ -39,7 +42,8 @@ LISTED = 3  # utterances without an answer that are named
 VERSIONS = ("emotone", "numpy", "onnxruntime", "av", "soundfile")
 ANSWER = TypeAdapter(Answer)
 
-Progress = Callable[[int, int], None]  # utterances done, and all
+# takes what is counted and how much; yields the function that advances it by one
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 
 def audit(
@@ -47,7 +51,8 @@ def audit(
     corpus: Corpus,
     out: Path,
     options: AuditOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda what, total: nullcontext(lambda: None),
+    required: Sequence[Requirement] = (),
 ) -> Audit:
     """Audit a model; writes ``audit.json``.
 
@@ -56,7 +61,8 @@ def audit(
         corpus: speech with emotions; emotions that the model does not answer are left out.
         out: folder; resumes if it holds the same audit.
         options: what the audit covers.
-        progress: called with the number of utterances that are done, and of all.
+        progress: shows progress, such as :func:`emotone.cli.progress.counting`.
+        required: thresholds; see :mod:`emotone.evaluation.requirements`.
 
     Raises:
         CorpusError: if no utterance can be used.
@@ -66,7 +72,9 @@ def audit(
     """
     options = options or AuditOptions()
     table, notes = audit_selection.select(corpus, recognizer.config, options)
-    recordings, problems = audit_material.find(options.noise, options.rooms)
+    recordings, problems = audit_material.find(
+        options.noise, options.rooms, test_half=options.test_half
+    )
     skipped = _skipped(recordings)
     task = Task(
         recognizer.folder.absolute(),
@@ -83,6 +91,7 @@ def audit(
         answers.complete(task, options.jobs, progress)
         reasons = [f"{CHANGES[name].title}: skipped, {why}" for name, why in skipped.items()]
         found = _scored(recognizer, corpus, table, answers, task, [*notes, *problems, *reasons])
+        found = replace(found, requirements=requirements.checked(found, required))
         write_text(out / AUDIT_FILE, AUDIT.dump_json(found, indent=1).decode() + "\n")
     return found
 
@@ -142,18 +151,18 @@ class _Answers:
 
     def complete(self, task: Task, jobs: int, progress: Progress) -> None:
         """Make the answers that are missing."""
-        total = len(task.utterances)
         try:
-            done = self._repair()
-            progress(done, total)
-            with self.path.open("a", encoding="utf-8") as file:
-                if not done and not self.path.stat().st_size:
+            missing = range(self._repair(), len(task.utterances))
+            with (
+                self.path.open("a", encoding="utf-8") as file,
+                progress("recognising utterances", len(missing)) as advance,
+            ):
+                if not self.path.stat().st_size:
                     _write_line(file, json.dumps(self.identity))
-                for answers in _made(task, range(done, total), jobs):
+                for answers in _made(task, missing, jobs):
                     for one in answers:
                         _write_line(file, ANSWER.dump_json(one).decode())
-                    done += len(answers)
-                    progress(done, total)
+                        advance()
         except OSError as error:
             raise StorageError(
                 f"cannot write {self.path}: {error.strerror}; free some space, then run the same "

@@ -14,7 +14,7 @@ from emotone.audio import Waveform
 from emotone.audio import disturbances as done
 from emotone.errors import AudioError, UsageError
 from emotone.evaluation.changes import BABBLE_SPEAKERS, SHORT_RT60_S, reverberation_s
-from emotone.inference.sources import files_in
+from emotone.training.disturbances import audio_files, half
 
 LONGEST_S = 60.0  # of a noise or an impulse response; what comes later is not used
 KEPT = 32  # decoded recordings in memory
@@ -50,8 +50,15 @@ class Recordings:
     long_rooms: tuple[Path, ...] = ()
 
 
-def find(noise: Path | None, rooms: Path | None) -> tuple[Recordings, list[str]]:
+def find(
+    noise: Path | None, rooms: Path | None, *, test_half: bool
+) -> tuple[Recordings, list[str]]:
     """Find the files in a folder of noise and in one of impulse responses.
+
+    Args:
+        noise: folder of noise.
+        rooms: folder of impulse responses.
+        test_half: leave out what training uses, see :func:`emotone.training.disturbances.half`.
 
     Returns:
         The files, and a sentence about each file that cannot be used.
@@ -60,22 +67,25 @@ def find(noise: Path | None, rooms: Path | None) -> tuple[Recordings, list[str]]
         UsageError: if a folder does not exist, or no file in it can be used.
     """
     problems: list[str] = []
-    noises = [path for path, _ in _usable(noise, "--noise", problems)]
-    times = {path: reverberation_s(sound) for path, sound in _usable(rooms, "--rooms", problems)}
+    noises, times = [], {}
+    for path, _ in _usable(noise, "--noise", problems, test_half):
+        noises.append(path)
+    for path, sound in _usable(rooms, "--rooms", problems, test_half):
+        times[path] = reverberation_s(sound)
     short = [path for path, seconds in times.items() if seconds <= SHORT_RT60_S]
     long = [path for path in times if path not in short]
     return Recordings(tuple(noises), tuple(short), tuple(long)), problems
 
 
 def _usable(
-    folder: Path | None, option: str, problems: list[str]
+    folder: Path | None, option: str, problems: list[str], test_half: bool
 ) -> Iterator[tuple[Path, Waveform]]:
     if folder is None:
         return
     if not folder.is_dir():
         raise UsageError(f"{option}: the folder {folder} does not exist; give one of audio files")
-    used = 0
-    for path in files_in([folder]):
+    files, used = audio_files(folder), 0
+    for path in half(files, test=True) if test_half else files:
         try:
             sound = recording(path)
         except AudioError as error:
@@ -87,7 +97,8 @@ def _usable(
         else:
             problems.append(f"{path}: silent throughout")
     if not used:
-        raise UsageError(f"{option}: no file of {folder} can be used: {problems[-1]}")
+        why = problems[-1] if problems else "it holds no audio files"
+        raise UsageError(f"{option}: no file of {folder} can be used: {why}")
 
 
 def recording(path: Path) -> Waveform:

@@ -23,6 +23,7 @@ class AuditOptions(Options):
         new_speakers: leave out speakers that the model was trained on.
         noise: folder of recorded noise.
         rooms: folder of impulse responses.
+        test_half: of the files in these folders use every second one, which training leaves out.
         seed: of all random draws.
         jobs: number of processes; does not change the results.
     """
@@ -32,6 +33,7 @@ class AuditOptions(Options):
     new_speakers: bool = False
     noise: Path | None = None
     rooms: Path | None = None
+    test_half: bool = False
     seed: int = Field(0, ge=0)
     jobs: int = Field(1, ge=1)
 
