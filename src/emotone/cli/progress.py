@@ -31,9 +31,7 @@ LINE_S = 60.0  # at most this long between two lines where there is no terminal
 
 
 @contextmanager
-def counting(
-    what: str, total: int, line_s: float = LINE_S
-) -> Iterator[Callable[[], None]]:
+def counting(what: str, total: int, line_s: float = LINE_S) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal, and elsewhere a line whenever a minute has passed.
 
     Args:

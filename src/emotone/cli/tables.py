@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from emotone.evaluation.changes import GROUPS
-from emotone.reporting.rendering import difference, interval, p_value, percent, rate
+from emotone.reporting.rendering import difference, interval, p_value, percent, points, rate
 
 if TYPE_CHECKING:
-    from emotone.evaluation.audit_results import Audit
     from emotone.corpora.inspection import Inspection
+    from emotone.evaluation.audit_results import Audit
     from emotone.evaluation.results import AblationResults, AblationRow, Rate, Results
 
 SECONDS_PER_HOUR = 3600
@@ -71,21 +71,25 @@ def show_audit(audit: "Audit") -> None:
     """Print the groups of changes of an audit, each with its worst change."""
     console = Console(file=sys.stdout)
     subject = audit.subject
-    table = _table(
+    console.print(
         f"{subject.model} on {subject.corpus}, {subject.utterances} utterances, "
-        f"{subject.speakers} speakers: UAR {percent(audit.clean.uar)} %"
+        f"{subject.speakers} speakers: UAR {percent(audit.clean.uar)} %",
+        highlight=False,
     )
-    table.add_column("worst change of each group")
-    for column in ("unchanged, %", "Δ UAR (points) [95 %]", "criteria met"):
-        table.add_column(column, justify="right")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("changes", "worst of them"):
+        table.add_column(column)
+    for column in ("unchanged", "Δ UAR", "met"):
+        table.add_column(column, justify="right", no_wrap=True)
     for group, effects in groupby(audit.robustness, lambda effect: effect.group):
         found = list(effects)
         worst = min(found, key=lambda effect: effect.unchanged)
         judged = [effect.passed for effect in found if effect.passed is not None]
         table.add_row(
-            f"{GROUPS[group]}: {worst.title}",
-            percent(worst.unchanged),
-            difference(worst.uar_change, worst.interval_95),
+            GROUPS[group],
+            worst.title,
+            f"{percent(worst.unchanged)} %",
+            points(worst.uar_change),
             f"{sum(judged)} of {len(judged)}" if judged else "–",
         )
     console.print(table)

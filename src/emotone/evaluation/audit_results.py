@@ -100,7 +100,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Part:
-    """Answers to the utterances of one sex, speaker, language, …
+    """Answers to the utterances with one value of a column.
 
     Attributes:
         name: value of the column.

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +76,8 @@ class Answers:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """Number of the answered label, shape ``(utterances,)``."""
-        return self.probabilities.argmax(axis=1)
+        numbers: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return numbers
 
     def counts(self, predicted: NDArray[np.integer]) -> NDArray[np.int64]:
         """Confusion counts, shape ``(speakers, labels + 1, labels + 1)``; the last is no answer."""
@@ -213,13 +216,13 @@ def _part(name: str, answers: Answers) -> Part:
     )
 
 
-def age_groups(ages: "pd.Series[object]") -> "pd.Series[str]":
+def age_groups(ages: "pd.Series[Any]") -> "pd.Series[str]":
     """Ages in years as groups such as ``30 to 49``; other values stay.
 
     >>> age_groups(pd.Series(["31", "17.5", 70, "adult", None])).tolist()
     ['30 to 49', '0 to 17', '65 and over', 'adult', '']
     """
-    starts = [f"{low} to {high - 1}" for low, high in zip(AGES, AGES[1:], strict=False)]
+    starts = [f"{low} to {high - 1}" for low, high in pairwise(AGES)]
     names = [*starts, f"{AGES[-1]} and over"]
     years = pd.to_numeric(ages, errors="coerce")
     groups = [

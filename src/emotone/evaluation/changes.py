@@ -232,7 +232,7 @@ CHANGES: dict[str, Change] = {
 
 def missing_codecs() -> dict[str, str]:
     """Codecs of :data:`CHANGES` that cannot be used here, with the reason."""
-    found = {}
+    found: dict[str, str] = {}
     noise = done.coloured_noise(np.random.default_rng(0), SAMPLE_RATE // 2)
     for codec in done.CODECS:
         try:

@@ -25,14 +25,13 @@ def _dialling(rng: Generator, samples: int) -> Waveform:
     step = SAMPLE_RATE // 5
     keys = rng.choice(4, (samples // step + 1, 2))
     low, high = np.array([697, 770, 852, 941]), np.array([1209, 1336, 1477, 1633])
-    pairs = [
-        sum(np.sin(2 * np.pi * hz * _time(step)) for hz in (low[a], high[b])) for a, b in keys
-    ]
+    pairs = [sum(np.sin(2 * np.pi * hz * _time(step)) for hz in (low[a], high[b])) for a, b in keys]
     return np.concatenate(pairs)[:samples].astype(np.float32)
 
 
 def _sweep(rng: Generator, samples: int) -> Waveform:
-    hz = np.geomspace(*rng.permutation([100.0, rng.uniform(1000, 6000)]), samples)
+    first, last = rng.permutation([100.0, rng.uniform(1000, 6000)]).tolist()
+    hz = np.geomspace(first, last, samples)
     return np.sin(2 * np.pi * np.cumsum(hz) / SAMPLE_RATE).astype(np.float32)
 
 

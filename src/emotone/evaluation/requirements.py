@@ -8,7 +8,7 @@
     non_speech.confident: {max: 0}
 
 A figure of a group of changes is that of its worst change; of ``non_speech``, of the worst kind.
-"""  # noqa: D205, D415
+"""  # noqa: D415
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace

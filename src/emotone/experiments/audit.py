@@ -111,11 +111,7 @@ def _skipped(recordings: Recordings) -> dict[str, str]:
 def _identity(recognizer: Recognizer, task: Task) -> dict[str, Any]:
     """What the answers depend on, the content of audio files aside."""
     names = "\n".join(utterance.name for utterance in task.utterances)
-    files = [
-        path.name
-        for paths in vars(task.recordings).values()
-        for path in paths
-    ]
+    files = [path.name for paths in vars(task.recordings).values() for path in paths]
     return {
         "model": recognizer.config.sha256.get(ONNX),
         "confident_from": recognizer.config.confident_from,
@@ -233,7 +229,7 @@ def _scored(
         known_speakers=int(speakers["known"].sum()),
         synthetic="synthetic" in set(answers.table["corpus"]),
         seed=task.seed,
-        notes=tuple([*notes, *(unanswered if problems else [])]),
+        notes=(*notes, *(unanswered if problems else [])),
         versions={"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
     )
     return Audit(

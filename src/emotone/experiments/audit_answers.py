@@ -103,9 +103,7 @@ def generator(seed: int, *names: str) -> Generator:
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
-def _changed(
-    speech: Waveform, name: str, rng: Generator, material: CorpusMaterial
-) -> Waveform:
+def _changed(speech: Waveform, name: str, rng: Generator, material: CorpusMaterial) -> Waveform:
     if name == UNCHANGED:
         return speech
     try:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.audio import Waveform
-from emotone.errors import ModelError
 from emotone.audio.runtime import onnxruntime
+from emotone.errors import ModelError
 
 INPUTS = {"waveform": "tensor(float)", "lengths": "tensor(int64)"}
 ERRORS_ONLY = 3  # log level of ONNX Runtime

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from emotone.audio import Waveform
+from emotone.audio.runtime import onnxruntime
 from emotone.errors import ModelError
 from emotone.features import frame_mask
-from emotone.audio.runtime import onnxruntime
 from emotone.models.layers import BLSTM
 from emotone.models.network import Network
 

@@ -1,6 +1,7 @@
 """Pictures of an audit."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ def robustness(audit: Audit) -> Drawing | None:
     effects = audit.robustness
     figure = Figure(figsize=(8.6, 0.8 + ROW * len(effects)), layout="constrained")
     unchanged, change = figure.subplots(1, 2, sharey=True, width_ratios=(1.2, 1))
-    heights = np.arange(len(effects))[::-1]
+    heights = range(len(effects) - 1, -1, -1)
     for height, effect in zip(heights, effects, strict=True):
         colour = colour_of(effect)
         unchanged.barh(height, 100 * effect.unchanged, height=0.66, color=colour)
@@ -54,7 +55,7 @@ def robustness(audit: Audit) -> Drawing | None:
 
 
 def _lines_between_groups(axes: Axes, heights: Sequence[int], effects: Sequence[Effect]) -> None:
-    for height, one, following in zip(heights, effects, effects[1:], strict=False):
+    for height, (one, following) in zip(heights[:-1], pairwise(effects), strict=True):
         if one.group != following.group:
             axes.axhline(height - 0.5, color=LIGHT_GREY, linewidth=0.8)
 
