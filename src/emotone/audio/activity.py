@@ -23,7 +23,8 @@ SPEECH_FROM, SPEECH_UNTIL = 0.3, 0.15  # probability at which speech begins, and
 SHORTEST = 4  # chunks; less is not speech
 PADDING = 2  # chunks to each side, for soft sounds at the edges
 LONGEST_PAUSE = 10  # chunks between speech and speech that count as speech: they are its rhythm
-LOUDEST_DB = -20.0  # level of the loudest chunk at which the detector hears a recording
+LEVEL_DB = -20.0  # at which the detector hears the loud parts of a recording
+LOUD = 8  # chunks, 0.25 s: the recording's level is that of its n-th loudest, so clicks don't count
 MAX_GAIN_DB = 60.0
 BLOCK_S = 30.0  # of a long recording, heard at one level
 
@@ -71,12 +72,13 @@ def speech_regions(waveform: Waveform) -> list[slice]:
 
 def speech_probabilities(waveform: Waveform) -> NDArray[np.float32]:
     """Probability of speech in each chunk of 32 ms, shape ``(chunks,)``."""
-    chunks = np.pad(waveform, (0, -len(waveform) % CHUNK)).reshape(-1, CHUNK)
-    if not len(chunks):
+    if not len(waveform):
         return np.zeros(0, np.float32)
-    chunks = chunks - chunks.mean()
-    loudest = np.sqrt(np.square(chunks, dtype=np.float64).mean(axis=1).max())
-    gain = min(10 ** (LOUDEST_DB / 20) / max(loudest, 1e-12), 10 ** (MAX_GAIN_DB / 20))
+    centred = waveform - waveform.mean(dtype=np.float64)
+    chunks = np.pad(centred, (0, -len(waveform) % CHUNK)).reshape(-1, CHUNK)
+    levels = np.sort(np.square(chunks, dtype=np.float64).mean(axis=1) ** 0.5)
+    level = max(float(levels[-min(LOUD, len(levels))]), 1e-12)
+    gain = min(10 ** (LEVEL_DB / 20) / level, 10 ** (MAX_GAIN_DB / 20))
     chunks = (chunks * gain).astype(np.float32)
     context = np.zeros((len(chunks), CONTEXT), np.float32)
     context[1:] = chunks[:-1, -CONTEXT:]

@@ -17,7 +17,7 @@ from emotone.features import FeatureOptions, Features, Moments
 from emotone.models.kinds import NetworkKind
 from emotone.models.network import Network
 from emotone.training import batching
-from emotone.training.augmentation import Draws, augment
+from emotone.training.augmentation import Draws, augment, mix_style
 from emotone.training.averaging import average_weights
 from emotone.training.balancing import balance_utterances
 from emotone.training.batching import Example
@@ -295,6 +295,8 @@ class Learner:
             else statistics_of_batch(self.statistics, self.data, numbers)
         )
         x = features.stack(log_mel, frames, None if statistics is None else statistics.to(device))
+        if options.mixstyle:
+            x = mix_style(x, frames, draws.style, options.mixstyle)
         if self.segment:  # zero-padded segments are not masked
             frames = torch.full_like(frames, x.shape[2])
         if options.mixup:
