@@ -18,7 +18,21 @@ import soxr
 from numpy.random import Generator
 
 from emotone.audio import SAMPLE_RATE, Waveform, from_array
-from emotone.audio import disturbances as done
+from emotone.audio.disturbances import (
+    CODECS,
+    Codec,
+    add_noise,
+    band_limited,
+    clipped,
+    coloured_noise,
+    filtered,
+    hum,
+    in_room,
+    music,
+    surrounded,
+    synthetic_room,
+    through_codec,
+)
 from emotone.audio.pitch import pitch_shifted
 
 BABBLE_SPEAKERS = 5
@@ -100,29 +114,27 @@ def _scaled(speech: Waveform, decibels: float) -> Waveform:
 
 def _noise(snr_db: float, slope: float) -> Apply:
     """Gaussian noise; ``slope`` is in dB per octave."""
-    return lambda speech, rng, _: done.add_noise(
-        speech, done.coloured_noise(rng, len(speech), slope), snr_db
-    )
+    return lambda speech, rng, _: add_noise(speech, coloured_noise(rng, len(speech), slope), snr_db)
 
 
 def _babble(snr_db: float) -> Apply:
-    return lambda speech, rng, material: done.add_noise(
+    return lambda speech, rng, material: add_noise(
         speech, material.babble(rng, len(speech)), snr_db
     )
 
 
 def _tone(speech: Waveform, rng: Generator, _: Material) -> Waveform:
     wave = np.sin(2 * np.pi * rng.uniform(5000, 7000) * np.arange(len(speech)) / SAMPLE_RATE)
-    return done.add_noise(speech, wave.astype(np.float32), rng.choice([40, 45, 50]))
+    return add_noise(speech, wave.astype(np.float32), rng.choice([40, 45, 50]))
 
 
 def _around(speech: Waveform) -> Waveform:
-    return done.surrounded(speech, 2.0, 3.0)
+    return surrounded(speech, 2.0, 3.0)
 
 
 def _hiss(speech: Waveform, rng: Generator, _: Material) -> Waveform:
     whole = _around(speech)
-    return whole + _scaled(done.coloured_noise(rng, len(whole)), -60)
+    return whole + _scaled(coloured_noise(rng, len(whole)), -60)
 
 
 def _floor(slope: float) -> Apply:
@@ -131,15 +143,15 @@ def _floor(slope: float) -> Apply:
 
 
 def _room(rt60_s: float) -> Apply:
-    return lambda speech, rng, _: done.in_room(speech, done.synthetic_room(rng, rt60_s))
+    return lambda speech, rng, _: in_room(speech, synthetic_room(rng, rt60_s))
 
 
 def _measured_room(*, short: bool) -> Apply:
-    return lambda speech, rng, material: done.in_room(speech, material.response(rng, short=short))
+    return lambda speech, rng, material: in_room(speech, material.response(rng, short=short))
 
 
-def _codec(codec: done.Codec, bit_rate: int | None = None) -> Apply:
-    return lambda speech, rng, _: done.through_codec(speech, codec, bit_rate)
+def _codec(codec: Codec, bit_rate: int | None = None) -> Apply:
+    return lambda speech, rng, _: through_codec(speech, codec, bit_rate)
 
 
 def _gsm(speech: Waveform, _: Generator, __: Material) -> Waveform:
@@ -155,7 +167,7 @@ def _tilted(speech: Waveform, rng: Generator, _: Material) -> Waveform:
     """Tilt the spectrum by 6 dB from one end to the other."""
     half_db = rng.choice([-3.0, 3.0])
     hz = np.linspace(1.0, SAMPLE_RATE / 2, 400)
-    return done.filtered(speech, np.linspace(-half_db, half_db, 400), hz)
+    return filtered(speech, np.linspace(-half_db, half_db, 400), hz)
 
 
 def _pitch(semitones: float) -> Apply:
@@ -179,11 +191,11 @@ CHANGES: dict[str, Change] = {
     "crop_end": Change("100 to 1000 samples cut off the end", "small",
         lambda s, rng, _: s[:-_steps(rng)], SMALL),
     "clip": Change("0.1 to 0.3 % of the samples clipped", "small",
-        lambda s, rng, _: done.clipped(s, rng.choice([0.001, 0.002, 0.003])), SMALL),
+        lambda s, rng, _: clipped(s, rng.choice([0.001, 0.002, 0.003])), SMALL),
     "high_pass": Change("high-pass at 50, 100 or 150 Hz", "small",
-        lambda s, rng, _: done.band_limited(s, rng.choice([50, 100, 150]), 8000, 24), SMALL),
+        lambda s, rng, _: band_limited(s, rng.choice([50, 100, 150]), 8000, 24), SMALL),
     "low_pass": Change("low-pass at 7500, 7000 or 6500 Hz", "small",
-        lambda s, rng, _: done.band_limited(s, 1, rng.choice([7500, 7000, 6500]), 24), SMALL),
+        lambda s, rng, _: band_limited(s, 1, rng.choice([7500, 7000, 6500]), 24), SMALL),
     "tone": Change("tone of 5 to 7 kHz at 40 to 50 dB", "small", _tone, SMALL),
     "faint_noise": Change("white noise at 35 to 45 dB", "small",
         lambda s, rng, m: _noise(rng.choice([35, 40, 45]), 0)(s, rng, m), SMALL),
@@ -196,9 +208,9 @@ CHANGES: dict[str, Change] = {
     "pink": Change("pink noise", "noise", _noise(20, -3), COMMON),
     "babble": Change("babble of five speakers", "noise", _babble(20), COMMON),
     "music": Change("synthetic chords", "noise",
-        lambda s, rng, _: done.add_noise(s, done.music(rng, len(s)), 20), COMMON),
+        lambda s, rng, _: add_noise(s, music(rng, len(s)), 20), COMMON),
     "environment": Change("recorded noise", "noise",
-        lambda s, rng, m: done.add_noise(s, m.environment(rng, len(s)), 20), COMMON, "noise"),
+        lambda s, rng, m: add_noise(s, m.environment(rng, len(s)), 20), COMMON, "noise"),
     "loud_pink": Change("pink noise, 15 dB", "loud_noise", _noise(15, -3), HARD),
     "loud_babble": Change("babble of five speakers, 15 dB", "loud_noise", _babble(15), HARD),
     "rt60_0_3": Change("synthetic room, RT60 0.3 s", "room", _room(0.3), HARD),
@@ -209,7 +221,7 @@ CHANGES: dict[str, Change] = {
     "measured_long": Change("measured rooms, RT60 above 0.6 s", "room",
         _measured_room(short=False), None, "long_rooms"),
     "band": Change("band of 300 to 3400 Hz", "telephone",
-        lambda s, rng, _: done.band_limited(s, 300, 3400), COMMON),
+        lambda s, rng, _: band_limited(s, 300, 3400), COMMON),
     "mu_law": Change("µ-law, 8 kHz", "telephone", _codec("mu_law"), COMMON, "mu_law"),
     "gsm": Change("GSM 6.10", "telephone", _gsm, NARROW),
     "amr": Change("AMR, 12.2 kbit/s", "telephone", _codec("amr"), NARROW, "amr"),
@@ -219,7 +231,7 @@ CHANGES: dict[str, Change] = {
     "dc": Change("DC offset of 1 % of full scale", "offset",
         lambda s, rng, _: s + np.float32(0.01), COMMON),
     "hum": Change("mains hum at 30 dB", "offset",
-        lambda s, rng, _: done.add_noise(s, done.hum(rng, len(s)), 30), COMMON),
+        lambda s, rng, _: add_noise(s, hum(rng, len(s)), 30), COMMON),
     "large_gain": Change("gain of ±20 dB, without clipping", "level",
         lambda s, rng, _: _scaled(s, rng.choice([-20, 20])), SMALL),
     "tilt": Change("spectrum tilted by ±6 dB", "level", _tilted, TILT),
@@ -233,10 +245,10 @@ CHANGES: dict[str, Change] = {
 def missing_codecs() -> dict[str, str]:
     """Codecs of :data:`CHANGES` that cannot be used here, with the reason."""
     found: dict[str, str] = {}
-    noise = done.coloured_noise(np.random.default_rng(0), SAMPLE_RATE // 2)
-    for codec in done.CODECS:
+    noise = coloured_noise(np.random.default_rng(0), SAMPLE_RATE // 2)
+    for codec in CODECS:
         try:
-            done.through_codec(0.1 * noise, codec)
+            through_codec(0.1 * noise, codec)
         except (ValueError, OSError) as error:  # FFmpegError and UnknownCodecError are among them
             found[codec] = f"the local FFmpeg cannot encode it ({error})"
     return found

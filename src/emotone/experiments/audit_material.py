@@ -10,8 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from emotone import audio
-from emotone.audio import Waveform
-from emotone.audio import disturbances as done
+from emotone.audio import Waveform, disturbances
 from emotone.errors import AudioError, UsageError
 from emotone.evaluation.changes import BABBLE_SPEAKERS, SHORT_RT60_S, reverberation_s
 from emotone.training.disturbances import audio_files, half
@@ -140,7 +139,7 @@ class CorpusMaterial:
                 break
         if not voices:
             raise AudioError("no other utterance of the corpus can be mixed to babble")
-        return done.babble(rng, voices, samples)
+        return disturbances.babble(rng, voices, samples)
 
     def environment(self, rng: Generator, samples: int) -> Waveform:
         """A part of a file of noise."""
