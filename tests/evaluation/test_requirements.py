@@ -50,6 +50,17 @@ def test_what_cannot_be_required_is_refused(tmp_path: Path, text: str, message: 
         requirements.read(written(tmp_path, text))
 
 
+def test_the_example_of_the_how_to_is_right(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "audit.md").read_text(encoding="utf-8")
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    asked = requirements.read(written(tmp_path, example))
+    assert len(asked) == 12
+    assert Requirement("robustness.noise.uar_change", -0.03, None) in asked
+    names = {key.rpartition(".")[2] for key in requirements.known_keys()}
+    for name in names:
+        assert f"`{name}`" in page or f"{name}:" in page, name
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--require: cannot read .*gone\.yaml"):
         requirements.read(tmp_path / "gone.yaml")
