@@ -101,7 +101,7 @@ def show_audit(audit: "Audit") -> None:
         highlight=False,
     )
     for note in subject.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _difference(row: "AblationRow", reference: str) -> str:

@@ -8,8 +8,7 @@ The model is used as any caller of :mod:`emotone` does, through
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +27,7 @@ from emotone.evaluation.changes import CHANGES, missing_codecs
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import audit_material, audit_selection
 from emotone.experiments.audit_answers import Task, answer, answer_sounds
-from emotone.experiments.audit_material import Recordings
+from emotone.experiments.audit_material import Progress, Recordings, no_progress
 from emotone.experiments.audit_selection import AuditOptions
 from emotone.files import write_text
 from emotone.inference.execution import ProcessExecutor, map_in_order
@@ -42,16 +41,13 @@ LISTED = 3  # utterances without an answer that are named
 VERSIONS = ("emotone", "numpy", "onnxruntime", "av", "soundfile")
 ANSWER = TypeAdapter(Answer)
 
-# takes what is counted and how much; yields the function that advances it by one
-Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
-
 
 def audit(
     recognizer: Recognizer,
     corpus: Corpus,
     out: Path,
     options: AuditOptions | None = None,
-    progress: Progress = lambda what, total: nullcontext(lambda: None),
+    progress: Progress = no_progress,
     required: Sequence[Requirement] = (),
 ) -> Audit:
     """Audit a model; writes ``audit.json``.
@@ -73,7 +69,7 @@ def audit(
     options = options or AuditOptions()
     table, notes = audit_selection.select(corpus, recognizer.config, options)
     recordings, problems = audit_material.find(
-        options.noise, options.rooms, test_half=options.test_half
+        options.noise, options.rooms, test_half=options.test_half, progress=progress
     )
     skipped = _skipped(recordings)
     task = Task(
@@ -141,8 +137,8 @@ class _Answers:
                 found = None
             if found != identity:
                 raise UsageError(
-                    f"{path.parent} holds another audit (of another model, corpus, seed or "
-                    "folder of noise or rooms); choose an empty --out"
+                    f"{path.parent} holds another audit (of another model, seed, other "
+                    "utterances, noises or rooms); choose an empty --out"
                 )
 
     def complete(self, task: Task, jobs: int, progress: Progress) -> None:

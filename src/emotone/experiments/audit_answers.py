@@ -18,7 +18,7 @@ from emotone.experiments.audit_material import CorpusMaterial, Recordings, Utter
 from emotone.inference.prediction import Prediction
 from emotone.inference.recognizer import Recognizer
 
-DECIMALS = 5  # of stored probabilities
+DECIMALS = 6  # of stored probabilities
 SOUNDS_EACH = 20  # sounds without speech of each kind
 UNCHANGED = ""  # in place of the name of a change
 

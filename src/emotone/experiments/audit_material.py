@@ -1,8 +1,8 @@
 """The recordings that an audit mixes with speech: other speakers, noises, rooms."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +15,17 @@ from emotone.errors import AudioError, UsageError
 from emotone.evaluation.changes import BABBLE_SPEAKERS, SHORT_RT60_S, reverberation_s
 from emotone.training.disturbances import audio_files, half
 
-LONGEST_S = 60.0  # of a noise or an impulse response; what comes later is not used
-KEPT = 32  # decoded recordings in memory
+LONGEST_S = 20.0  # of a noise or an impulse response; what comes later is not used
 ATTEMPTS = 20  # to draw utterances that can be decoded and are not silent
 Item = TypeVar("Item")
+
+# takes what is counted and how much; yields the function that advances it by one
+Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
+
+
+def no_progress(*_: object) -> AbstractContextManager[Callable[[], None]]:
+    """Show nothing."""
+    return nullcontext(lambda: None)
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Recordings:
 
 
 def find(
-    noise: Path | None, rooms: Path | None, *, test_half: bool
+    noise: Path | None, rooms: Path | None, *, test_half: bool, progress: Progress = no_progress
 ) -> tuple[Recordings, list[str]]:
     """Find the files in a folder of noise and in one of impulse responses.
 
@@ -58,6 +65,7 @@ def find(
         noise: folder of noise.
         rooms: folder of impulse responses.
         test_half: leave out what training uses, see :func:`emotone.training.disturbances.half`.
+        progress: shows progress.
 
     Returns:
         The files, and a sentence about each file that cannot be used.
@@ -67,9 +75,9 @@ def find(
     """
     problems: list[str] = []
     noises, times = [], {}
-    for path, _ in _usable(noise, "--noise", problems, test_half):
+    for path, _ in _usable(noise, "noise", problems, test_half, progress):
         noises.append(path)
-    for path, sound in _usable(rooms, "--rooms", problems, test_half):
+    for path, sound in _usable(rooms, "rooms", problems, test_half, progress):
         times[path] = reverberation_s(sound)
     short = [path for path, seconds in times.items() if seconds <= SHORT_RT60_S]
     long = [path for path in times if path not in short]
@@ -77,31 +85,35 @@ def find(
 
 
 def _usable(
-    folder: Path | None, option: str, problems: list[str], test_half: bool
+    folder: Path | None, what: str, problems: list[str], test_half: bool, progress: Progress
 ) -> Iterator[tuple[Path, Waveform]]:
     if folder is None:
         return
     if not folder.is_dir():
-        raise UsageError(f"{option}: the folder {folder} does not exist; give one of audio files")
+        raise UsageError(f"--{what}: the folder {folder} does not exist; give one of audio files")
     files, used = audio_files(folder), 0
-    for path in half(files, test=True) if test_half else files:
-        try:
-            sound = recording(path)
-        except AudioError as error:
-            problems.append(str(error))
-            continue
-        if sound.any():
-            used += 1
-            yield path.absolute(), sound
-        else:
-            problems.append(f"{path}: silent throughout")
+    if test_half:
+        files = half(files, test=True)
+    with progress(f"reading {what}", len(files)) as advance:
+        for path in files:
+            advance()
+            try:
+                sound = recording(path)
+            except AudioError as error:
+                problems.append(str(error))
+                continue
+            if sound.any():
+                used += 1
+                yield path.absolute(), sound
+            else:
+                problems.append(f"{path}: silent throughout")
     if not used:
         why = problems[-1] if problems else "it holds no audio files"
-        raise UsageError(f"{option}: no file of {folder} can be used: {why}")
+        raise UsageError(f"--{what}: no file of {folder} can be used: {why}")
 
 
 def recording(path: Path) -> Waveform:
-    """Decode the first minute of a file.
+    """Decode the first seconds of a file.
 
     Raises:
         AudioError: see :func:`emotone.audio.read`.
@@ -120,7 +132,6 @@ class CorpusMaterial:
     def __init__(self, utterances: Sequence[Utterance], recordings: Recordings) -> None:
         self.speaker = ""  # of the utterance that is changed; not heard in the babble
         self._utterances, self._recordings = utterances, recordings
-        self._decoded: Callable[[Path], Waveform] = lru_cache(KEPT)(recording)
 
     def babble(self, rng: Generator, samples: int) -> Waveform:
         """Several utterances at once, of other speakers if there are any."""
@@ -143,13 +154,13 @@ class CorpusMaterial:
 
     def environment(self, rng: Generator, samples: int) -> Waveform:
         """A part of a file of noise."""
-        noise = self._decoded(_drawn(rng, self._recordings.noises))
+        noise = recording(_drawn(rng, self._recordings.noises))
         return np.resize(np.roll(noise, int(rng.integers(len(noise)))), samples)
 
     def response(self, rng: Generator, *, short: bool) -> Waveform:
         """An impulse response."""
         rooms = self._recordings.short_rooms if short else self._recordings.long_rooms
-        return self._decoded(_drawn(rng, rooms))
+        return recording(_drawn(rng, rooms))
 
     def _has_others(self) -> bool:
         return any(one.speaker != self.speaker for one in self._utterances)
