@@ -52,7 +52,7 @@ def test_windows_without_sound_get_no_emotion(folder: Path, tmp_path: Path) -> N
     soundfile.write(tmp_path / "a.wav", np.append(voice(0, 1), np.zeros(32_000)), 16_000)
     arguments = ("--segments", "--window", "1", "--hop", "1", "--model", folder)
     shown = emotone("predict", tmp_path / "a.wav", *arguments).stdout.splitlines()
-    assert ["no sound" in line for line in shown] == [False, True, True]
+    assert ["no speech" in line for line in shown] == [False, True, True]
     rows = emotone("predict", tmp_path / "a.wav", "--csv", *arguments).stdout.splitlines()
     assert rows[2].endswith("a.wav,1.0,2.0,,,,,")
     last = json.loads(

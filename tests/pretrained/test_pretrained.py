@@ -43,9 +43,13 @@ def test_a_shipped_model_is_whole_and_small(name: str) -> None:
     for seconds in (0.03, 1.0, 4.7):
         waveform = voice(1, seconds)
         with torch.no_grad():
-            logits = network(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
+            embedding = network.embed(
+                torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
+            )
+            logits = network.backbone.classify(embedding)
         cooled = logits / model_folder.read(folder).temperature
-        found = package.load(name).predict((waveform, 16_000))
+        found = package.load(name).predict((waveform, 16_000), embedding=True)
+        np.testing.assert_allclose(found.embedding, embedding[0].numpy(), atol=1e-4)  # type: ignore[arg-type]
         assert list(found.probabilities.values()) == pytest.approx(
             cooled.softmax(dim=1)[0].tolist(), abs=1e-4
         )

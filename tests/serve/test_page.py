@@ -149,7 +149,7 @@ def test_an_upload_is_answered_drawn_and_downloaded(
         assert label in bars
         assert f"{100 * share:.0f} %" in bars
     said = visit.page.get_attribute("#emotone-timeline", "aria-label")
-    assert "3 to 6 seconds: no sound" in said
+    assert "3 to 6 seconds: no speech" in said
     assert f"0 to 3 seconds: {segments[0].prediction.label}" in said  # type: ignore[union-attr]
     answer = json.loads(visit.download("json"))
     assert answer["label"] == whole.label

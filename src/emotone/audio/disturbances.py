@@ -253,7 +253,9 @@ def _decoded(file: io.BytesIO) -> tuple[NDArray[np.float32], int]:
     with av.open(file) as container:
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="flt", layout="mono", rate=stream.rate)
-        frames = [piece for frame in container.decode(stream) for piece in resampler.resample(frame)]
+        frames = [
+            piece for frame in container.decode(stream) for piece in resampler.resample(frame)
+        ]
         samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
         return samples.astype(np.float32), int(stream.rate)
 

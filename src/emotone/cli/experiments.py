@@ -108,9 +108,9 @@ def adapt(
 def export(
     model: Annotated[str, typer.Argument(help="Model folder, or name of a model.")],
     *,
-    out: Annotated[Path, typer.Option(help="ONNX file to write.")],
+    out: Annotated[Path, typer.Option(help="ONNX file to write, or new model folder.")],
 ) -> None:
-    """Write a model as one ONNX file (waveform in, logits out) after comparing it with PyTorch."""
+    """Export a model to ONNX again (waveform in, logits out) and compare it with PyTorch."""
     from emotone.experiments import shipping
     from emotone.inference.model_folder import locate
 

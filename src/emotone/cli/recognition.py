@@ -33,6 +33,10 @@ def predict(
         Path | None,
         typer.Option(help="Write a .csv, .jsonl or .parquet file; resumes if it exists."),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="Write predictions and embeddings as .parquet or .csv; resumes."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw waveform and emotions of one file: PNG, SVG or PDF.")
     ] = None,
@@ -54,8 +58,11 @@ def predict(
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
 
-    if json + csv + (output is not None) > 1:
-        raise UsageError("--json, --csv and --output exclude each other; give one of them")
+    if json + csv + (output is not None) + (embeddings is not None) > 1:
+        raise UsageError(
+            "--json, --csv, --output and --embeddings exclude each other; give one of them"
+        )
+    _check_embeddings(embeddings, segments=segments)
     recognizer = load(model, threads=threads)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker)
@@ -69,12 +76,23 @@ def predict(
             recognizer,
             files,
             kind="json" if json else "csv" if csv else "table",
-            output=output,
+            output=output or embeddings,
             segments=(window, hop) if segments else None,
             executor=executor,
+            embedding=embeddings is not None,
         )
     if failed:
         raise typer.Exit(1)
+
+
+def _check_embeddings(output: Path | None, *, segments: bool) -> None:
+    """Refuse what embeddings cannot be written to, or are not computed for."""
+    if output is None:
+        return
+    if output.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"--embeddings {output}: the name must end in .parquet or .csv")
+    if segments:
+        raise UsageError("--embeddings has one row per file; leave out --segments")
 
 
 def _executor(jobs: int, address: str | None) -> AbstractContextManager["Executor | None"]:

@@ -35,6 +35,8 @@ def show_results(results: "Results") -> None:
         "WAR (accuracy, WA)": scores.war,
     }
     rows |= {f"UAR of {name}": rates.uar for name, rates in results.by_corpus.items()}
+    if results.disturbed is not None:
+        rows["UAR, disturbed"] = results.disturbed.uar
     for name, found in rows.items():
         folds = f"{percent(found.fold_mean)} ± {percent(found.fold_std)}"
         table.add_row(name, percent(found.mean), interval(found.interval_95), folds)

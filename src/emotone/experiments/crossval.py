@@ -131,8 +131,9 @@ def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:
     runs = [run for run in experiment.runs() if run.seed in seeds]
     predictions = pd.concat([run.folder.predictions() for run in runs], ignore_index=True)
     enrolment = concatenated([run.folder.enrolment() for run in runs])
-    results = _results(experiment, runs, predictions, enrolment)
-    folder.write_predictions(predictions, enrolment)
+    disturbed = concatenated([run.folder.disturbed() for run in runs])
+    results = _results(experiment, runs, predictions, enrolment, disturbed)
+    folder.write_predictions(predictions, enrolment, disturbed)
     folder.write_results(results)
     for run in runs:
         run.folder.remove_checkpoint()
@@ -146,16 +147,18 @@ def _results(
     runs: Sequence[Run],
     predictions: pd.DataFrame,
     enrolment: pd.DataFrame | None,
+    disturbed: pd.DataFrame | None,
 ) -> Results:
-    labels, name = experiment.corpus.labels, experiment.corpus.name
+    labels, names = experiment.corpus.labels, experiment.corpus.name.split("+")
     records = [run.folder.record() for run in runs]
     return Results(
         setting=setting(experiment, sorted({run.seed for run in runs})),
         system=system(experiment, records),
         scores=scoring.score(predictions, labels),
         validation_uar=_mean(record.validation_uar for record in records),
-        by_corpus=scoring.by_corpus(predictions, labels, name.split("+")),
+        by_corpus=scoring.by_corpus(predictions, labels, names),
         enrolment=() if enrolment is None else scoring.enrolment_curve(enrolment, labels),
+        disturbed=None if disturbed is None else scoring.disturbed(disturbed, labels, names),
         runs=tuple(records),
     )
 
@@ -253,7 +256,8 @@ def _claim(
 def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFolder) -> bool:
     """Whether results and predictions can be read and cover all folds and seeds."""
     try:
-        results, predictions, enrolment = folder.results(), folder.predictions(), folder.enrolment()
+        results, predictions = folder.results(), folder.predictions()
+        enrolment, disturbed = folder.enrolment(), folder.disturbed()
     except UnusableResultsError:
         return False
     rows = len(config.seeds) * sum(len(fold.test) for fold in folds)
@@ -261,6 +265,7 @@ def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFo
         set(results.setting.seeds) == set(config.seeds)
         and len(predictions) == rows
         and (enrolment is not None or not results.enrolment)
+        and (disturbed is not None or results.disturbed is None)
     )
 
 

@@ -118,26 +118,38 @@ def rebuilt(folder: Path) -> Network:
 
 
 def export(folder: Path, out: Path) -> Path:
-    """Write the network of a model folder as one ONNX file, compared with PyTorch on speech.
+    """Export the network of a model folder again, compared with PyTorch on speech.
 
     Args:
         folder: model folder.
-        out: file to write.
+        out: ONNX file to write; or, if the name does not end in ``.onnx``, a new model folder with
+            the same network as this version of emotone exports it.
 
     Returns:
         ``out``.
 
     Raises:
         ModelError: if the folder is not a model, or the network cannot be exported.
-        StorageError: if the file cannot be written.
+        UsageError: if the new model folder exists.
+        StorageError: if it cannot be written.
     """
+    is_file = out.suffix == ".onnx"
+    if out.exists() and not is_file:
+        raise UsageError(f"{out} exists; give --out a new folder, or a name that ends in .onnx")
     emotions = synthetic.EMOTIONS
     spoken = [synthetic.utterance(n, emotions[n % len(emotions)], 0) for n in range(CHECKED)]
     lengths = np.linspace(0.03, 1, CHECKED)
     cut = [one[: int(share * len(one))] for one, share in zip(spoken, lengths, strict=True)]
     model = to_onnx(rebuilt(folder), cut)
-    with replacing(out) as temporary:
-        temporary.write_bytes(model)
+    if is_file:
+        with replacing(out) as temporary:
+            temporary.write_bytes(model)
+        return out
+    config = model_folder.read(folder)
+    weights = model_folder.content(folder, model_folder.WEIGHTS, config)
+    description = folder / model_folder.CARD
+    text = description.read_text(encoding="utf-8") if description.is_file() else f"# {out.name}\n"
+    model_folder.write(out, config.model_dump(mode="json"), model, weights, text)
     return out
 
 

@@ -32,16 +32,18 @@ def segment_as_dict(segment: Segment) -> dict[str, Any]:
     return times | as_dict(segment.prediction)
 
 
-def header(labels: Sequence[str], *, segments: bool) -> list[str]:
+def header(labels: Sequence[str], *, segments: bool, embedding: int = 0) -> list[str]:
     """Return the columns of CSV.
 
     Args:
         labels: of the model.
         segments: whether a row is a window of a file rather than a file.
+        embedding: size of the embeddings, in the columns ``e0``, ``e1``, …
     """
     times = ["start", "end"] if segments else []
     probabilities = [f"p_{label}" for label in labels]
-    return ["file", *times, "label", "confidence", "confident", *probabilities]
+    numbers = [f"e{number}" for number in range(embedding)]
+    return ["file", *times, "label", "confidence", "confident", *probabilities, *numbers]
 
 
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
@@ -64,16 +66,21 @@ def lines(
         if kind == "json":
             yield json.dumps({"file": str(file)} | values, ensure_ascii=False) + "\n"
         elif kind == "csv":
-            probabilities = values.pop("probabilities") or {}
-            yield row([str(file), *values.values(), *probabilities.values()], columns)
+            numbers = [*(values.pop("probabilities") or {}).values(), *_embedding(prediction)]
+            yield row([str(file), *values.values(), *numbers], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
             yield f"{when}{_label(prediction)}  {file}{_doubt(prediction)}\n"
 
 
+def _embedding(prediction: Prediction | None) -> Sequence[Any]:
+    """Return the numbers of an embedding, none if it was not asked for."""
+    return () if prediction is None or prediction.embedding is None else tuple(prediction.embedding)
+
+
 def _label(prediction: Prediction | None) -> str:
     if prediction is None:
-        return f"{'no sound':<10}      "
+        return f"{'no speech':<10}      "
     return f"{prediction.label:<10} {100 * prediction.confidence:3.0f} %"
 
 

@@ -24,6 +24,8 @@ def recognise_files(
     files: Iterable[Path],
     segments: tuple[float, float] | None,
     executor: Executor,
+    *,
+    embedding: bool = False,
 ) -> Iterator[Answer]:
     """Recognise files on an executor; yields answers in the order of ``files``.
 
@@ -35,9 +37,10 @@ def recognise_files(
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         executor: makes the calls.
+        embedding: whether the predictions for whole files have their embedding.
     """
     contents = tuple((name, (recognizer.folder / name).read_bytes()) for name in MODEL_FILES)
-    task = executor.share(_Task(contents, recognizer.speaker, segments))
+    task = executor.share(_Task(contents, recognizer.speaker, segments, embedding))
     for batch, future in map_in_order(executor, _recognise, _batches(files), task):
         try:
             yield from future.result()
@@ -56,6 +59,8 @@ def in_order(
     files: Iterable[Path],
     segments: tuple[float, float] | None,
     advance: Callable[[float], None] = lambda seconds: None,
+    *,
+    embedding: bool = False,
 ) -> Iterator[Answer]:
     """Recognise files in this process.
 
@@ -64,9 +69,10 @@ def in_order(
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         advance: called with the seconds of windows that are done.
+        embedding: whether the predictions for whole files have their embedding.
     """
     if segments is None:
-        yield from recognizer.predict_many(files)
+        yield from recognizer.predict_many(files, embedding=embedding)
         return
     window, hop = segments
     for file in files:
@@ -78,11 +84,19 @@ def in_order(
 
 @dataclass(frozen=True)
 class _Task:
-    """What each call of a batch needs: the files of the model, its speaker, window and hop."""
+    """What each call of a batch needs.
+
+    Attributes:
+        contents: names and contents of the model's files.
+        speaker: the enrolled speaker, if any.
+        segments: window and hop in seconds; ``None`` to recognise files as a whole.
+        embedding: whether the predictions have their embedding.
+    """
 
     contents: tuple[tuple[str, bytes], ...]
     speaker: Speaker | None
     segments: tuple[float, float] | None
+    embedding: bool
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,8 @@ def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     recognizer = _loaded(task.contents)
     if task.speaker is not None:
         recognizer = recognizer.for_speaker(task.speaker)
-    answers = in_order(recognizer, [file.path for file in files], task.segments)
+    paths = [file.path for file in files]
+    answers = in_order(recognizer, paths, task.segments, embedding=task.embedding)
     return [
         AudioError(str(answer).replace(str(file.path), str(file.name)))
         if isinstance(answer, AudioError)

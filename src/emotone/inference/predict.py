@@ -33,6 +33,7 @@ def write_predictions(
     output: Path | None = None,
     segments: tuple[float, float] | None = None,
     executor: Executor | None = None,
+    embedding: bool = False,
 ) -> int:
     """Recognise files; predictions go to standard output or a file, errors to standard error.
 
@@ -46,17 +47,20 @@ def write_predictions(
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         executor: makes the calls; ``None`` to recognise in this process. It changes neither the
             predictions nor their order.
+        embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
 
     Returns:
         The number of files that could not be used.
 
     Raises:
         UsageError: if the suffix of ``output`` is unknown, or it was written by another command.
+        ModelError: if ``embedding`` is asked for and the model has none.
         StorageError: if ``output`` cannot be written.
     """
     if output is not None:
         kind = kind_of(output)
-    columns = header(recognizer.labels, segments=segments is not None)
+    size = recognizer.embedding_size if embedding else 0
+    columns = header(recognizer.labels, segments=segments is not None, embedding=size)
     failed = 0
     with (
         opened(output, kind, columns) as (target, done),
@@ -77,9 +81,9 @@ def write_predictions(
 
         existing = readable(left, Path(temporary))
         if executor is None:
-            answers = in_order(recognizer, existing, segments, advance)
+            answers = in_order(recognizer, existing, segments, advance, embedding=embedding)
         else:
-            answers = recognise_files(recognizer, existing, segments, executor)
+            answers = recognise_files(recognizer, existing, segments, executor, embedding=embedding)
         for file, answer in zip(left, answers, strict=True):
             progress.advance(task)
             if isinstance(answer, AudioError):

@@ -50,5 +50,12 @@ def silent(speech: Speech) -> AudioError:
     )
 
 
+def no_speech(speech: Speech) -> AudioError:
+    """Return the error for sound without speech."""
+    return AudioError(
+        f"{_name(speech)}: no speech found; it holds noise, music or voices other than speech"
+    )
+
+
 def _name(speech: Speech) -> str:
     return "the array" if isinstance(speech, tuple) else str(speech)

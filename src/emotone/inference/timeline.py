@@ -19,7 +19,7 @@ def draw(recording: Path, segments: Sequence[Segment], labels: Sequence[str], pa
     """Draw a recording's waveform and, below it, the probability of each emotion over time.
 
     Each window is drawn around its middle; darker means more probable. Nothing is drawn where there
-    is no sound. A question mark means that the model is not confident.
+    is no speech. A question mark means that the model is not confident.
 
     Args:
         recording: audio file.

@@ -47,6 +47,11 @@ class Network(nn.Module):
         features, frames = self.features(waveform, lengths, statistics)
         return cast(Tensor, self.backbone(features, frames))
 
+    def embed(self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Tensor:
+        """Compute embeddings of speech, shape ``(batch, size)``; inputs as in :meth:`forward`."""
+        features, frames = self.features(waveform, lengths, statistics)
+        return self.backbone.embed(features, frames)
+
 
 def current_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Rename weights that emotone 0.1 wrote, whose backbone was called ``crnn``."""

@@ -228,7 +228,9 @@ def _add_babble(log_mel: Tensor, frames: Tensor, uniform: Tensor, probability: f
     return torch.logaddexp(log_mel, (babble * gain[:, None, None]).clamp_min(1e-20).log())
 
 
-def mix_style(x: Tensor, frames: Tensor, uniform: NDArray[np.float64], probability: float) -> Tensor:
+def mix_style(
+    x: Tensor, frames: Tensor, uniform: NDArray[np.float64], probability: float
+) -> Tensor:
     """Mix mean and standard deviation over time with those of the next utterance of the batch.
 
     Args:

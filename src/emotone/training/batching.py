@@ -33,43 +33,53 @@ class Example:
 
 
 def make_examples(
-    data: Spectrograms, utterances: Sequence[int], options: TrainingOptions
+    data: Spectrograms, utterances: Sequence[int], options: TrainingOptions, version: int = 0
 ) -> tuple[list[Example], int]:
     """Make whole utterances or segments, as the options say.
+
+    Args:
+        data: spectrograms of the corpus.
+        utterances: numbers of the utterances.
+        options: of the training.
+        version: of the utterances, see :meth:`Spectrograms.version`.
 
     Returns:
         The examples and the minimum number of frames to which each is padded.
     """
     if options.segment_s is None:
-        return whole_utterances(data, utterances), 0
+        return whole_utterances(data, utterances, version), 0
     segment = round(options.segment_s / data.hop_s)
     overlapping = options.segment_rest == "overlapping"
-    return cut_segments(data, utterances, segment, overlapping=overlapping), segment
+    examples = whole_utterances(data, utterances, version)
+    return cut_segments(examples, segment, overlapping=overlapping), segment
 
 
-def whole_utterances(data: Spectrograms, utterances: Sequence[int]) -> list[Example]:
+def whole_utterances(
+    data: Spectrograms, utterances: Sequence[int], version: int = 0
+) -> list[Example]:
     """Make one example of each utterance."""
-    return [Example(number, 0, int(data.frames[number])) for number in utterances]
+    return [
+        Example(number, 0, len(data.version(number, version)), version) for number in utterances
+    ]
 
 
 def cut_segments(
-    data: Spectrograms, utterances: Sequence[int], segment: int, *, overlapping: bool = False
+    examples: Sequence[Example], segment: int, *, overlapping: bool = False
 ) -> list[Example]:
-    """Cut each utterance into segments of ``segment`` frames.
+    """Cut whole utterances into segments of ``segment`` frames.
 
     Args:
-        data: spectrograms of the corpus.
-        utterances: numbers of the utterances.
+        examples: from :func:`whole_utterances`.
         segment: number of frames of a segment.
         overlapping: whether the last segment of an utterance is as long as the others and overlaps
             the previous one; else it is shorter. An utterance shorter than a segment stays whole.
     """
     segments = []
-    for number in utterances:
-        frames = int(data.frames[number])
-        for start in range(0, frames, segment):
-            stop = min(start + segment, frames)
-            segments.append(Example(number, max(stop - segment, 0) if overlapping else start, stop))
+    for whole in examples:
+        for start in range(0, whole.stop, segment):
+            stop = min(start + segment, whole.stop)
+            first = max(stop - segment, 0) if overlapping else start
+            segments.append(replace(whole, start=first, stop=stop))
     return segments
 
 
@@ -94,7 +104,9 @@ def disturb(
         if not is_chosen:
             result.append(example)
             continue
-        stretch = len(data.version(example.utterance, number)) / len(data.version(example.utterance, 0))
+        stretch = len(data.version(example.utterance, number)) / len(
+            data.version(example.utterance, 0)
+        )
         start, stop = round(example.start * stretch), round(example.stop * stretch)
         result.append(Example(example.utterance, start, max(stop, start + 1), number))
     return result

@@ -21,6 +21,7 @@ from emotone.corpora.base import AUDIO_SUFFIXES
 from emotone.errors import CorpusError
 from emotone.options import Options
 
+TEST_VERSION = 1000  # beyond all of training
 SNR_DB = (0.0, 40.0)
 SILENCE_S = (0.1, 2.0)
 RT60_S = (0.1, 1.0)
@@ -38,6 +39,8 @@ class DisturbanceOptions(Options):
 
     Attributes:
         versions: number of disturbed versions of each utterance; 0 for none.
+        test: whether a cross-validation also tests on disturbed utterances: one version of each,
+            with the half of the files that is kept for tests.
         share: share of the examples in training that are a disturbed version.
         noise_folder: recordings without speech; ``None`` for synthetic noises only.
         room_folder: impulse responses of rooms; ``None`` for synthetic rooms only.
@@ -53,6 +56,7 @@ class DisturbanceOptions(Options):
     """
 
     versions: int = Field(0, ge=0, le=100)
+    test: bool = False
     share: float = Field(0.75, ge=0, le=1)
     noise_folder: Path | None = None
     room_folder: Path | None = None
@@ -81,12 +85,13 @@ class Disturber:
     Args:
         options: what happens how often.
         version: number of the version; each is different.
+        test: whether to use the half of the files that is kept for tests.
     """
 
-    def __init__(self, options: DisturbanceOptions, version: int) -> None:
+    def __init__(self, options: DisturbanceOptions, version: int, *, test: bool = False) -> None:
         self.options, self.version = options, version
-        self.noises = _recordings(options.noise_folder)
-        self.rooms = _recordings(options.room_folder)
+        self.noises = _recordings(options.noise_folder, test=test)
+        self.rooms = _recordings(options.room_folder, test=test)
 
     def __call__(self, speech: Waveform) -> Waveform:
         """Disturb a waveform, shape ``(samples,)``; the result may be longer."""
@@ -143,12 +148,18 @@ def half(files: Sequence[Path], *, test: bool = False) -> list[Path]:
     return list(files[int(test) :: 2])
 
 
+def disturbers(options: DisturbanceOptions) -> list[Disturber]:
+    """Make a disturber for each version, and one for tests if asked for."""
+    training = [Disturber(options, number) for number in range(options.versions)]
+    return training + [Disturber(options, TEST_VERSION, test=True)] * options.test
+
+
 @cache
-def _recordings(folder: Path | None) -> list[Waveform]:
+def _recordings(folder: Path | None, *, test: bool) -> list[Waveform]:
     """Read half of the recordings of a folder, no more than 20 s of each."""
     if folder is None:
         return []
-    found = [read(path)[: 20 * SAMPLE_RATE] for path in half(audio_files(folder))]
+    found = [read(path)[: 20 * SAMPLE_RATE] for path in half(audio_files(folder), test=test)]
     if not found:
         raise CorpusError(f"{folder}: no audio files; check the path")
     return [waveform for waveform in found if waveform.any()]

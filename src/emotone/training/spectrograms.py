@@ -19,7 +19,7 @@ from emotone.corpora import Corpus
 from emotone.features import FeatureOptions, Features
 from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing, suppress_os_errors
-from emotone.training.disturbances import DisturbanceOptions, Disturber
+from emotone.training.disturbances import DisturbanceOptions, disturbers
 
 
 class Spectrograms:
@@ -27,7 +27,8 @@ class Spectrograms:
 
     Attributes:
         hop_s: step from frame to frame in seconds.
-        versions: number of disturbed versions of each utterance, beside itself.
+        versions: number of disturbed versions of each utterance for training.
+        test_version: number of the disturbed version for tests; ``None`` without one.
         bounds: spectrogram ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``. First come
             all utterances, then their first disturbed versions, and so on.
         targets: number of each utterance's emotion in ``labels``.
@@ -37,14 +38,20 @@ class Spectrograms:
     """
 
     def __init__(
-        self, path: Path, bounds: Sequence[int], corpus: Corpus, options: FeatureOptions
+        self,
+        path: Path,
+        bounds: Sequence[int],
+        corpus: Corpus,
+        options: FeatureOptions,
+        disturbances: DisturbanceOptions,
     ) -> None:
         self.hop_s = options.hop_ms / 1000
         self.path: Path | None = path
         self.values: NDArray[np.float32] = np.load(path, mmap_mode="r")
         self.bounds = np.asarray(bounds)
         self.labels = corpus.labels
-        self.versions = (len(self.bounds) - 1) // max(len(corpus.table), 1) - 1
+        self.versions = disturbances.versions
+        self.test_version = disturbances.versions + 1 if disturbances.test else None
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
         self.speakers = corpus.table["speaker"].to_numpy()
         self.corpora = corpus.table["corpus"].to_numpy()
@@ -126,13 +133,13 @@ def load_or_compute(
     shaping = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level"}
     shape = options.model_dump_json(include=shaping)
     disturbances = disturbances or DisturbanceOptions()
-    if disturbances.versions:
+    if disturbances.versions or disturbances.test:
         shape += disturbances.model_dump_json(exclude={"share"})
     path = folder / f"{cache_key(corpus, shape)}.npy"
     index = path.with_suffix(".json")
     if path.is_file() and index.is_file():
-        return Spectrograms(path, json.loads(index.read_text()), corpus, options)
-    disturb = [Disturber(disturbances, number) for number in range(disturbances.versions)]
+        return Spectrograms(path, json.loads(index.read_text()), corpus, options, disturbances)
+    disturb = disturbers(disturbances)
     log_mel_of = _LogMel(options)
 
     def compute(waveform: audio.Waveform) -> list[NDArray[np.float32]]:
@@ -156,7 +163,7 @@ def load_or_compute(
         values.flush()
     with replacing(index) as temporary:
         temporary.write_text(json.dumps(bounds), encoding="utf-8")
-    return Spectrograms(path, bounds, corpus, options)
+    return Spectrograms(path, bounds, corpus, options, disturbances)
 
 
 class _LogMel:
