@@ -57,3 +57,15 @@ def test_an_unknown_model_or_corpus_is_one_line(tmp_path: Path) -> None:
     done = emotone("audit", "emotone-base", "emobd", "x", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "did you mean 'emodb'?" in one_line(done)
+
+
+def test_an_interrupted_audit_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emotone.experiments.audit.answer", stopped)
+    done = emotone(*arguments(tmp_path / "c"), "--out", tmp_path / "out")
+    assert done.returncode == 130
+    assert one_line(done) == "error: stopped; run the same command again to continue"

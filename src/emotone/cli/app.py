@@ -43,8 +43,10 @@ def main() -> None:
         app()
     except EmotoneError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to continue", INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer has caught the KeyboardInterrupt
+            _fail("stopped; run the same command again to continue", INTERRUPTED)
+        raise
     except BrokenPipeError:  # the reader of our output has exited, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
