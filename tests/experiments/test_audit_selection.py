@@ -52,6 +52,15 @@ def test_known_speakers_can_be_left_out(corpus: Corpus, model: ModelConfig) -> N
     assert "2 speakers are left out: the model was trained on them" in notes
 
 
+def test_pre_training_is_noted(corpus: Corpus) -> None:
+    model = trained_on()
+    training = model.training | {"pretrained_on": "ravdess + nemo"}
+    _, notes = select(corpus, model.model_copy(update={"training": training}), AuditOptions())
+    assert "the model was pre-trained on ravdess + nemo; its speakers count as new" in notes
+    _, notes = select(corpus, model, AuditOptions())
+    assert not any("pre-trained" in note for note in notes)
+
+
 def test_several_corpora_have_their_speakers_known(make_table: Callable[..., Path]) -> None:
     second = make_table(folder="b")
     second = second.rename(second.with_name("other.csv"))

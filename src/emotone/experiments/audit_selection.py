@@ -61,6 +61,8 @@ def select(
             f"{', '.join(model.labels)}; rename some with map={{…}}"
         )
     table = table.assign(known=_known(table, model))
+    if pretrained_on := model.training.get("pretrained_on"):
+        notes.append(f"the model was pre-trained on {pretrained_on}; its speakers count as new")
     if options.new_speakers:
         if table["known"].all():
             raise CorpusError(

@@ -12,6 +12,7 @@ from emotone.reporting.plots import BLUE, GREY, INK, LIGHT_GREY, ORANGE, Drawing
 from emotone.reporting.rendering import percent
 
 LISTED_SPEAKERS = 40  # more do not fit on an axis
+CROWDED_ROWS = 14  # height of an axis without names
 ROW = 0.21  # height in inches
 
 AUDIT: Figures[Audit] = Figures()
@@ -84,7 +85,7 @@ def fairness(audit: Audit) -> Drawing | None:
 
 def _parts(audit: Audit, rows: Sequence[tuple[str, Part]]) -> Figure:
     named = len(rows) <= LISTED_SPEAKERS
-    height = ROW * len(rows) if named else ROW * LISTED_SPEAKERS
+    height = ROW * (len(rows) if named else CROWDED_ROWS)
     figure = Figure(figsize=(4.4, 0.8 + height), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(rows))[::-1]
