@@ -44,7 +44,7 @@ def made_audit(**changes: Any) -> Audit:
     speakers = tuple(made_part(f"s{n}", 0.5 + n / 100, interval_95=None) for n in range(14))
     audit = Audit(
         subject=Subject(
-            model="made <model>", labels=LABELS, confident_from=0.75, corpus="emodb",
+            model="made <model>", labels=LABELS, threshold=0.75, corpus="emodb",
             utterances=560, speakers=14, known_speakers=0, synthetic=False, seed=3,
             notes=("2 utterances get no answer: a.wav: empty",), versions={"emotone": "0.0"},
         ),

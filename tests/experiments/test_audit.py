@@ -262,6 +262,20 @@ def test_babble_is_of_other_speakers(corpus: Corpus, monkeypatch: pytest.MonkeyP
     assert {lengths[length] for length in mixed} == {"S00", "S02"}
 
 
+@pytest.mark.usefixtures("few")
+def test_the_threshold_of_the_recogniser_counts(
+    corpus: Corpus, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    sure = audit(recognizer.with_threshold(0), corpus, tmp_path / "all", AuditOptions(jobs=2))
+    assert sure.coverage.confident == 1.0
+    assert sure.robustness[0].confident == 1.0
+    assert sure.subject.threshold == 0.0
+    none = audit(recognizer.with_threshold(1), corpus, tmp_path / "none")
+    assert none.coverage.confident == 0.0
+    with pytest.raises(UsageError, match="holds another audit"):
+        audit(recognizer, corpus, tmp_path / "none")
+
+
 def test_random_draws_depend_on_seed_utterance_and_change() -> None:
     draws = {
         generator(seed, utterance, change).integers(2**60)

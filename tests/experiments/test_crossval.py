@@ -321,6 +321,28 @@ def test_enrolment_is_measured_beside_the_headline(
     assert (sets.nunique(axis=1) == 1).all()  # the same utterances whatever the number
 
 
+def test_disturbed_utterances_are_tested_beside_the_others(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    training = TINY["training"] | {"disturb": {"versions": 1, "test": True}}
+    asked = config(make_table(takes=3), training=training, seeds=[0, 1])
+    results = crossval(asked, tmp_path / "out", Recorder())
+    clean, disturbed = predictions(tmp_path / "out"), ResultsFolder(tmp_path / "out").disturbed()
+    assert disturbed is not None
+    for column in ("utterance", "fold", "seed", "truth"):
+        assert disturbed[column].tolist() == clean[column].tolist()
+    assert not np.allclose(disturbed["p_anger"], clean["p_anger"], atol=1e-3)
+    assert results.disturbed is not None
+    assert results.disturbed.by_corpus == {}
+    right = disturbed["truth"] == disturbed["prediction"]
+    assert results.disturbed.uar.mean == pytest.approx(
+        right.groupby(disturbed["truth"]).mean().mean()
+    )
+    (tmp_path / "out" / "disturbed.csv").unlink()
+    again = crossval(asked, tmp_path / "out", Recorder())  # not whole, so made again
+    assert again.disturbed == results.disturbed
+
+
 def test_the_ensemble_of_seeds_is_reported_beside(
     make_table: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from emotone.errors import AudioError
+from emotone.errors import AudioError, UsageError
 from emotone.experiments.shipping import rebuilt
 from emotone.inference.recognizer import BATCH, Recognizer
 from tests.helpers import voice
@@ -237,3 +238,34 @@ def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() in ("anger", "neutral"), done.stderr
+
+
+def test_the_threshold_decides_what_is_confident(recognizer: Recognizer) -> None:
+    speech = [(voice(n, 1.0), 16_000) for n in range(3)]
+    own = recognizer.predict(speech[0])
+    assert recognizer.threshold == recognizer.config.confident_from == 0.5
+    assert own.confident
+    for threshold, confident in (
+        (own.confidence, True),
+        (float(np.nextafter(own.confidence, 1)), False),
+        (0, True),
+        (1, False),
+        (None, True),
+    ):
+        chosen = recognizer.with_threshold(threshold)
+        found = chosen.predict(speech[0])
+        assert found == replace(own, confident=confident)
+        (segment,) = chosen.segments(speech[0])
+        assert segment.prediction == found
+    assert recognizer.threshold == 0.5
+    strict = recognizer.with_threshold(1.0)
+    assert strict.with_threshold(None).threshold == 0.5
+    assert strict.with_threshold(np.float32(0.25)).threshold == 0.25  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1.01, np.nan, np.inf, "0.5"])
+def test_thresholds_that_are_no_probability_are_refused(
+    recognizer: Recognizer, threshold: Any
+) -> None:
+    with pytest.raises(UsageError, match=f"must be a number from 0 to 1, got {threshold!r}"):
+        recognizer.with_threshold(threshold)

@@ -6,7 +6,7 @@ position of the speech, except that a room, a codec or silence may make it longe
 
 import io
 from collections.abc import Sequence
-from typing import Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.random import Generator
@@ -50,7 +50,7 @@ def add_noise(speech: Waveform, noise: Waveform, snr_db: float) -> Waveform:
     noise = np.resize(noise, len(speech))
     power = float(np.square(noise, dtype=np.float64).mean())
     gain = np.sqrt(speech_power(speech) / max(power, TINY) * 10 ** (-snr_db / 10))
-    return (speech + gain * noise).astype(np.float32)
+    return _single(speech + gain * noise)
 
 
 def coloured_noise(rng: Generator, samples: int, slope_db_per_octave: float = 0.0) -> Waveform:
@@ -60,7 +60,7 @@ def coloured_noise(rng: Generator, samples: int, slope_db_per_octave: float = 0.
     hz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     gain_db = slope_db_per_octave * np.log2(np.maximum(hz, 20.0) / 1000.0)
     noise = np.fft.irfft(spectrum * 10 ** (gain_db / 20), size)[:samples]
-    return (noise / max(noise.std(), TINY)).astype(np.float32)
+    return _single(noise / max(noise.std(), TINY))
 
 
 def hum(rng: Generator, samples: int) -> Waveform:
@@ -72,7 +72,7 @@ def hum(rng: Generator, samples: int) -> Waveform:
         level_db = -rng.uniform(0, 4) * order
         phase = rng.uniform(0, 2 * np.pi)
         total += 10 ** (level_db / 20) * np.sin(2 * np.pi * base * order * time + phase)
-    return (total / max(total.std(), TINY)).astype(np.float32)
+    return _single(total / max(total.std(), TINY))
 
 
 def music(rng: Generator, samples: int) -> Waveform:
@@ -88,7 +88,7 @@ def music(rng: Generator, samples: int) -> Waveform:
             decay = np.exp(-time * rng.uniform(1, 6))
             tones = sum(np.sin(2 * np.pi * n * hz * time) / n for n in range(1, 6))
             total[start:] += rng.uniform(0.3, 1) * decay * tones
-    return (total / max(total.std(), TINY)).astype(np.float32)
+    return _single(total / max(total.std(), TINY))
 
 
 def babble(rng: Generator, speakers: Sequence[Waveform], samples: int) -> Waveform:
@@ -103,7 +103,7 @@ def babble(rng: Generator, speakers: Sequence[Waveform], samples: int) -> Wavefo
     for speech in speakers:
         turned = np.roll(speech, int(rng.integers(len(speech))))
         total += np.resize(turned, samples) / np.sqrt(max(speech_power(speech), TINY))
-    return total.astype(np.float32)
+    return _single(total)
 
 
 def in_room(speech: Waveform, response: Waveform) -> Waveform:
@@ -135,7 +135,7 @@ def synthetic_room(rng: Generator, rt60_s: float) -> Waveform:
     for _ in range(rng.integers(2, 8)):
         response[rng.integers(16, 20 * SAMPLE_RATE // 1000)] += rng.uniform(-0.4, 0.4)
     response[0] = 1.0
-    return cast(Waveform, response.astype(np.float32))
+    return _single(response)
 
 
 def filtered(waveform: Waveform, gain_db: NDArray[np.float64], hz: NDArray[np.float64]) -> Waveform:
@@ -150,7 +150,7 @@ def filtered(waveform: Waveform, gain_db: NDArray[np.float64], hz: NDArray[np.fl
     octaves = np.log2(np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 1.0))
     gain = 10 ** (np.interp(octaves, np.log2(hz), gain_db) / 20)
     spectrum = np.fft.rfft(waveform, size) * gain
-    return np.fft.irfft(spectrum, size)[: len(waveform)].astype(np.float32)
+    return _single(np.fft.irfft(spectrum, size)[: len(waveform)])
 
 
 def band_limited(
@@ -195,7 +195,7 @@ def automatic_gain(waveform: Waveform, attack_s: float = 0.05, release_s: float 
         followed[number] = level
     gain = (levels.max() / followed).clip(max=10 ** (30 / 20))
     centres = (np.arange(len(levels)) + 0.5) * FRAME
-    return (waveform * np.interp(np.arange(len(waveform)), centres, gain)).astype(np.float32)
+    return _single(waveform * np.interp(np.arange(len(waveform)), centres, gain))
 
 
 def clipped(waveform: Waveform, share: float) -> Waveform:
@@ -211,9 +211,13 @@ def surrounded(waveform: Waveform, before_s: float, after_s: float) -> Waveform:
 
 
 def _as_loud(waveform: NDArray[np.float64], as_speech: Waveform) -> Waveform:
-    scaled = waveform.astype(np.float32)
-    gain = np.sqrt(speech_power(as_speech) / max(speech_power(scaled), TINY))
-    return (scaled * gain).astype(np.float32)
+    scaled = _single(waveform)
+    return _single(scaled * np.sqrt(speech_power(as_speech) / max(speech_power(scaled), TINY)))
+
+
+def _single(waveform: NDArray[Any]) -> Waveform:
+    single: Waveform = waveform.astype(np.float32)
+    return single
 
 
 def _fft_size(samples: int) -> int:
@@ -230,19 +234,16 @@ def _encoded(
     file = io.BytesIO()
     samples = (waveform.clip(-1, 1) * 32767).astype(np.int16)[None]
     with av.open(file, "w", format=container) as output:
-        stream = output.add_stream(encoder, rate=rate)
-        stream.bit_rate, stream.layout = bit_rate, "mono"  # type: ignore[union-attr]
+        stream: Any = output.add_stream(encoder, rate=rate)  # typed as if it could be video
+        stream.bit_rate, stream.layout = bit_rate, "mono"
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
         frame.rate = SAMPLE_RATE
         resampler = av.AudioResampler(
-            format=stream.format,  # type: ignore[union-attr]
-            layout="mono",
-            rate=rate,
-            frame_size=stream.frame_size or 1024,  # type: ignore[union-attr]
+            format=stream.format, layout="mono", rate=rate, frame_size=stream.frame_size or 1024
         )
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
-            output.mux(stream.encode(piece))  # type: ignore[union-attr]
-        output.mux(stream.encode(None))  # type: ignore[union-attr]
+            output.mux(stream.encode(piece))
+        output.mux(stream.encode(None))
     file.seek(0)
     return file
 
@@ -250,7 +251,7 @@ def _encoded(
 def _decoded(file: io.BytesIO) -> tuple[NDArray[np.float32], int]:
     import av
 
-    with av.open(file) as container:
+    with av.open(file, "r") as container:
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="flt", layout="mono", rate=stream.rate)
         frames = [

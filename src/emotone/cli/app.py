@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from emotone.cli import auditing, corpora, experiments, recognition, serving
+from emotone.cli.extras import installation
 from emotone.errors import EmotoneError
 
 INTERRUPTED = 130  # exit code after Ctrl-C
@@ -53,7 +54,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("emotone"):
             raise
-        _fail(f"this command needs the package '{error.name}': pip install 'emotone[train]'", 1)
+        _fail(f"this command needs the package '{error.name}': {installation(error.name)}", 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from emotone.cli.options import Threshold
+
 
 def audit(
     model: Annotated[str, typer.Argument(help="Model folder, or name of a model.")],
@@ -40,6 +42,7 @@ def audit(
             "--test-half", help="Of both folders, use the files that training leaves out."
         ),
     ] = False,
+    threshold: Threshold = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of processes; does not change the results.")
@@ -60,7 +63,7 @@ def audit(
     from emotone.reporting import audit_report
 
     required = requirements.read(require) if require is not None else ()
-    recognizer = load(model)
+    recognizer = load(model).with_threshold(threshold)
     read = corpora.read_all(several(corpus))
     options = AuditOptions(
         most_per_speaker=most_per_speaker, limit=limit, new_speakers=new_speakers, noise=noise,

@@ -17,6 +17,13 @@ ModelOut = Annotated[
     Path,
     typer.Option("--out", help="Model folder; resumes if the same training was started in it."),
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1,
+        help="Probability from which an answer is confident; by default that of the model.",
+    ),
+]  # fmt: skip
 OnCluster = Annotated[
     str | None,
     typer.Option("--cluster", metavar="auto|ray://HOST:PORT", help="Run on a Ray cluster."),

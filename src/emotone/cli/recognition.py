@@ -2,26 +2,32 @@
 
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import OnCluster
+from emotone.cli.options import OnCluster, Threshold
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
+    from emotone.audio import Truncated
     from emotone.inference.execution import Executor
     from emotone.inference.recognizer import Recognizer
 
 
 def predict(
     paths: Annotated[
-        list[Path], typer.Argument(help="Audio files, folders, patterns, or - for standard input.")
+        list[Path],
+        typer.Argument(
+            help="Audio files, folders, patterns, or - for standard input.",
+            readable=False,  # what cannot be read is reported, and the rest is recognised
+        ),
     ],
     *,
     model: Annotated[
         str | None, typer.Option(help="Model folder, shipped model, or id of the Hugging Face Hub.")
     ] = None,
+    threshold: Threshold = None,
     segments: Annotated[
         bool, typer.Option("--segments", help="Recognise windows, with their times.")
     ] = False,
@@ -47,6 +53,10 @@ def predict(
     save_speaker: Annotated[
         Path | None, typer.Option(help="Save speaker statistics as JSON.")
     ] = None,
+    truncated: Annotated[
+        Literal["error", "accept"],
+        typer.Option(help="If the end of a file is missing: an error, or take what is there."),
+    ] = "error",
     threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of processes; does not change the results.")
@@ -63,12 +73,15 @@ def predict(
             "--json, --csv, --output and --embeddings exclude each other; give one of them"
         )
     _check_embeddings(embeddings, segments=segments)
-    recognizer = load(model, threads=threads)
+    recognizer = load(model, threads=threads).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker)
-    files = files_in(paths)
+    sources = files_in(paths)
+    files = sources.files
+    for line in [*sources.notes, *(f"error: {error}" for error in sources.errors)]:
+        typer.echo(line, err=True)
     if plot is not None:
-        _draw(recognizer, files, window, hop, plot)
+        _draw(recognizer, files, window, hop, plot, truncated)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
     with _executor(jobs, cluster) as executor:
@@ -80,8 +93,9 @@ def predict(
             segments=(window, hop) if segments else None,
             executor=executor,
             embedding=embeddings is not None,
+            truncated=truncated,
         )
-    if failed:
+    if failed or sources.errors:
         raise typer.Exit(1)
 
 
@@ -125,7 +139,12 @@ def _for_speaker(
 
 
 def _draw(
-    recognizer: "Recognizer", files: list[Path], window: float, hop: float, picture: Path
+    recognizer: "Recognizer",
+    files: list[Path],
+    window: float,
+    hop: float,
+    picture: Path,
+    truncated: "Truncated",
 ) -> None:
     from emotone.files import check_picture_name
     from emotone.inference.sources import STDIN
@@ -135,5 +154,5 @@ def _draw(
     if len(files) != 1 or str(files[0]) == STDIN:
         found = f"{len(files)} files" if len(files) != 1 else "standard input"
         raise UsageError(f"--plot draws one file, got {found}; give the path of one recording")
-    segments = recognizer.segments(files[0], window=window, hop=hop)
-    draw(files[0], segments, recognizer.labels, picture)
+    segments = recognizer.segments(files[0], window=window, hop=hop, truncated=truncated)
+    draw(files[0], segments, recognizer.labels, picture, truncated)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field, field_validator
 
+from emotone import audio
 from emotone.corpora.info import CorpusInfo
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
@@ -48,10 +49,6 @@ COLUMNS = (
     "session",
     "language",
     "corpus",
-)
-
-AUDIO_SUFFIXES = frozenset(
-    [".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"]
 )
 
 
@@ -195,12 +192,15 @@ def existing_root(options: CorpusOptions, layout: str) -> Path:
 
 
 def audio_paths(root: Path) -> list[Path]:
-    """Audio files below ``root``, sorted; without AppleDouble files (``._name``)."""
-    return [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._")
-    ]
+    """Audio files below ``root``, sorted; see :func:`emotone.audio.search`.
+
+    Raises:
+        CorpusError: if a folder cannot be read.
+    """
+    found = audio.search(root)
+    if found.unreadable:
+        raise CorpusError(f"{found.unreadable[0]}; change its permissions or move it elsewhere")
+    return found.files
 
 
 def audio_by_stem(root: Path) -> dict[str, Path]:

@@ -16,7 +16,7 @@ class Subject:
     Attributes:
         model: name of the model folder.
         labels: emotions that the model answers.
-        confident_from: probability from which an answer is confident.
+        threshold: probability from which an answer is confident.
         corpus: names of the corpora.
         utterances: number of utterances with an answer.
         speakers: their number of speakers.
@@ -29,7 +29,7 @@ class Subject:
 
     model: str
     labels: tuple[str, ...]
-    confident_from: float
+    threshold: float
     corpus: str
     utterances: int
     speakers: int

@@ -73,7 +73,7 @@ def audit(
     )
     skipped = _skipped(recordings)
     task = Task(
-        recognizer.folder.absolute(),
+        recognizer,
         audit_selection.utterances(table),
         tuple(name for name in CHANGES if name not in skipped),
         recordings,
@@ -83,7 +83,7 @@ def audit(
     with folder.locked():
         folder.refuse_other_files(ANSWERS, AUDIT_FILE, *REPORTS)
         folder.remove_leftovers()
-        answers = _Answers(out / ANSWERS, _identity(recognizer, task))
+        answers = _Answers(out / ANSWERS, _identity(task))
         answers.complete(task, options.jobs, progress)
         reasons = [f"{CHANGES[name].title}: skipped, {why}" for name, why in skipped.items()]
         found = _scored(recognizer, corpus, table, answers, task, [*notes, *problems, *reasons])
@@ -104,14 +104,14 @@ def _skipped(recordings: Recordings) -> dict[str, str]:
     return {name: lacks[one.needs] for name, one in CHANGES.items() if one.needs in lacks}
 
 
-def _identity(recognizer: Recognizer, task: Task) -> dict[str, Any]:
+def _identity(task: Task) -> dict[str, Any]:
     """What the answers depend on, the content of audio files aside."""
     names = "\n".join(utterance.name for utterance in task.utterances)
     files = [path.name for paths in vars(task.recordings).values() for path in paths]
     return {
-        "model": recognizer.config.sha256.get(ONNX),
-        "confident_from": recognizer.config.confident_from,
-        "temperature": recognizer.config.temperature,
+        "model": task.recognizer.config.sha256.get(ONNX),
+        "threshold": task.recognizer.threshold,
+        "temperature": task.recognizer.config.temperature,
         "utterances": hashlib.sha256(names.encode()).hexdigest(),
         "recordings": hashlib.sha256("\n".join(files).encode()).hexdigest(),
         "changes": list(task.changes),
@@ -218,7 +218,7 @@ def _scored(
     subject = Subject(
         model=recognizer.folder.name,
         labels=tuple(recognizer.labels),
-        confident_from=recognizer.config.confident_from,
+        threshold=recognizer.threshold,
         corpus=corpus.name,
         utterances=len(answers.table),
         speakers=len(speakers),

@@ -3,8 +3,6 @@
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
@@ -28,14 +26,14 @@ class Task:
     """What a process needs to answer any of the utterances.
 
     Attributes:
-        model: model folder.
+        recognizer: the model; another process loads it again.
         utterances: of the corpus.
         changes: keys of :data:`emotone.evaluation.changes.CHANGES`.
         recordings: noises and impulse responses.
         seed: of all random draws.
     """
 
-    model: Path
+    recognizer: Recognizer
     utterances: tuple[Utterance, ...]
     changes: tuple[str, ...]
     recordings: Recordings
@@ -48,7 +46,7 @@ def answer(task: Task, numbers: Sequence[int]) -> list[Answer]:
     One utterance at a time is decoded and changed. The answer depends on the utterance and the
     seed, not on the other utterances of the call.
     """
-    recognizer, material = _loaded(task.model), CorpusMaterial(task.utterances, task.recordings)
+    material = CorpusMaterial(task.utterances, task.recordings)
     found = {number: Answer(task.utterances[number].name) for number in numbers}
     places: list[tuple[int, str]] = []
 
@@ -66,9 +64,9 @@ def answer(task: Task, numbers: Sequence[int]) -> list[Answer]:
                 places.append((number, name))
                 yield _changed(speech, name, rng, material), SAMPLE_RATE
 
-    for place, prediction in enumerate(recognizer.predict_many(recordings())):
+    for place, prediction in enumerate(task.recognizer.predict_many(recordings())):
         number, name = places[place]
-        _record(found[number], name, prediction, recognizer.labels)
+        _record(found[number], name, prediction, task.recognizer.labels)
     return list(found.values())
 
 
@@ -78,7 +76,7 @@ def answer_sounds(task: Task) -> dict[str, list[bool | None]]:
     Returns:
         For each kind whether each answer is confident; ``None`` where there is no answer.
     """
-    recognizer, material = _loaded(task.model), CorpusMaterial((), task.recordings)
+    material = CorpusMaterial((), task.recordings)
 
     def recordings(kind: str) -> Iterator[tuple[Waveform, int]]:
         for number in range(SOUNDS_EACH):
@@ -92,7 +90,7 @@ def answer_sounds(task: Task) -> dict[str, list[bool | None]]:
     return {
         kind: [
             None if isinstance(one, AudioError) else one.confident
-            for one in recognizer.predict_many(recordings(kind))
+            for one in task.recognizer.predict_many(recordings(kind))
         ]
         for kind in (*SOUNDS, *([RECORDED] if task.recordings.noises else []))
     }
@@ -125,9 +123,3 @@ def _record(
         answer.probabilities, answer.confident = rounded, prediction.confident
     else:
         answer.changed[name] = (labels.index(prediction.label), prediction.confident)
-
-
-@lru_cache(maxsize=1)
-def _loaded(model: Path) -> Recognizer:
-    """Load a model, once in a process."""
-    return Recognizer(model)

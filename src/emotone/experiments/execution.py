@@ -26,7 +26,7 @@ from emotone.experiments.running import execute
 from emotone.inference.execution import Executor, ProcessExecutor
 from emotone.inference.worker import CrashedError
 from emotone.training.checkpoint import saved_epochs
-from emotone.training.hardware import keep_memory
+from emotone.training.hardware import check_device, keep_memory
 from emotone.training.spectrograms import Spectrograms
 
 POLL_S = 0.2
@@ -127,6 +127,7 @@ class _Calls(Protocol):
 @contextmanager
 def _calls(runtime: RuntimeOptions) -> Iterator[_Calls]:
     if runtime.cluster is None:
+        check_device(runtime.device)
         executor = ProcessExecutor(
             runtime.processes,
             context=_context(),

@@ -7,7 +7,7 @@ parts, weighted by what each adds to those before.
 
 from collections.abc import Iterable, Iterator
 
-from emotone.audio import SAMPLE_RATE, Waveform
+from emotone.audio import SAMPLE_RATE, Truncated, Waveform
 from emotone.audio.activity import only_speech, only_speech_of
 from emotone.audio.windows import Windows, has_sound
 from emotone.inference.speech import SHORTEST_S, Speech, no_speech, pieces, silent, too_short
@@ -32,8 +32,14 @@ class Hearing:
             return only_speech(waveform)
         return waveform if has_sound(waveform) else waveform[:0]
 
-    def parts(self, speech: Speech) -> Iterator[tuple[Waveform, int]]:
+    def parts(
+        self, speech: Speech, truncated: Truncated = "error"
+    ) -> Iterator[tuple[Waveform, int]]:
         """Cut what is heard of a recording of any length into parts of 10 s.
+
+        Args:
+            speech: the recording.
+            truncated: see :func:`emotone.audio.read`.
 
         Yields:
             Each part, and the number of its samples that no part before it has.
@@ -42,7 +48,7 @@ class Hearing:
             AudioError: if the recording is not usable as audio, shorter than 25 ms, silent, or
                 holds no speech.
         """
-        listened = _Listened(pieces(speech))
+        listened = _Listened(pieces(speech, truncated))
         heard = only_speech_of(listened) if self.only_speech else iter(listened)
         before, found = 0, False
         for part in Windows(PART_S, PART_S).of(heard):

@@ -1,8 +1,8 @@
 """The recogniser: speech in, emotions out; needs ONNX Runtime and no PyTorch."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Waveform
+from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.inference import model_folder
@@ -18,7 +18,7 @@ from emotone.inference.hearing import Hearing
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.session import Session
 from emotone.inference.speaker import Enrolment, Speaker
-from emotone.inference.speech import SHORTEST_S, Speech, pieces, too_short
+from emotone.inference.speech import SHORTEST_S, Speech, pieces, several, too_short
 from emotone.inference.stream import Stream
 
 BATCH = 8  # recordings or windows that are recognised together; more measured no faster
@@ -43,8 +43,10 @@ class Recognizer:
         self.folder = Path(folder)
         self.config = model_folder.read(self.folder)
         self.labels = list(self.config.labels)
+        self._origin = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
         self._hearing = Hearing(self.config.features.get("frames", "all"))
+        self.threshold = self.config.confident_from
         self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
         self._session = Session(model, str(self.folder / model_folder.ONNX), threads)
@@ -64,7 +66,9 @@ class Recognizer:
             )
         return self._session.embedding_size
 
-    def predict(self, speech: Speech, *, embedding: bool = False) -> Prediction:
+    def predict(
+        self, speech: Speech, *, embedding: bool = False, truncated: Truncated = "error"
+    ) -> Prediction:
         """Recognise one recording.
 
         Only its speech counts, whatever is before, between and after, if the model was trained so.
@@ -72,53 +76,59 @@ class Recognizer:
         :mod:`emotone.inference.hearing`.
 
         Args:
-            speech: an audio file of any rate and channel count, or ``(samples, rate)``, see
-                :func:`emotone.audio.from_array`.
+            speech: path, bytes or binary file object of an audio file of any rate and channel
+                count, or samples and rate, see :func:`emotone.inference.speech.pieces`.
             embedding: whether the prediction has its ``embedding``.
+            truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
 
         Raises:
             ModelError: if ``embedding`` is asked for and the model has none.
+            SpeechTypeError: if it is no speech at all; a kind of :class:`AudioError`.
             AudioError: if it is not usable as audio, shorter than 25 ms, silent, or without speech.
         """
-        (answer,) = self.predict_many([speech], embedding=embedding)
+        (answer,) = self.predict_many([speech], embedding=embedding, truncated=truncated)
         if isinstance(answer, AudioError):
             raise answer
         return answer
 
     def embed(self, speech: Speech) -> NDArray[np.float32]:
-        """Return the embedding of one recording, shape ``(embedding_size,)``; see :meth:`predict`.
-
-        It summarises how something is said, as the layers before the emotions see it, and serves as
-        input of other classifiers.
-        """
+        """Return the embedding of a recording, shape ``(embedding_size,)``; see :meth:`predict`."""
         vector = self.predict(speech, embedding=True).embedding
         assert vector is not None
         return vector
 
     def predict_many(
-        self, recordings: Iterable[Speech], *, embedding: bool = False
+        self,
+        recordings: Iterable[Speech],
+        *,
+        embedding: bool = False,
+        truncated: Truncated = "error",
     ) -> Iterator[Prediction | AudioError]:
         """Recognise many recordings, in batches and in their order.
 
         Args:
             recordings: see :meth:`predict`.
             embedding: whether the predictions have their ``embedding``.
+            truncated: see :meth:`predict`.
 
         Returns:
             An iterator over a prediction for each recording, or the error that explains why there
             is none.
 
         Raises:
+            SpeechTypeError: if ``recordings`` is a single recording.
             ModelError: if ``embedding`` is asked for and the model has none.
         """
         recognizer = self._changed(_extra=self.embedding_size) if embedding else self
-        return recognizer._in_batches(recordings)
+        return recognizer._in_batches(several(recordings, "predict_many"), truncated)
 
-    def _in_batches(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
+    def _in_batches(
+        self, recordings: Iterable[Speech], truncated: Truncated
+    ) -> Iterator[Prediction | AudioError]:
         batch: list[Waveform | Prediction | AudioError] = []
         for speech in recordings:
             try:
-                batch.append(self._short_or_answered(speech))
+                batch.append(self._short_or_answered(speech, truncated))
             except AudioError as error:
                 batch.append(error)
             if len(batch) == BATCH:
@@ -132,6 +142,7 @@ class Recognizer:
         *,
         window: float = WINDOW_S,
         hop: float = HOP_S,
+        truncated: Truncated = "error",
         advance: Callable[[float], None] = lambda seconds: None,
     ) -> list[Segment]:
         """Recognise a recording of any length in windows; see :mod:`emotone.audio.windows`.
@@ -140,6 +151,7 @@ class Recognizer:
             speech: see :meth:`predict`.
             window: length of a window in seconds.
             hop: time between the starts of two windows, in seconds.
+            truncated: see :meth:`predict`.
             advance: called with the seconds of audio just processed.
 
         Raises:
@@ -147,7 +159,7 @@ class Recognizer:
             AudioError: if it is not usable as audio, or shorter than 25 ms.
         """
         found: list[Segment] = []
-        for batch in _batches(Windows(window, hop).of(pieces(speech))):
+        for batch in _batches(Windows(window, hop).of(pieces(speech, truncated))):
             before = found[-1].end if found else 0.0
             found += self._segments(batch)
             advance(found[-1].end - before)
@@ -182,6 +194,7 @@ class Recognizer:
         Raises:
             ModelError: if the model does not support speaker enrolment, or the speaker was enrolled
                 with another model.
+            SpeechTypeError: if ``speech`` is a single recording.
             AudioError: if a recording is not usable, or none has sound.
         """
         shape = self._session.speaker_shape
@@ -198,17 +211,42 @@ class Recognizer:
             )
         return self._changed(speaker=speaker)
 
+    def with_threshold(self, threshold: float | None) -> "Recognizer":
+        """Return a recogniser whose answers are confident from another probability on.
+
+        Args:
+            threshold: from 0 to 1; ``None`` for ``confident_from`` of the model's ``config.json``.
+
+        Raises:
+            UsageError: if the threshold is not from 0 to 1.
+        """
+        if threshold is None:
+            threshold = self.config.confident_from
+        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+            raise UsageError(f"the threshold must be a number from 0 to 1, got {threshold!r}")
+        return self._changed(threshold=float(threshold))
+
     def _changed(self, **attributes: Any) -> "Recognizer":
         """Return a recogniser that shares the network with this one and differs in attributes."""
-        other = copy.copy(self)
-        other.__dict__.update(attributes)
+        other = object.__new__(Recognizer)
+        other.__dict__.update(self.__dict__ | attributes)
         return other
 
+    __copy__ = _changed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path of the model folder, from which the network is loaded again."""
+        return _loaded_again, (*self._origin, self.speaker, self.threshold)
+
+    def __repr__(self) -> str:
+        what = f"{str(self.folder)!r}, labels={self.labels}, threshold={self.threshold:.4g}"
+        if self.speaker is not None:
+            what += f", speaker=<{self.speaker.recordings} recordings>"
+        return f"Recognizer({what})"
+
     def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
-        if isinstance(recordings, str | Path):
-            raise UsageError(f"for_speaker takes a list of recordings, got {recordings}")
         enrolment = Enrolment(shape)
-        for speech in recordings:
+        for speech in several(recordings, "for_speaker"):
             for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(pieces(speech))):
                 heard = [self._hearing.window(window.samples) for window in batch]
                 waveforms = [waveform for waveform in heard if len(waveform)]
@@ -224,9 +262,9 @@ class Recognizer:
         for one in batch:
             yield next(predictions) if isinstance(one, np.ndarray) else one
 
-    def _short_or_answered(self, speech: Speech) -> Waveform | Prediction:
+    def _short_or_answered(self, speech: Speech, truncated: Truncated) -> Waveform | Prediction:
         """Return what is heard of a short recording, or the prediction for a longer one."""
-        parts = self._hearing.parts(speech)
+        parts = self._hearing.parts(speech, truncated)
         head = list(islice(parts, 2))
         return head[0][0] if len(head) == 1 else self._over_parts(chain(head, parts))
 
@@ -280,7 +318,7 @@ class Recognizer:
         return Prediction(
             self.labels[best],
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
-            bool(probabilities[best] >= self.config.confident_from),
+            bool(probabilities[best] >= self.threshold),
             embedding.astype(np.float32) if self._extra else None,
         )
 
@@ -289,6 +327,14 @@ def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
     rest = iter(values)
     while batch := list(islice(rest, BATCH)):
         yield batch
+
+
+def _loaded_again(
+    folder: Path, threads: int, speaker: Speaker | None, threshold: float
+) -> Recognizer:
+    """Load a recogniser that was pickled."""
+    recognizer = Recognizer(folder, threads=threads).with_threshold(threshold)
+    return recognizer if speaker is None else recognizer.for_speaker(speaker)
 
 
 def load(model: str | Path | None = None, *, threads: int = 1) -> Recognizer:

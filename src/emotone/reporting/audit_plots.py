@@ -116,7 +116,7 @@ def calibration(audit: Audit) -> Drawing | None:
         [reliability, coverage],
         "Left: accuracy of answers of similar confidence; the bars are their share, and the line "
         "is perfect calibration. Right: accuracy of the most confident answers; the dot is the "
-        f"model's threshold, a probability of {audit.subject.confident_from:.2f}.",
+        f"model's threshold, a probability of {audit.subject.threshold:.2f}.",
     )
 
 

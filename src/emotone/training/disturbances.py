@@ -15,9 +15,8 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field, model_validator
 
-from emotone.audio import SAMPLE_RATE, Waveform, read
+from emotone.audio import SAMPLE_RATE, SUFFIXES, Waveform, read
 from emotone.audio import disturbances as change
-from emotone.corpora.base import AUDIO_SUFFIXES
 from emotone.errors import CorpusError
 from emotone.options import Options
 
@@ -140,7 +139,7 @@ class Disturber:
 
 def audio_files(folder: Path) -> list[Path]:
     """Find audio files in a folder and those in it, sorted by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def half(files: Sequence[Path], *, test: bool = False) -> list[Path]:
