@@ -41,6 +41,7 @@ results: .venv/installed
 BASE := experiments/emotone-base.yaml corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo
 EIGHT := experiments/emotone-8.yaml corpus.root=$(DATA)/ravdess
 MODELS := results/models
+AUDIT := --new-speakers --noise $(DATA)/noise --rooms $(DATA)/rir --test-half --jobs 2
 
 models: .venv/installed
 	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/kfold
@@ -52,7 +53,8 @@ models: .venv/installed
 	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/kfold --out src/emotone/pretrained/emotone-base
 	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out src/emotone/pretrained/emotone-8
 	$(BIN)/emotone train $(BASE) protocol.validation_speakers=10 --out out/held-out
-	$(BIN)/python results/models/robustness.py out/held-out emodb=$(DATA)/emodb ravdess=$(DATA)/ravdess
+	$(BIN)/emotone audit out/held-out emodb $(DATA)/emodb $(AUDIT) --out $(MODELS)/emotone-base/audit-emodb
+	$(BIN)/emotone audit out/held-out ravdess $(DATA)/ravdess $(AUDIT) --out $(MODELS)/emotone-base/audit-ravdess
 	$(BIN)/python results/models/cards.py
 
 # Measures speed and size on this machine, which should be idle.

@@ -8,6 +8,7 @@
 import json
 from pathlib import Path
 
+from emotone.evaluation.audit_results import AUDIT
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.inference import model_folder
 from emotone.reporting import card
@@ -22,7 +23,8 @@ FOLDERS: dict[str, dict[str, str | None]] = {  # results folders, and those of t
     "emotone-base": {"kfold": "kfold-compare", "cross-corpus": "cross-corpus-compare"},
     "emotone-8": {"kfold": None},
 }
-ROBUSTNESS = {"emotone-base": "robustness.json"}
+AUDITS = "audit-*/audit.json"  # in the folder of a model, one for each corpus
+BEFORE_AUDITS = {"emotone-base": "robustness.json"}  # what emotone 0.1 measured
 
 
 def rendered(name: str) -> str:
@@ -34,12 +36,20 @@ def rendered(name: str) -> str:
         rows += card.evaluation_rows(folder.results())
         if theirs is not None:
             rows += card.compared_rows(folder, ResultsFolder(HERE / name / theirs))
-    robustness = _robustness(HERE / ROBUSTNESS[name]) if name in ROBUSTNESS else None
+    robustness = _robustness(name)
     return card.render(name, json.loads(text), rows, licence=LICENCE, robustness=robustness)
 
 
-def _robustness(path: Path) -> Robustness:
-    """What ``robustness.py`` wrote."""
+def _robustness(name: str) -> Robustness | None:
+    """Robustness as the audits of a model found it, or before there were audits."""
+    audits = [AUDIT.validate_json(path.read_bytes()) for path in sorted((HERE / name).glob(AUDITS))]
+    if audits:
+        return card.robustness(audits)
+    return _before_audits(HERE / BEFORE_AUDITS[name]) if name in BEFORE_AUDITS else None
+
+
+def _before_audits(path: Path) -> Robustness:
+    """What emotone 0.1 measured with a script of its own."""
     found = json.loads(path.read_text(encoding="utf-8"))
     of_corpora = list(found.values())
     changes = [name for name, value in of_corpora[0].items() if isinstance(value, dict)]

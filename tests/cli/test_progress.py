@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from emotone.cli.progress import Estimate, TerminalObserver
+from emotone.cli.progress import Estimate, TerminalObserver, counting
 from emotone.evaluation.results import Epoch, RunRecord
 
 
@@ -120,3 +120,15 @@ def test_a_corpus_is_introduced() -> None:
         f"{start}3 folds, speaker-independent", "note: a file is […]",
         f"{start}3 training speakers, 1 validation speaker", "note: a file is […]",
     ]  # fmt: skip
+
+
+def test_counting_prints_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with counting("reading", 3, line_s=0) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err.splitlines() == ["reading: 1 of 3", "reading: 2 of 3"]
+    with counting("reading", 3) as advance:
+        advance()
+    assert capsys.readouterr().err == ""

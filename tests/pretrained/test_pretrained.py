@@ -11,7 +11,7 @@ import torch
 import emotone as package
 from emotone import corpora
 from emotone.errors import AudioError
-from emotone.experiments.config import corpus_options
+from emotone.experiments.corpus_arguments import corpus_options
 from emotone.experiments.shipping import rebuilt
 from emotone.inference import model_folder
 from tests.helpers import emotone, real_corpus, voice

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import corpora, experiments, recognition, serving
+from emotone.cli import auditing, corpora, experiments, recognition, serving
 from emotone.cli.extras import installation
 from emotone.errors import EmotoneError
 
@@ -20,6 +20,7 @@ COMMANDS = (  # in the order of --help
     experiments.adapt,
     experiments.crossval,
     experiments.ablate,
+    auditing.audit,
     experiments.report,
     experiments.export,
     serving.serve,
@@ -43,8 +44,10 @@ def main() -> None:
         app()
     except EmotoneError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to continue", INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer has caught the KeyboardInterrupt
+            _fail("stopped; run the same command again to continue", INTERRUPTED)
+        raise
     except BrokenPipeError:  # the reader of our output has exited, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -36,7 +36,7 @@ def corpus(
     from emotone.cli.progress import counting
     from emotone.cli.tables import show_inspection
     from emotone.corpora.inspection import inspect
-    from emotone.experiments.config import corpus_options
+    from emotone.experiments.corpus_arguments import corpus_options
 
     read = corpora.read(corpus_options(name, root, overrides or []))
     with counting("reading audio", read.table["file"].nunique()) as advance:

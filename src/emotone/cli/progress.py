@@ -1,6 +1,7 @@
 """Progress on standard error: bars on a terminal, lines where there is none."""
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +31,17 @@ LINE_S = 60.0  # at most this long between two lines where there is no terminal
 
 
 @contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal; yields the function that advances it by one."""
+def counting(what: str, total: int, line_s: float = LINE_S) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal, and elsewhere a line whenever a minute has passed.
+
+    Args:
+        what: is counted.
+        total: number of steps.
+        line_s: least time between two lines in seconds.
+
+    Yields:
+        The function that advances it by one.
+    """
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -42,8 +52,17 @@ def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+        task, last_line = progress.add_task(what, total=total), time.monotonic()
+
+        def advance() -> None:
+            nonlocal last_line
+            progress.advance(task)
+            if not console.is_terminal and time.monotonic() - last_line >= line_s:
+                last_line = time.monotonic()
+                done = progress.tasks[task].completed
+                print(f"{what}: {done:.0f} of {total}", file=sys.stderr, flush=True)
+
+        yield advance
 
 
 class Estimate:

@@ -1,16 +1,19 @@
 """Tables on standard output."""
 
 import sys
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from emotone.reporting.rendering import difference, interval, p_value, percent, rate
+from emotone.evaluation.changes import GROUPS
+from emotone.reporting.rendering import difference, interval, p_value, percent, points, rate
 
 if TYPE_CHECKING:
     from emotone.corpora.inspection import Inspection
+    from emotone.evaluation.audit_results import Audit
     from emotone.evaluation.results import AblationResults, AblationRow, Rate, Results
 
 SECONDS_PER_HOUR = 3600
@@ -64,6 +67,43 @@ def show_ablation(results: "AblationResults") -> None:
             "are finished. The same command without --only resumes.",
             highlight=False,
         )
+
+
+def show_audit(audit: "Audit") -> None:
+    """Print the groups of changes of an audit, each with its worst change."""
+    console = Console(file=sys.stdout)
+    subject = audit.subject
+    console.print(
+        f"{subject.model} on {subject.corpus}, {subject.utterances} utterances, "
+        f"{subject.speakers} speakers: UAR {percent(audit.clean.uar)} %",
+        highlight=False,
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("changes", "worst of them"):
+        table.add_column(column)
+    for column in ("unchanged", "Δ UAR", "met"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for group, effects in groupby(audit.robustness, lambda effect: effect.group):
+        found = list(effects)
+        worst = min(found, key=lambda effect: effect.unchanged)
+        judged = [effect.passed for effect in found if effect.passed is not None]
+        table.add_row(
+            GROUPS[group],
+            worst.title,
+            f"{percent(worst.unchanged)} %",
+            points(worst.uar_change),
+            f"{sum(judged)} of {len(judged)}" if judged else "–",
+        )
+    console.print(table)
+    console.print(
+        f"Calibration error {percent(audit.calibration.error)} %. Confident: "
+        f"{percent(audit.coverage.confident)} % of the answers, {percent(audit.coverage.accuracy)} "
+        f"% of these are right; {percent(max(kind.confident for kind in audit.non_speech))} % of "
+        "the worst kind of sounds without speech.",
+        highlight=False,
+    )
+    for note in subject.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _difference(row: "AblationRow", reference: str) -> str:

@@ -24,7 +24,7 @@ from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.models.crnn import CrnnOptions
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
-from emotone.options import Options, nearest
+from emotone.options import Options, explained, nearest
 from emotone.training.options import TrainingOptions
 
 
@@ -161,18 +161,6 @@ def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     return checked(values, str(path))
 
 
-def corpus_options(name: str, root: Path | None, overrides: Sequence[str]) -> AnyCorpusOptions:
-    """Options of one corpus, from its name, root and ``key=value``.
-
-    Raises:
-        UsageError: if the name or an option is unknown or has a bad value.
-    """
-    corpus: dict[str, Any] = {"name": name, "root": root}
-    for override in overrides:
-        set_option(corpus, override)
-    return checked({"corpus": corpus}, "corpus").corpus[0]
-
-
 def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
     """Check a configuration.
 
@@ -200,10 +188,6 @@ def _explain(error: ValidationError) -> str:
             corpus_class = READERS[location.pop(place)].options
         which = [number] if number != "0" else []
         name = ".".join([*location[:place], *which, *location[place:]])
-    if first["type"] == "extra_forbidden":
-        names = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
-        hint = nearest(location[-1], names) or f"; known are {', '.join(names)}"
-        return f"unknown option '{name}'{hint}"
     if first["type"].startswith("union_tag"):
         given = first.get("input")
         if location == ["model"]:
@@ -213,10 +197,8 @@ def _explain(error: ValidationError) -> str:
         asked = given.get("name") if isinstance(given, dict) else given
         hint = nearest(str(asked), READERS) if asked else ""
         return f"corpus.name must be one of {', '.join(READERS)}, got {asked!r}{hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    given = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
-    return f"{name or 'configuration'}: {message}{given}"
+    known = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
+    return explained(first, name, known)
 
 
 def _names(sections: Iterable[str], classes: dict[str, type[BaseModel]]) -> list[str]:

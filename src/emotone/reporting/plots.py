@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from emotone.evaluation.audit_results import Audit
 from emotone.evaluation.results import AblationResults, AblationRow, Results, RunRecord
 from emotone.reporting.rendering import percent
 
@@ -35,7 +36,7 @@ STYLE: dict[Any, Any] = {
 }
 SECONDS_PER_MINUTE = 60
 
-Source = TypeVar("Source", Results, AblationResults)
+Source = TypeVar("Source", Results, AblationResults, Audit)
 
 
 @dataclass(frozen=True)
