@@ -70,7 +70,7 @@ def test_corpus_prints_text_json_and_a_picture(
         (["emodb", "gone"], 1, "the folder gone does not exist"),
         (["emodb"], 1, "no root given"),
         (["emodb", "x", "rot=3"], 2, "unknown option 'corpus.rot'; did you mean 'root'?"),
-        (["emodb", "x", "keep=[joy]"], 2, "unknown emotion 'joy'"),
+        (["emodb", "x", "keep=[joyful]", "strict_labels=true"], 2, "unknown emotion 'joyful'"),
     ],
 )
 def test_bad_corpora_are_one_line(arguments: list[str], code: int, message: str) -> None:

@@ -43,3 +43,26 @@ def test_pickles_are_not_opened(tmp_path: Path) -> None:
     (tmp_path / "db.files.pkl").write_bytes(b"anything")
     with pytest.raises(CorpusError, match="is a pickled table, which could execute code"):
         corpora.read(options)
+
+
+def test_times_may_be_numbers(tmp_path: Path) -> None:
+    options = small_audformat(tmp_path, segmented=True)
+    (tmp_path / "db.emotion.parquet").unlink()
+    (tmp_path / "db.emotion.csv").write_text(
+        "file,start,end,emotion\naudio/001.wav,0.0,0.05,angry\naudio/002.wav,0.02,0.1,happiness\n"
+    )
+    table = corpora.read(options).table
+    assert table["start"].tolist() == [0.0, 0.02]
+    assert table["end"].tolist() == [0.05, 0.1]
+    assert table["speaker"].tolist() == ["s1", "s2"]
+
+
+def test_a_damaged_database_is_one_line(tmp_path: Path) -> None:
+    options = small_audformat(tmp_path)
+    (tmp_path / "db.files.parquet").unlink()
+    with pytest.raises(CorpusError, match=r"the database in .* cannot be read") as caught:
+        corpora.read(options)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "db.yaml").write_text("a: [")
+    with pytest.raises(CorpusError, match=r"the database in .* cannot be read"):
+        corpora.read(options)

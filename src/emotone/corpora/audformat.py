@@ -18,13 +18,11 @@ from typing import Any, Literal
 import pandas as pd
 
 from emotone.corpora.base import (
-    ALIASES,
-    EMOTIONS,
     Corpus,
     CorpusOptions,
-    canonical,
     corpus_from_rows,
     existing_root,
+    label_of,
 )
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
@@ -53,7 +51,7 @@ def read(options: AudformatOptions) -> Corpus:
 
     Raises:
         CorpusError: if the folder does not exist or holds no database, a table or column does not
-            exist, or an emotion is unknown.
+            exist, the database is damaged, or an emotion is unknown and ``strict_labels`` is set.
     """
     import audformat
 
@@ -67,15 +65,24 @@ def read(options: AudformatOptions) -> Corpus:
             f"audformat: {pickled[0]} is a pickled table, which could execute code when it is "
             "read; save the database as CSV or Parquet and remove this file"
         )
-    database = audformat.Database.load(str(root))
-    name = _table_with(database, options.emotion, options.table)
-    table = database[name].get()
-    table["speaker"] = _speakers(database, name, table, options.speaker)
+    try:
+        database = audformat.Database.load(str(root))
+        name = _table_with(database, options.emotion, options.table)
+        table = _rows(root, database, name)
+        table["speaker"] = _speakers(database, name, table, options.speaker)
+    except CorpusError:
+        raise
+    except Exception as error:  # the libraries raise many kinds for a damaged database
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CorpusError(
+            f"audformat: the database in {root} cannot be read ({reason}); copy it again"
+        ) from error
     unlabelled = int(table[[options.emotion, "speaker"]].isna().any(axis=1).sum())
     table = table.dropna(subset=[options.emotion, "speaker"])
     sexes = _sexes(database, options.speaker)
     segmented = audformat.index_type(table) == audformat.define.IndexType.SEGMENTED
     rows = []
+    index: Any
     for index, row in table.iterrows():
         file, start, end = index if segmented else (index, pd.Timedelta(0), pd.NaT)
         stem = str(file).rpartition(".")[0].replace("/", "-")
@@ -85,7 +92,7 @@ def read(options: AudformatOptions) -> Corpus:
                 "file": str(_inside(root, file)),
                 "start": start.total_seconds(),
                 "end": float("nan") if pd.isna(end) else end.total_seconds(),
-                "emotion": _emotion(str(row[options.emotion]), options),
+                "emotion": label_of(str(row[options.emotion]), options, f"audformat: {root}"),
                 "speaker": str(row["speaker"]),
                 "sex": sexes.get(row["speaker"], ""),
             }
@@ -97,15 +104,20 @@ def read(options: AudformatOptions) -> Corpus:
     return corpus_from_rows(database.name, rows, language=language, problems=problems)
 
 
-def _emotion(label: str, options: AudformatOptions) -> str:
-    """Return the emotion of a label, or the label itself if ``map`` renames it."""
-    emotion = canonical(label) or (label if label in options.map else None)
-    if emotion is None:
-        raise CorpusError(
-            f"audformat: unknown emotion '{label}' in {options.root}{nearest(label, EMOTIONS)}; "
-            f"rename it with corpus.map; known emotions are {', '.join([*EMOTIONS, *ALIASES])}"
-        )
-    return emotion
+def _rows(root: Path, database: Any, name: str) -> pd.DataFrame:
+    """Read a table of a database; also one whose times are numbers, which are seconds."""
+    path = root / f"db.{name}.csv"
+    if database[name].is_segmented and path.is_file():
+        frame = pd.read_csv(path, dtype=str)
+        times = [pd.to_numeric(frame[column], errors="coerce") for column in ("start", "end")]
+        if times[0].notna().all():
+            start, end = (pd.to_timedelta(values, unit="s") for values in times)
+            index = pd.MultiIndex.from_arrays(
+                [frame["file"], start, end], names=["file", "start", "end"]
+            )
+            return frame.drop(columns=["file", "start", "end"]).set_index(index)
+    found: pd.DataFrame = database[name].get()
+    return found
 
 
 def _table_with(database: Any, column: str, requested: str | None) -> str:

@@ -1,5 +1,7 @@
 """Shared by all corpus readers: options, columns of the table, names of emotions, file search."""
 
+import os
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -7,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from emotone.corpora.info import CorpusInfo
 from emotone.errors import CorpusError
@@ -63,29 +65,31 @@ class CorpusOptions(Options):
         root: root directory of the corpus.
         map: new names of emotions, such as ``{calm: neutral}``; null leaves an emotion out.
         keep: the emotions to keep, after ``map``; empty for all.
+        exclude: files to leave out: names, or patterns such as ``03a*.wav`` and ``Actor_01/*``.
+        strict_labels: refuse labels that are not emotions that emotone knows.
     """
 
     name: str
     root: Path | None = None
     map: dict[str, str | None] = Field(default_factory=dict)
     keep: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    strict_labels: bool = False
 
-    @field_validator("map")
-    @classmethod
-    def _map_to_known(cls, mapping: dict[str, str | None]) -> dict[str, str | None]:
-        for emotion in mapping.values():
-            if emotion is not None:
-                _check_known(emotion)
-        return mapping
+    @model_validator(mode="after")
+    def _known_if_strict(self) -> "CorpusOptions":
+        if self.strict_labels:
+            for emotion in (*self.map.values(), *self.keep):
+                if emotion is not None and emotion not in EMOTIONS:
+                    raise ValueError(unknown(emotion))
+        return self
 
-    @field_validator("keep")
-    @classmethod
-    def _keep_known(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
-        for emotion in emotions:
-            _check_known(emotion)
-        return emotions
+    def leaves_out(self, file: str) -> bool:
+        """Whether ``exclude`` names a file."""
+        return any(_matches(file, pattern) for pattern in self.exclude)
 
 
+INVISIBLE = "\u200b\u2060\ufeff"  # zero-width spaces and the byte-order mark
 SEARCH_LIMIT = 200  # files or folders examined for a suggestion where the corpus is
 
 
@@ -124,7 +128,11 @@ def corpus_from_rows(
     language: str = "",
     problems: Iterable[str] = (),
 ) -> Corpus:
-    """Build a corpus from one mapping per utterance; missing columns get their default value."""
+    """Build a corpus from one mapping per utterance; missing columns get their default value.
+
+    Names of speakers and sessions are normalised, see :func:`normalised`; an utterance's name that
+    another one has gets a number.
+    """
     defaults: dict[str, Any] = {
         "start": 0.0,
         "end": float("nan"),
@@ -134,6 +142,9 @@ def corpus_from_rows(
         "corpus": name,
     }
     table = pd.DataFrame([defaults | dict(row) for row in rows])
+    for column in ("speaker", "session"):
+        table[column] = [normalised(str(value)) for value in table[column]]
+    table["utterance"] = _unique([str(value) for value in table["utterance"]])
     extra = [column for column in table.columns if column not in COLUMNS]
     table = table[[*COLUMNS, *extra]].sort_values("utterance", ignore_index=True)
     return Corpus(name, table, tuple(problems))
@@ -142,21 +153,34 @@ def corpus_from_rows(
 def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
     """Apply ``map`` and ``keep``; utterances left out are counted among the problems.
 
+    Both may use another name of a known emotion, such as ``sad``, if it is no label itself.
+
     Raises:
-        CorpusError: if ``map`` renames an emotion that does not occur, or no utterance is left.
+        CorpusError: if ``map`` renames an emotion that does not occur, ``keep`` has an unknown one
+            that does not occur, or no utterance is left.
     """
     if not options.map and not options.keep:
         return corpus
     table = corpus.table
     present = sorted(table["emotion"].unique())
-    for emotion in options.map:
+    new_names = {_occurring(emotion, present): name for emotion, name in options.map.items()}
+    new_names |= {emotion: options.map[emotion] for emotion in present if emotion in options.map}
+    for emotion in new_names:
         if emotion not in present:
             raise CorpusError(
                 f"{corpus.name}: corpus.map renames '{emotion}', which does not occur"
                 f"{nearest(emotion, present)}; the emotions are {', '.join(present)}"
             )
-    new = table["emotion"].map(lambda emotion: options.map.get(emotion, emotion))
-    kept = new.notna() & (new.isin(options.keep) if options.keep else True)
+    new = table["emotion"].map(lambda emotion: new_names.get(emotion, emotion))
+    left = sorted(new.dropna().unique())
+    keep = [_occurring(emotion, left) for emotion in options.keep]
+    for emotion in keep:
+        if emotion not in left and emotion not in EMOTIONS:
+            raise CorpusError(
+                f"{corpus.name}: corpus.keep has '{emotion}', which does not occur"
+                f"{nearest(emotion, left)}; the emotions are {', '.join(left)}"
+            )
+    kept = new.notna() & (new.isin(keep) if keep else True)
     if not kept.any():
         raise CorpusError(
             f"{corpus.name}: no utterance is left after corpus.map and corpus.keep; the emotions "
@@ -291,9 +315,128 @@ def canonical(label: str) -> str | None:
     return name if name in EMOTIONS else None
 
 
-def _check_known(emotion: str) -> None:
-    if emotion not in EMOTIONS:
-        raise ValueError(
-            f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known emotions are "
-            f"{', '.join(EMOTIONS)}"
-        )
+def label_of(text: str, options: CorpusOptions, place: str) -> str:
+    """Return the label that a corpus gives as ``text``.
+
+    A label that ``map`` renames stays as it is, another name of a known emotion becomes
+    emotone's, and any other label is the user's own.
+
+    Args:
+        text: of the corpus.
+        options: of the corpus.
+        place: how an error begins.
+
+    Raises:
+        CorpusError: if the label is unknown and ``strict_labels`` is set.
+    """
+    label = normalised(text)
+    if label in options.map:
+        return label
+    known = canonical(label)
+    if known is None and options.strict_labels:
+        raise CorpusError(f"{place}: {unknown(label)}; rename it with corpus.map")
+    return known or label
+
+
+def normalised(name: str) -> str:
+    """Return a name in Unicode's form NFC, with single spaces within it and none around it."""
+    visible = "".join(char for char in name if char not in INVISIBLE)
+    return " ".join(unicodedata.normalize("NFC", visible).split())
+
+
+def excluded(corpus: Corpus, options: CorpusOptions) -> Corpus:
+    """Apply ``exclude``; utterances left out are counted among the problems.
+
+    Raises:
+        CorpusError: if a name or pattern fits no file, or no utterance is left.
+    """
+    if not options.exclude:
+        return corpus
+    files = corpus.table["file"]
+    for pattern in options.exclude:
+        if not any(_matches(file, pattern) for file in files.unique()):
+            names = sorted({Path(file).name for file in files})
+            raise CorpusError(
+                f"{corpus.name}: corpus.exclude has '{pattern}', which no file is called"
+                f"{nearest(pattern, names)}"
+            )
+    out = files.map(options.leaves_out).astype(bool)
+    if out.all():
+        raise CorpusError(f"{corpus.name}: no utterance is left after corpus.exclude")
+    problem = f"{int(out.sum())} utterances are left out because of corpus.exclude"
+    table = corpus.table[~out].reset_index(drop=True)
+    return Corpus(corpus.name, table, (*corpus.problems, problem))
+
+
+def spelling_problems(table: pd.DataFrame) -> list[str]:
+    """Name speakers and labels that differ in capital letters only."""
+    problems = []
+    for column, what in (("speaker", "one person"), ("emotion", "one label")):
+        names: dict[str, list[str]] = {}
+        for name in sorted(table[column].unique()):
+            names.setdefault(name.casefold(), []).append(f"'{name}'")
+        problems += [
+            f"the {column}s {', '.join(same)} differ in capital letters only; are they {what}?"
+            for same in names.values()
+            if len(same) > 1
+        ]
+    return problems
+
+
+def conflicts(table: pd.DataFrame) -> list[str]:
+    """Name files that occur more than once with different labels or speakers.
+
+    A row of a whole file conflicts with any other row of it; rows of segments conflict if they
+    begin and end alike.
+    """
+    places = {file: os.path.realpath(file) for file in table["file"].unique()}
+    columns = ("file", "start", "end", "emotion", "speaker")
+    rows: dict[str, list[tuple[tuple[float, float], str, str]]] = {}
+    for file, start, end, emotion, speaker in zip(*(table[name] for name in columns), strict=True):
+        extent = (float(start), float("inf") if pd.isna(end) else float(end))
+        rows.setdefault(places[file], []).append((extent, emotion, speaker))
+    found = []
+    for file, several in rows.items():
+        whole = any(extent == (0.0, float("inf")) for extent, _, _ in several)
+        groups: dict[Any, list[tuple[str, str]]] = {}
+        for extent, emotion, speaker in several:
+            groups.setdefault(None if whole else extent, []).append((emotion, speaker))
+        for group in groups.values():
+            for what, values in zip(("labels", "speakers"), zip(*group, strict=True), strict=True):
+                if len(set(values)) > 1:
+                    names = ", ".join(sorted(set(values)))
+                    found.append(f"{Path(file).name} is listed with several {what} ({names})")
+    return found
+
+
+def _matches(file: str, pattern: str) -> bool:
+    path = Path(file)
+    return path.name == pattern or path.stem == pattern or path.match(pattern)
+
+
+def _occurring(emotion: str, present: Sequence[str]) -> str:
+    """Return ``emotion``, or emotone's name of it if only that is present."""
+    known = canonical(emotion)
+    return known if emotion not in present and known in present and known else emotion
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Number names that another one has already."""
+    taken, result = set(names), []
+    used: set[str] = set()
+    for name in names:
+        new, number = name, 1
+        while new in used or (new != name and new in taken):
+            number += 1
+            new = f"{name}#{number}"
+        used.add(new)
+        result.append(new)
+    return result
+
+
+def unknown(emotion: str) -> str:
+    """Say that a label is unknown, and what is known."""
+    return (
+        f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known emotions are "
+        f"{', '.join(EMOTIONS)}"
+    )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from emotone import audio
-from emotone.corpora.base import Corpus
+from emotone.corpora.base import Corpus, conflicts
 from emotone.errors import AudioError
 
 SILENT_DBFS = -70.0
@@ -164,6 +164,7 @@ def _same_length(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _table_problems(table: pd.DataFrame) -> Iterator[str]:
+    yield from conflicts(table)
     classes = table.groupby("speaker")["emotion"].nunique()
     single = sorted(str(speaker) for speaker in classes.index[classes == 1])
     if single and table["emotion"].nunique() > 1:
