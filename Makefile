@@ -1,4 +1,4 @@
-# `make demo` and `make test` create .venv from pinned versions if it is not there.
+# All targets create .venv from pinned versions if it does not exist.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,19 +13,19 @@ demo: .venv/installed
 test: lint
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
 
-# Tests of single units: none that trains in a process of its own, serves or browses.
+# Unit tests only: no training in separate processes, no server, no browser.
 test-fast: .venv/installed
 	$(BIN)/pytest --numprocesses=2 -m "not slow"
 
-# Which small faults the tests let through: a table and each surviving mutant in out/mutants.md. At
-# most 100 mutants of each module of training, features, evaluation and windows, drawn with a seed;
-# about half an hour on two cores.
+# Lists small faults in the code that no test notices: a table and each surviving mutant, in
+# out/mutants.md. At most 100 mutants per module of training, features, evaluation and windows, drawn
+# with a seed; takes half an hour on two cores.
 mutants: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[mutants]
 	$(BIN)/python benchmarks/mutants.py
 
-# Remakes the figures of the README, or continues; days on two cores. DATA holds the corpora.
-# Pre-training is measured with half the default's epochs.
+# Makes the figures of the README; resumable; takes days on two cores. DATA is the folder of the corpora.
+# Pre-training is measured with half of the default's epochs.
 HALF := training.epochs=60 training.patience=60 pretraining.training.epochs=60 pretraining.training.patience=60
 
 results: .venv/installed
@@ -37,7 +37,7 @@ results: .venv/installed
 		"pretraining.corpus=[{name: emodb, root: $(DATA)/emodb}, {name: nemo, root: $(DATA)/nemo}]" $(HALF) --out results/pretrained/ravdess
 	$(BIN)/python results/tables.py
 
-# Remakes the models that ship, their results and cards; five hours on two cores.
+# Makes the shipped models, their results and cards; takes five hours on two cores.
 BASE := experiments/emotone-base.yaml corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo
 EIGHT := experiments/emotone-8.yaml corpus.root=$(DATA)/ravdess
 MODELS := results/models
@@ -55,7 +55,7 @@ models: .venv/installed
 	$(BIN)/python results/models/robustness.py out/held-out emodb=$(DATA)/emodb ravdess=$(DATA)/ravdess
 	$(BIN)/python results/models/cards.py
 
-# Measures speed and size on this machine; nothing else should run.
+# Measures speed and size on this machine, which should be idle.
 bench: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[bench]
 	$(BIN)/python benchmarks/recognition.py > benchmarks/RESULTS.md

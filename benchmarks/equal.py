@@ -1,11 +1,11 @@
-"""Whether fast training costs accuracy: the plain implementation on the folds of a results folder.
+"""Compare the accuracy of fast training with that of a plain implementation, over the same folds.
 
     python benchmarks/equal.py EMODB [--results FOLDER] [--out FOLDER]
 
-Trains the plain implementation of ``training.py``, in float32, on the folds of
-leave-one-speaker-out results on EMO-DB, those of the default with half its epochs, with their first
-seed and as many epochs, and compares the answers to all utterances. Each network has a core of its
-own. Folds that are in ``--out`` are not trained again.
+Trains the plain implementation of ``training.py``, in float32, on the folds of leave-one-speaker-
+out results on EMO-DB, those of the default with half its epochs, with their first seed and the same
+number of epochs, and compares the predictions. Each network uses one core. Folds in ``--out`` are
+not trained again.
 """
 
 import argparse
@@ -40,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("emodb", type=Path, help="the folder of EMO-DB")
     parser.add_argument("--results", type=Path, default=RESULTS, help="results to compare with")
-    parser.add_argument("--out", type=Path, default=ROOT / "out/equal", help="for answers")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "out/equal", help="folder for predictions"
+    )
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     config = load(arguments.results / "config.yaml", [f"corpus.root={arguments.emodb}"])
@@ -78,14 +80,14 @@ def main() -> None:
         uar = 100 * metrics.uar_of(confusions[name].sum(axis=0))
         print(f"| {name} | {precision} | {uar:.1f} |")
     print(
-        f"\nEmotone's minus the plain one's: {100 * found.difference:+.1f} points "
-        f"[{100 * low:+.1f}, {100 * high:+.1f}], p = {found.p:.3f}; 95 % bootstrap "
+        f"\nDifference, emotone minus the plain implementation: {100 * found.difference:+.1f} "
+        f"points [{100 * low:+.1f}, {100 * high:+.1f}], p = {found.p:.3f}; 95 % bootstrap "
         "over speakers."
     )
 
 
 def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) -> None:
-    """Train and test on a fold; write the answers."""
+    """Train and test on a fold; write the predictions."""
     torch.set_num_threads(1)
     keep_memory()
     corpus = corpora.read_all(config.corpus)

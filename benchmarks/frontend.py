@@ -1,11 +1,12 @@
-"""The log-mel front end on one core, beside kaldi-native-fbank and librosa with the same settings.
+"""The log-mel front end on one core, compared with kaldi-native-fbank and librosa.
 
     python benchmarks/frontend.py [--quick]
 
 Frames of 25 ms every 10 ms, a Hann window, 64 mel bands, natural logarithm, waveforms in memory.
-The pairs alternate in one process; the figures are medians. The floor is what the multiplications
-of the Fourier transform and of the filters would take at the rate of a large matrix product; beside
-it stands what reading samples and writing log-mel would take at the rate of a large copy.
+The settings are the same for all. They alternate in one process; the figures are medians. The floor
+is the time of the multiply-adds of the Fourier transform and the filters at the rate of a large
+matrix product. The time of reading samples and writing log-mel at the rate of a large copy is
+given, too.
 """
 
 import argparse
@@ -86,7 +87,7 @@ def main() -> None:
     moved = 4 * (stacked.shape[1] + frames * options.mels) / bandwidth()
     print("\n## Front end, `python benchmarks/frontend.py`\n")
     print(f"{count} clips of {SECONDS:g} s, one core, medians of {rounds} rounds; the floor is "
-          f"{1000 * floor:.2f} ms per clip, its bytes alone {1000 * moved:.3f} ms.\n")  # fmt: skip
+          f"{1000 * floor:.2f} ms per clip, moving its bytes {1000 * moved:.3f} ms.\n")  # fmt: skip
     print("| log-mel of | ms per clip | times real time | time over kaldi's | over the floor |")
     print("|---|---|---|---|---|")
     for name, each in medians.items():

@@ -2,7 +2,7 @@
 
     python benchmarks/growth.py [--quick]
 
-On one core, from file to answer, beside what ``recognition.py`` compares with. Each point is the
+On one core, from file to prediction, with the systems of ``recognition.py``. Each point is the
 median of alternating rounds.
 """
 

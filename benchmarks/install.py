@@ -1,11 +1,11 @@
-"""What the installed package weighs, and how soon it answers, beside PyTorch with transformers.
+"""Size and start-up time of the installed package, compared with PyTorch and transformers.
 
     python benchmarks/install.py [--model MODEL]
 
 installs each into an empty environment, with the versions of constraints.txt: the package without
-extras, and what a user would pick instead, with a network of the size of wav2vec2-base of random
-weights, saved beforehand. Measured there: bytes on disk, the import, and a process from its start
-to its first answer. Medians of nine processes.
+extras, and PyTorch with transformers and a saved network of the size of wav2vec2-base with random
+weights. Measured are the bytes on disk, the import, and a process from its start to its first
+prediction. Medians of nine processes.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
                 seconds_of([theirs, "-c", "import torch, transformers"]) - nothing,
                 2,
             ),
-            "process start to first answer, s": (
+            "process start to first prediction, s": (
                 seconds_of([ours, "-m", "emotone", "predict", str(wav), *chosen]),
                 seconds_of([theirs, "-c", ANSWER, str(network), str(wav)]),
                 2,

@@ -3,10 +3,10 @@
     python benchmarks/mutants.py [MODULE…] [--most 100] [--seed 0]
 
 mutmut makes mutants of each module, copies with one small fault each, and runs the tests of the
-same name, ``tests/training/test_loss.py`` for ``src/emotone/training/loss.py``. Of a module with
-more than ``--most`` mutants a random sample is run, the same for the same seed. Everything happens
-in ``out/mutants``; ``out/mutants.md`` has the counts and each surviving mutant. Functions with
-decorators have no mutants, nor has what runs at import.
+same name, ``tests/training/test_loss.py`` for ``src/emotone/training/loss.py``. A random sample
+of at most ``--most`` mutants per module is run, the same for the same seed. The working folder is
+``out/mutants``; ``out/mutants.md`` has the counts and each surviving mutant. Functions with
+decorators and code that runs at import have no mutants.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Recognition on one core, from file to answer, beside what a user would pick instead.
+"""Recognition on one core, from file to prediction, compared with common alternatives.
 
     python benchmarks/recognition.py [--quick] [--model MODEL]
 
 The same files go through emotone, through openSMILE's eGeMAPSv02 with a linear SVM, and through a
 network of the size of wav2vec2-base, built by transformers from its configuration with random
-weights: speed does not depend on weights. The pairs alternate in one process on one core; the
-figures are medians. The floor is what the multiplications of emotone's network alone, without the
-front end, would take at the rate of a large matrix product; beside it stands what reading the file
-and the weights would take at the rate of a large copy.
+weights: speed does not depend on weights. The systems alternate in one process on one core; the
+figures are medians. The floor is the time of the multiply-adds of emotone's network, without the
+front end, at the rate of a large matrix product. The time of reading the file and the weights at
+the rate of a large copy is given, too.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def main() -> None:
     functionals, large = opensmile_svm(), wav2vec2()
     with tempfile.TemporaryDirectory() as folder:
         files = write_files(Path(folder), count)
-        few = files[: max(count // 16, 1)]  # enough of the slow one
+        few = files[: max(count // 16, 1)]  # for the slow network
         ways: dict[str, tuple[list[Path], Callable[[], object]]] = {
             "emotone, file by file": (files, lambda: [recognizer.predict(file) for file in files]),
             f"emotone, in batches of {BATCH}": (
@@ -111,8 +111,9 @@ def main() -> None:
     moved = (2 * SECONDS * RATE + weights) / bandwidth()
     print("## Recognition, `python benchmarks/recognition.py`\n")
     print(f"{count} files of {SECONDS:g} s, one core, medians of {rounds} rounds; the floor is "
-          f"{1000 * floor:.1f} ms per file, its bytes alone {1000 * moved:.2f} ms.\n")  # fmt: skip
-    print("| from file to answer | ms per file | times real time | its time over emotone's |")
+          f"{1000 * floor:.1f} ms per file, reading its bytes {1000 * moved:.2f} ms.\n"
+    )  # fmt: skip
+    print("| from file to prediction | ms per file | times real time | time relative to emotone |")
     print("|---|---|---|---|")
     for name, each in medians.items():
         print(f"| {name} | {1000 * each:.1f} | {SECONDS / each:.0f} | {each / ours:.2f} |")
@@ -121,7 +122,7 @@ def main() -> None:
 
 
 def opensmile_svm() -> Callable[[Path], int]:
-    """A function from file to number of the answer, by eGeMAPSv02 and a linear SVM."""
+    """Return a function from file to label number: eGeMAPSv02 and a linear SVM."""
     import opensmile
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -139,7 +140,7 @@ def opensmile_svm() -> Callable[[Path], int]:
 
 
 def wav2vec2() -> Callable[[Path], int]:
-    """A function from file to number of the answer, of 94 million random weights."""
+    """Return a function from file to label number: a network of 94 million random weights."""
     from transformers import Wav2Vec2Config, Wav2Vec2ForSequenceClassification
 
     network = Wav2Vec2ForSequenceClassification(Wav2Vec2Config(num_labels=4)).eval()

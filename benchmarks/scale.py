@@ -1,10 +1,10 @@
-"""What more processes bring, and what a thousand hours of audio cost; writes docs/scale.md.
+"""Speed-up by more processes, and the cost of a thousand hours of audio; writes docs/scale.md.
 
     python benchmarks/scale.py [--quick]
 
-Whole commands, from start to end, with one process and with one per core, one after the other;
-medians where a round is short: ``emotone predict`` over many files and ``emotone crossval`` on
-synthetic speech, here and on a Ray cluster of this machine that has one core or all.
+Times whole commands with one process and with one per core, alternating; medians for short rounds:
+``emotone predict`` over many files and ``emotone crossval`` on synthetic speech, here and on a Ray
+cluster of this machine that has one core or all.
 """
 
 import argparse
@@ -127,7 +127,7 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         "# From one core to a cluster",
         "",
         f"Written by `python benchmarks/scale.py` on a machine of {CORES} cores; whole commands,",
-        f"start-up included; of recognition the medians of {ROUNDS} rounds in turn.",
+        f"start-up included; for recognition, medians of {ROUNDS} alternating rounds.",
         "",
         f"| command | one process, s | {CORES} processes, s | ratio |",
         "|---|---|---|---|",
@@ -137,17 +137,16 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         lines.append(f"| {name} | {one:.1f} | {many:.1f} | {one / many:.2f} |")
     lines += [
         "",
-        "Separate commands have nothing to agree on: more than their ratio this machine does not "
-        "give.",
+        "Separate commands do not communicate, so their ratio is the upper limit on this machine.",
         "",
-        f"One core hears {speed:.0f} hours per hour: **1000 hours of audio cost {core_hours:.1f} "
-        "hours of one core**, reading",
+        f"One core processes {speed:.0f} hours of audio per hour: **1000 hours cost "
+        f"{core_hours:.1f} hours of one core**, reading",
         "and resampling included. Memory does not grow with the number or the length of files.",
         "",
         "## The plan",
         "",
-        "1. One machine: `emotone predict FOLDER --jobs CORES --output answers.csv`. Killed, it "
-        "continues.",
+        "1. One machine: `emotone predict FOLDER --jobs CORES --output answers.csv`. Run it "
+        "again to resume after a kill.",
         "2. Several machines that share a disk: the same with `--cluster auto` in place of "
         "`--jobs`. Without one: a folder of files and an output for each machine.",
         "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see the README.",

@@ -1,4 +1,4 @@
-"""The service under load: throughput, latency, overload and memory, beside the bare recogniser.
+"""The service under load: throughput, latency, overload and memory, compared with the recogniser.
 
 The clients are one process and share the cores with the service. Each client sends its own file of
 3 s and checks that each answer is its own.
@@ -55,7 +55,7 @@ class Outcome:
 
 
 def main() -> None:
-    """Measure, print a table in Markdown."""
+    """Measure and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
     quick = parser.parse_args().quick

@@ -1,17 +1,17 @@
-"""Training on one core: an epoch of the default beside what one would write first.
+"""Training on one core: an epoch of the default, compared with a plain implementation.
 
     python benchmarks/training.py [--quick]
 
-The plain implementation has the same layers and augmentation, in float32, with batches as they come
-from shuffling, PyTorch's own batch normalisation, pooling, optimiser and bidirectional LSTM over
-packed sequences. Beside it stands the same with emotone's batches of similar length. The 3-D ACRNN
-is that of ``model.kind=acrnn-3d``. Epochs alternate in one process; the figures are medians. The
-floor is what three times the multiplications of the forward pass would take at the rate of a large
-matrix product in the same precision; beside it stands what reading the spectrograms and, in every
-step, weights, gradients and both moments would take at the rate of a large copy.
+The plain implementation has the same layers and augmentation, in float32, with shuffled batches,
+PyTorch's own batch normalisation, pooling, optimiser and bidirectional LSTM over packed sequences.
+A second version of it has emotone's batches of similar length. The 3-D ACRNN is that of
+``model.kind=acrnn-3d``. Epochs alternate in one process; the figures are medians. The floor is the
+time of three times the multiply-adds of the forward pass at the rate of a large matrix product in
+the same precision. The time of reading the spectrograms and, in every step, weights, gradients and
+both moments at the rate of a large copy is given, too.
 
-Emotone's precision is bfloat16, or float32 on a processor without such instructions; there the
-same in emulated bfloat16 stands beside it.
+Emotone's precision is bfloat16, or float32 on a processor without such instructions; there,
+emulated bfloat16 is measured, too.
 """
 
 import argparse
@@ -47,7 +47,7 @@ SORTED = "plain implementation, batches of similar length"
 
 
 class PlainCRNN(nn.Module):
-    """The default network as one would write it first; padding is not masked before the LSTM."""
+    """A plain implementation of the default network; padding is not masked before the LSTM."""
 
     def __init__(self, ours: CRNN) -> None:
         super().__init__()
@@ -179,9 +179,9 @@ def main() -> None:
     print(f"\n## Training{where}, `python benchmarks/training.py`\n")
     print(
         f"An epoch of {len(everything)} utterances of synthetic speech, one core; the floor of "
-        f"emotone's is {floor:.2f} s in {precision}, its bytes alone {moved:.3f} s.\n"
+        f"emotone's is {floor:.2f} s in {precision}, moving its bytes {moved:.3f} s.\n"
     )
-    print("| an epoch of | seconds | times real time | its time over emotone's |")
+    print("| an epoch of | seconds | times real time | time relative to emotone |")
     print("|---|---|---|---|")
     for name, each in medians.items():
         print(f"| {name} | {each:.2f} | {audio_s[name] / each:.0f} | "

@@ -1,4 +1,4 @@
-"""Ask a running `emotone serve`: whole files, windows and live audio.
+"""Use a running `emotone serve`: whole files, windows and live audio.
 
 pip install httpx2 websockets soundfile
 python examples/client.py call.wav [--url http://127.0.0.1:8000] [--token TOKEN]
@@ -18,7 +18,7 @@ PIECE_S = 0.1  # of live audio in one message
 
 
 def main() -> None:
-    """Ask about one file in each of the ways there are."""
+    """Recognise one file in each way that the service offers."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def ask(client: httpx.Client, path: str, file: Path) -> dict[str, Any]:
-    """Upload a file; waits and asks again while the service has too much to do."""
+    """Upload a file; wait and try again while the queue of the service is full."""
     while True:
         answer = client.post(path, files={"file": file.read_bytes()})
         if answer.status_code == 503:

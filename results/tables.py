@@ -1,11 +1,11 @@
-"""Write the generated parts of the README, from the results beside this file and from the readers.
+"""Write the generated parts of the README from the results in this folder and from the readers.
 
-Writes ``docs/corpora.md``, too. A part of the README is what stands between ``<!-- name: … -->``
+Also writes ``docs/corpora.md``. A part of the README is the text between ``<!-- name: … -->``
 and ``<!-- end -->``; ``@part("name")`` before a function here makes it write that part.
 
     python results/tables.py
 
-`make results` says how the results were made.
+`make results` makes the results.
 """
 
 import re
@@ -46,7 +46,7 @@ def part(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
 
 
 def rendered(readme: str) -> str:
-    """The README with each marked part written anew."""
+    """Return the README with each marked part replaced."""
     return MARKED.sub(lambda found: found[1] + PARTS[found[2]]() + found[3], readme)
 
 
@@ -193,7 +193,7 @@ def pretrained() -> str:
 
 
 def _from_scratch(corpus: str, pretrained: ResultsFolder) -> ResultsFolder:
-    """The ablation's variant that differs in the pre-training alone."""
+    """The variant of the ablation that differs only in the pre-training."""
     asked = _options(pretrained)
     variants = (_variant(corpus, row) for row in _ablation(corpus).rows)
     (found,) = (variant for variant in variants if _options(variant) == asked)

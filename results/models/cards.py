@@ -1,8 +1,8 @@
-"""Write the cards of the models that ship, from the results beside this file.
+"""Write the cards of the shipped models from the results in this folder.
 
     python results/models/cards.py
 
-`make models` says how those results were made.
+`make models` makes the results.
 """
 
 import json
@@ -18,7 +18,7 @@ LICENCE = (
     "The weights are licensed CC BY-NC-SA 4.0, as RAVDESS and nEMO require; EMO-DB is free to use. "
     "The code of emotone is MIT."
 )
-FOLDERS: dict[str, dict[str, str | None]] = {  # and those of the system to compare with
+FOLDERS: dict[str, dict[str, str | None]] = {  # results folders, and those of the compared system
     "emotone-base": {"kfold": "kfold-compare", "cross-corpus": "cross-corpus-compare"},
     "emotone-8": {"kfold": None},
 }

@@ -1,11 +1,11 @@
-"""How many answers of a model stay the same when its input changes a little.
+"""Measure how many predictions of a model stay the same when its input changes.
 
     python results/models/robustness.py MODEL CORPUS=FOLDER…
 
-asks a model that was trained with ``protocol.validation_speakers`` about the speakers who
-validated, whom it has not learnt, before and after each change, and writes ``robustness.json``. The
-changes are those of audEERING's ser-tests (Derington et al., "Testing correctness, fairness, and
-robustness of speech emotion recognition models", 2023), and some that telephones and codecs make.
+applies a model that was trained with ``protocol.validation_speakers`` to the utterances of these
+speakers, before and after each change, and writes ``robustness.json``. The changes are those of
+audEERING's ser-tests (Derington et al., "Testing correctness, fairness, and robustness of speech
+emotion recognition models", 2023), and some that telephones and codecs make.
 """
 
 import io
@@ -33,12 +33,12 @@ Change = Callable[[Samples, np.random.Generator], Samples]
 
 
 def gain(decibels: float) -> Change:
-    """Louder by so many decibels."""
+    """Gain in decibels."""
     return lambda samples, _: (samples * 10 ** (decibels / 20)).astype(np.float32)
 
 
 def noise(decibels: float) -> Change:
-    """White noise, so many decibels below the speech."""
+    """White noise at a distance in decibels below the speech."""
 
     def change(samples: Samples, rng: np.random.Generator) -> Samples:
         rms = np.sqrt(np.square(samples, dtype=np.float64).mean())
@@ -49,7 +49,7 @@ def noise(decibels: float) -> Change:
 
 
 def tone(decibels: float) -> Change:
-    """A tone of 5 to 7 kHz, so many decibels below the speech."""
+    """A tone of 5 to 7 kHz at a distance in decibels below the speech."""
 
     def change(samples: Samples, rng: np.random.Generator) -> Samples:
         rms = np.sqrt(np.square(samples, dtype=np.float64).mean())
@@ -66,7 +66,7 @@ def filtered(kind: str, *edges: float, order: int = 4) -> Change:
 
 
 def clipped(share: float) -> Change:
-    """The loudest samples, so large a share of all, cut off."""
+    """Clipping of a share of the samples, the loudest ones."""
 
     def change(samples: Samples, _: np.random.Generator) -> Samples:
         limit = np.quantile(np.abs(samples), 1 - share)
@@ -76,7 +76,7 @@ def clipped(share: float) -> Change:
 
 
 def tilted(decibels: float) -> Change:
-    """A slope over the spectrum, so many decibels from the lowest to the highest frequency."""
+    """A slope of the spectrum in decibels, from the lowest to the highest frequency."""
 
     def change(samples: Samples, _: np.random.Generator) -> Samples:
         spectrum = np.fft.rfft(samples)
@@ -148,13 +148,13 @@ LARGE: dict[str, list[Change]] = {
 
 
 def labels_of(recognizer: Recognizer, recordings: list[Samples]) -> list[str]:
-    """What a model answers; nothing where it hears no sound."""
+    """Labels that a model predicts; empty for recordings without sound."""
     answers = recognizer.predict_many((samples, RATE) for samples in recordings)
     return ["" if isinstance(answer, AudioError) else answer.label for answer in answers]
 
 
 def measure(recognizer: Recognizer, corpus: Corpus, unseen: set[str]) -> dict[str, Any]:
-    """Shares of answers that stay, and changes of the UAR, on the speakers in ``unseen``."""
+    """Shares of unchanged predictions, and changes of the UAR, for the speakers in ``unseen``."""
     table = corpus.table[(corpus.name + "/" + corpus.table["speaker"]).isin(unseen)]
     recordings = [audio.read(file) for file in table["file"]]
     truth, labels = table["emotion"].tolist(), recognizer.labels

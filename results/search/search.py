@@ -1,8 +1,8 @@
-"""Compare variants of the default on RAVDESS, to choose without looking at EMO-DB.
+"""Compare variants of the default on RAVDESS, so that no choice depends on EMO-DB.
 
-Each variant is trained on three groups of eight actors (seven train, one validates) and scored on
-the sixteen actors outside the group. Writes runs.csv, a row per run as it ends, and docs/search.md;
-runs that are in runs.csv already are not computed again.
+Each variant is trained on three groups of eight actors (seven for training, one for validation) and
+scored on the sixteen actors outside the group. Writes runs.csv, a row per run as it ends, and
+docs/search.md; runs that are in runs.csv already are not computed again.
 
     python results/search/search.py FOLDER_OF_RAVDESS [--variants NAME…] [--groups 0 1] [--seeds 0]
 """
@@ -33,26 +33,26 @@ RUNS = HERE / "runs.csv"
 PAGE = HERE.parents[1] / "docs" / "search.md"
 ACTORS_PER_GROUP = 8
 AGAIN = "the default, run again"
-THEN = {"training.epochs": 60, "training.patience": 60}  # the default's, until 120 were tried
+THEN = {"training.epochs": 60, "training.patience": 60}  # of the default before 120 were tried
 INTRODUCTION = """# What was tried
 
-Every choice behind the default was made on RAVDESS, all but its 120 epochs before EMO-DB was run
-with it: each variant is trained on groups of 8 actors (7 train, 1 validates) and scored on the 16
-actors outside the group.
+Every choice behind the default was made on RAVDESS, and all except its 120 epochs before it was run
+on EMO-DB. Each variant is trained on groups of 8 actors (7 for training, 1 for validation) and
+scored on the 16 actors outside the group.
 UAR in %, mean over runs (standard deviation over runs in brackets), by the rule that chooses the
 epoch on the validation actor. The UAR of a run varies by about 3 points with its seed, which also
 chooses the validation actor, so only large differences are meaningful. The last epoch is as good as
 any rule based on the validation actor; therefore no validation set is used in the shipped
-experiments on EMO-DB and RAVDESS. Variants without settings needed code that was not kept.
+experiments on EMO-DB and RAVDESS. The code of variants without settings was not kept.
 
 Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
 `results/search/runs.csv`, the settings in `results/search/variants.yaml`."""
 LATER = """## Later
 
-After EMO-DB had been run with the default: larger networks, longer training, and other ways to make
-one network vary less. The default of then, of 60 epochs like all above that say nothing else, was
-run again beside them. The difference is that of the last epochs, over the groups and seeds that
-both have, with its standard error over those runs."""
+After the default had been run on EMO-DB: larger networks, longer training, and other ways to reduce
+the variance of one network. The default of that time was run again with them; it has 60 epochs, as
+all variants above unless they say otherwise. The difference is that of the last epochs, over common
+groups and seeds, with its standard error over these runs."""
 KEPT = {"best epoch": 0.0, "within 1 standard error": 1.0, "within 2 standard errors": 2.0}
 COLUMNS = ["variant", "group", "seed", *KEPT, "last epoch"]
 

@@ -2,7 +2,7 @@
 
 
 class EmotoneError(Exception):
-    """Base of all errors that a user can mend; its message says how."""
+    """Base of all user-facing errors; the message says what to do."""
 
     exit_code = 1
 
@@ -18,15 +18,15 @@ class AudioError(EmotoneError):
 
 
 class CorpusError(EmotoneError):
-    """A corpus is not where it was said to be, or not what it was said to be."""
+    """A corpus is missing, unreadable or not the one that the configuration names."""
 
 
 class FoldError(EmotoneError):
-    """The speakers or classes of a corpus do not allow the protocol asked for."""
+    """The speakers or classes of a corpus do not allow the requested protocol."""
 
 
 class ModelError(EmotoneError):
-    """A model folder is not one, is damaged or of a newer format, or cannot be exported."""
+    """A model folder is missing, damaged or in a newer format, or a network cannot be exported."""
 
 
 class StorageError(EmotoneError):

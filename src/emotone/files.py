@@ -1,4 +1,4 @@
-"""Atomic file writes, and how pictures are written."""
+"""Atomic file writes, also of pictures."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
         reason = error.strerror or str(error)
         raise StorageError(
             f"cannot write {path}: {reason}; free some space or choose another folder, "
-            "then give the same command again: what was finished is kept"
+            "then run the same command again: finished work is kept"
         ) from error
     finally:
         with suppress_os_errors():

@@ -116,7 +116,7 @@ def test_a_video_without_sound_is_refused(tmp_path: Path) -> None:
         audio.read(path)
 
 
-def test_a_codec_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_codec_is_refused(tmp_path: Path) -> None:
     encode(tmp_path / "known.webm", "libopus", 48_000, tone(48_000))
     content = (tmp_path / "known.webm").read_bytes()
     assert content.count(b"A_OPUS") == 1

@@ -119,3 +119,10 @@ def test_only_results_for_new_speakers_calibrate(tmp_path: Path, results: Result
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no finished experiment"):
         calibration.calibrate(ResultsFolder(tmp_path), LABELS)
+
+
+def test_twenty_answers_are_enough_for_a_threshold() -> None:
+    probabilities = np.tile([0.8, 0.2], (20, 1))
+    right = np.zeros(20, np.int64)
+    assert calibration.threshold(probabilities, right) == pytest.approx(0.8)
+    assert calibration.threshold(probabilities[1:], right[1:]) == 1.0

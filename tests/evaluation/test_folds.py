@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from emotone.corpora import Corpus
 from emotone.corpora.base import corpus_from_rows
 from emotone.errors import FoldError
-from emotone.evaluation.folds import ROLES, Fold, ProtocolOptions, make_fold, make_folds
+from emotone.evaluation.folds import (
+    ROLES,
+    Fold,
+    ProtocolOptions,
+    make_fold,
+    make_folds,
+    training_fold,
+)
 
 
 def corpus_of(
@@ -185,7 +192,7 @@ def test_a_predefined_split_by_speaker_is_independent() -> None:
             "no speaker shares a session with s00; use protocol.validation=speakers",
         ),
         ({"validation": "session"}, "the corpus has no sessions; use protocol.validation=speakers"),
-        ({"speaker_dependent": True}, "speaker_dependent goes with fold_column only"),
+        ({"speaker_dependent": True}, "speaker_dependent applies to fold_column only"),
         ({"name": "kfold", "folds": 9}, "protocol.folds=9, but made has 6 speakers; .* at most 6"),
         (
             {"validation_speakers": 5},
@@ -210,3 +217,26 @@ def test_a_class_without_training_utterances_is_an_error() -> None:
     table = pd.concat([corpus.table, fear], ignore_index=True)
     with pytest.raises(FoldError, match="fold s00: no training utterance has the label fear"):
         make_folds(Corpus("made", table), protocol())
+
+
+@pytest.mark.parametrize("validation", [0, 1, 2])
+def test_a_training_fold_tests_nobody(validation: int) -> None:
+    made = corpus_of(speakers=6)
+    fold = training_fold(made, "all", validation, seed=1)
+    assert fold.test == ()
+    assert len(fold.speakers["validation"]) == validation
+    speakers = made.table["speaker"].to_numpy()
+    assert {*speakers[list(fold.validation)]} == {*fold.speakers["validation"]}
+    assert sorted(fold.training + fold.validation) == list(range(len(made.table)))
+    if validation == 2:  # of both sexes
+        first = made.table.drop_duplicates("speaker").set_index("speaker")["sex"]
+        assert {first[speaker] for speaker in fold.speakers["validation"]} == {"female", "male"}
+    again = training_fold(made, "all", validation, seed=1)
+    assert again == fold
+
+
+def test_an_utterance_in_two_roles_is_named() -> None:
+    made = corpus_of(3)
+    name = made.table["utterance"][1]
+    with pytest.raises(FoldError, match=f"fold x: {name} is in training and test"):
+        make_fold(made, "x", [0, 1, 2, 3, 4, 5], [6], [1, 2], speaker_dependent=True)

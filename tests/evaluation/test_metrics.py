@@ -37,6 +37,8 @@ def test_a_prediction_of_a_class_that_never_occurs_is_an_error_of_the_recogniser
 def test_standard_error_of_a_worked_example() -> None:
     # recalls 0.5 of 4 and 1.0 of 2: sqrt(0.25 / 4 + 0) / 2
     assert metrics.uar_standard_error([[2, 2], [0, 2]]) == pytest.approx(0.125)
+    # a class of one utterance counts, one without any does not
+    assert metrics.uar_standard_error([[2, 2, 0], [0, 1, 0], [0, 0, 0]]) == pytest.approx(0.125)
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:

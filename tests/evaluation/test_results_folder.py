@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import numpy as np
@@ -50,26 +49,13 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert ablation.missing == 2
 
 
-def test_a_rate_spreads_over_seeds() -> None:
-    assert RATE.std == pytest.approx(np.sqrt(0.02))  # 0.4 and 0.6 about 0.5, one degree less
-    assert Rate(0.5, (0, 1), (0.5,), 0.5, 0.0).std is None
-
-
-def test_independence_says_what_the_figures_hold_for() -> None:
-    assert RESULTS.independence == "speaker-independent"
-    dependent = ProtocolOptions(name="fold_column", speaker_dependent=True)
-    setting = Setting(**vars(SETTING) | {"protocol": dependent})
-    system = System(**vars(SYSTEM) | {"transductive": True, "pretrained_on": "x+y"})
-    results = Results(**vars(RESULTS) | {"setting": setting, "system": system})
-    assert results.independence == "speaker-dependent, transductive, pre-trained on x+y"
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (None, "holds no finished experiment"),
-        ('{"corpus": "made", "UAR": {}}', r"another version of emotone \(format None, this one"),
-        ('{"format": 99}', r"format 99, this one reads 2\).*trains nothing"),
+        ('{"corpus": "made", "UAR": {}}', r"by emotone 0\.1; run .* trains those that"),
+        ('{"format": 99}', r"format 99, this one reads 2\); install the version"),
+        ("null", "is damaged"),
         ('{"format": 2, "setting": 1}', "is damaged"),
         ("{", "is damaged"),
     ],
@@ -97,41 +83,6 @@ def test_names_in_predictions_stay_what_they_are(tmp_path: Path) -> None:
     assert folder.enrolment() is None
 
 
-def test_a_run_is_finished_when_its_record_is_there(tmp_path: Path) -> None:
-    folder = ResultsFolder(tmp_path).run("1", 3)
-    table = pd.DataFrame({"speaker": ["s"], "seed": [3]})
-    folder.write_predictions(table)
-    folder.checkpoint.write_bytes(b"state")
-    assert not folder.is_finished
-    folder.finish(RUN)
-    assert folder.is_finished
-    assert folder.record() == RUN
-    assert not folder.checkpoint.exists()
-    elsewhere = ResultsFolder(tmp_path / "other").run("1", 3)
-    elsewhere.restore(folder.contents())
-    assert elsewhere.record() == RUN
-    pd.testing.assert_frame_equal(elsewhere.predictions(), table)
-
-
-def test_records_of_runs_that_0_1_wrote_are_converted(tmp_path: Path) -> None:
-    folder = ResultsFolder(tmp_path).run("03", 0)
-    folder.path.mkdir(parents=True)
-    epoch = {
-        "training_loss": 1.0, "validation_loss": None, "validation_uar": None,
-        "standard_error": None, "seconds": 2.0,
-    }  # fmt: skip
-    old = {
-        "fold": "03", "seed": 0, "seconds": 2.0, "validation_UAR": None, "epochs": 1,
-        "kept_epoch": 1, "precision": "bf16-mixed", "parameters": 5, "multiply_adds_per_s": 7,
-        "history": [epoch],
-    }  # fmt: skip
-    (folder.path / "run.json").write_text(json.dumps(old))
-    expected = RunRecord("03", 0, 2.0, 5, 7, None, (Epoch(1.0, seconds=2.0),), 1,
-                         {"precision": "bf16-mixed"})  # fmt: skip
-    assert folder.record() == expected
-    assert folder.record().epochs == 1
-
-
 def test_complete_folders_have_no_runs(tmp_path: Path) -> None:
     folder = ResultsFolder(tmp_path)
     folder.run("1", 3).finish(RUN)
@@ -155,3 +106,29 @@ def test_a_folder_in_use_and_one_of_others_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds other files \(thesis\.txt, …\)"):
         ResultsFolder(tmp_path).refuse_other_files()
     ResultsFolder(tmp_path).refuse_other_files("thesis.txt")
+
+
+def test_what_an_experiment_starts_with_is_read_back(tmp_path: Path) -> None:
+    folder = ResultsFolder(tmp_path)
+    assert folder.folds() is None
+    assert not folder.is_experiment
+    folder.write_experiment("corpus: ä\n", "[1]")
+    assert folder.is_experiment
+    assert (folder.configuration(), folder.folds()) == ("corpus: ä\n", "[1]")
+    assert not folder.is_ablation
+    folder.write_ablation("baseline: {}\n")
+    assert folder.is_ablation
+    assert folder.ablation() == "baseline: {}\n"
+    table = pd.DataFrame({"speaker": ["s"], "seed": [3], "enrolled": [10]})
+    folder.write_predictions(table, table)
+    enrolment = folder.enrolment()
+    assert enrolment is not None
+    pd.testing.assert_frame_equal(enrolment, table)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "runs" / ".run.json.7.emotone-tmp").mkdir(parents=True)
+    (tmp_path / ".results.json.7.emotone-tmp").write_text("half")
+    (tmp_path / "results.json").write_text("whole")
+    ResultsFolder(tmp_path).remove_leftovers()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["results.json", "runs"]

@@ -159,7 +159,9 @@ def test_variants_can_be_added_but_not_left_out(write: Callable[..., Path], tmp_
     assert [row.variant for row in whole.rows] == list(ABLATION["variants"])
     assert [row.rates for row in whole.rows[:2]] == [row.rates for row in first.rows]
     before = snapshot(out)
-    with pytest.raises(UsageError, match=r"another ablation \(variant 'both' there, not asked\)"):
+    with pytest.raises(
+        UsageError, match=r"another ablation \(variant 'both' found, not requested\)"
+    ):
         ablation.ablate(variants.load(write(variants=some)), out, Recorder())
     assert snapshot(out) == before
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -56,7 +58,7 @@ def test_a_results_folder_holds_what_the_design_says(
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == stamps
 
 
-def test_nobody_has_to_validate(make_table: Callable[..., Path], tmp_path: Path) -> None:
+def test_validation_is_optional(make_table: Callable[..., Path], tmp_path: Path) -> None:
     protocol = {"name": "kfold", "folds": 2, "validation_speakers": 0}
     results = crossval(config(make_table(), protocol=protocol), tmp_path / "out", Recorder())
     assert results.validation_uar is None
@@ -148,10 +150,10 @@ def test_ctrl_c_says_how_to_continue_and_leaves_no_process(
     os.kill(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
-    assert "error: stopped; give the same command again to continue" in stderr
+    assert "error: stopped; run the same command again to continue" in stderr
     assert "Traceback" not in stderr
     deadline = time.monotonic() + PATIENCE_S
-    with pytest.raises(ProcessLookupError):  # nobody is left in its group
+    with pytest.raises(ProcessLookupError):  # its process group is empty
         while time.monotonic() < deadline:
             os.killpg(process.pid, 0)
             time.sleep(0.05)
@@ -191,11 +193,69 @@ def test_a_folder_of_another_experiment_is_left_alone(
     before = snapshot(out)
     other = config(table, training=TINY["training"] | {"epochs": 4})
     with pytest.raises(
-        UsageError, match=r"another experiment \(training\.epochs: 3 there, 4 asked"
+        UsageError, match=r"another experiment \(training\.epochs: 3 found, 4 requested"
     ):
         crossval(other, out, Recorder())
-    with pytest.raises(UsageError, match=r"\(seeds: \[0\] there, \[0, 1\] asked\)"):
+    with pytest.raises(UsageError, match=r"\(seeds: \[0\] found, \[0, 1\] requested\)"):
         crossval(config(table, seeds=[0, 1]), out, Recorder())
+    assert snapshot(out) == before
+
+
+def truncate(name: str) -> Callable[[Path], object]:
+    return lambda out: os.truncate(out / name, 300)
+
+
+def drop_a_seed(out: Path) -> None:
+    folder = ResultsFolder(out)
+    results = folder.results()
+    folder.write_results(replace(results, setting=replace(results.setting, seeds=(0,))))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate("results.json"),
+        lambda out: (out / "results.json").write_text('{"corpus": "made", "UAR": {}}'),
+        truncate("predictions.csv"),
+        lambda out: (out / "predictions.csv").unlink(),
+        drop_a_seed,
+    ],
+    ids=["results", "emotone 0.1", "predictions", "no predictions", "seed"],
+)
+def test_a_finished_folder_that_is_not_whole_is_made_again(
+    make_table: Callable[..., Path], tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    asked, out = config(make_table(takes=1), seeds=[0, 1]), tmp_path / "out"
+    scores = crossval(asked, out, Recorder()).scores
+    before = (out / "predictions.csv").read_bytes()
+    damage(out)
+    again = Recorder()
+    assert crossval(asked, out, again).scores == scores
+    assert sorted(again.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert ResultsFolder(out).results().scores == scores
+    assert (out / "predictions.csv").read_bytes() == before
+    assert ResultsFolder(out).is_complete
+
+
+def test_results_of_a_newer_version_are_left_alone(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    asked, out = config(make_table(takes=1)), tmp_path / "out"
+    crossval(asked, out, Recorder())
+    (out / "results.json").write_text('{"format": 99}')
+    before = snapshot(out)
+    with pytest.raises(UsageError, match="install the version that wrote it"):
+        crossval(asked, out, Recorder())
+    assert snapshot(out) == before
+
+
+def test_damaged_folds_are_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:
+    asked, out = config(make_table(takes=1)), tmp_path / "out"
+    crossval(asked, out, Recorder())
+    os.truncate(out / "folds.json", 30)
+    before = snapshot(out)
+    with pytest.raises(UsageError, match=r"list of folds in .* is damaged.*another --out"):
+        crossval(asked, out, Recorder())
     assert snapshot(out) == before
 
 
@@ -362,3 +422,35 @@ def test_the_iemocap_experiments_run_from_end_to_end(tmp_path: Path, name: str, 
         else:
             assert sessions["validation"] == sessions["test"]
             assert len(fold["training"]["speakers"]) == 8
+
+
+def test_corpora_with_labels_of_their_own_are_trained_together(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Each corpus after the two others; the probabilities are those of all three labels."""
+    sets = {"a": ("anger", "neutral"), "b": ("anger", "fear"), "c": ("anger", "fear", "neutral")}
+    several = []
+    for name, emotions in sets.items():
+        table = make_table(3, emotions, folder=name)
+        root = table.rename(table.with_name(f"{name}.csv"))
+        several.append({"name": "table", "root": str(root)})
+    probabilities = {}
+    for labels in ("all", "corpus"):
+        training = TINY["training"] | {"labels": labels, "corpus_balance": "sampling"}
+        asked = ExperimentConfig.model_validate(
+            TINY
+            | {
+                "corpus": several,
+                "protocol": {"name": "cross_corpus", "validation_speakers": 1},
+                "training": training,
+            }
+        )
+        results = crossval(asked, tmp_path / labels, Recorder())
+        assert len(results.runs) == 3
+        assert results.setting.labels == ("anger", "fear", "neutral")
+        columns = ["p_anger", "p_fear", "p_neutral"]
+        found = predictions(tmp_path / labels)
+        assert found["truth"].value_counts().to_dict() == {"anger": 18, "fear": 12, "neutral": 12}
+        probabilities[labels] = found[columns].to_numpy()
+        np.testing.assert_allclose(probabilities[labels].sum(axis=1), 1, atol=1e-5)
+    assert not np.allclose(probabilities["all"], probabilities["corpus"])

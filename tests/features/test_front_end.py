@@ -105,8 +105,8 @@ def test_enrolment_goes_from_training_to_the_speaker() -> None:
     training = features.moments([torch.randn(50, 64) for _ in range(4)])
     features.fit(training)
     speaker = features.moments([3 + 2 * torch.randn(50, 64) for _ in range(100)])
-    nobody = features.enrolled(speaker[[]])
-    torch.testing.assert_close(nobody, training.statistics())
+    without = features.enrolled(speaker[[]])
+    torch.testing.assert_close(without, training.statistics())
     means = [float(features.enrolled(speaker[range(k)])[0, 0].mean()) for k in (0, 2, 10, 100)]
     assert means == sorted(means)
     assert means[1] == pytest.approx((means[0] + 3) / 2, abs=0.1)  # the prior counts for two
@@ -138,3 +138,23 @@ def test_with_level_rms_gain_does_not_matter_and_the_mean_power_is_one() -> None
     padded = np.concatenate([waveform, np.ones(8000, np.float32)])
     together, _ = features.log_mel(torch.from_numpy(padded)[None], torch.tensor([len(waveform)]))
     np.testing.assert_allclose(together[0, : len(normal)], normal, atol=1e-4)
+
+
+def test_a_speaker_is_blended_by_variance() -> None:
+    features = Features(FeatureOptions(deltas=0, norm="enrol", enrol_prior=3))
+    features.mean.fill_(1.0)
+    features.std.fill_(2.0)
+    speaker = torch.stack([torch.full((1, 64), 5.0), torch.full((1, 64), 4.0)])
+    mean, std = features.blended(speaker, torch.tensor(0.25))
+    torch.testing.assert_close(mean, torch.full((1, 64), 2.0))  # 0.25 * 5 + 0.75 * 1
+    torch.testing.assert_close(std, torch.full((1, 64), 7.0**0.5))  # 0.25 * 16 + 0.75 * 4
+    # one utterance against a prior of three has the weight of a quarter
+    clip = torch.tensor([[1.0], [9.0]]).expand(2, 64)
+    enrolled = features.enrolled(features.moments([clip]))
+    torch.testing.assert_close(enrolled, torch.stack([mean, std]))
+    nobody = features.enrolled(features.moments([]))
+    torch.testing.assert_close(nobody, torch.stack([features.mean, features.std]))
+
+
+def test_what_can_be_computed_anew_is_not_among_the_weights() -> None:
+    assert set(Features(FeatureOptions()).state_dict()) == {"mean", "std"}

@@ -11,6 +11,7 @@ from emotone import corpora
 from emotone.corpora.table import TableOptions
 from emotone.errors import CorpusError
 from emotone.features.utterances import cache_key, map_utterances
+from tests.helpers import voice
 
 
 def lengths_of(corpus: corpora.Corpus, advance: Callable[[], None] = lambda: None) -> list[int]:
@@ -24,6 +25,15 @@ def test_each_utterance_is_read_in_the_order_of_the_table(make_table: Callable[.
     expected = [soundfile.info(file).frames for file in corpus.table["file"]]
     assert lengths_of(corpus, lambda: calls.append(1)) == expected
     assert len(calls) == len(expected)
+
+
+def test_of_a_part_the_part_is_read(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(0, 2.0), 16_000)
+    (tmp_path / "t.csv").write_text(
+        "file,start,end,emotion,speaker\na.wav,0.5,0.75,anger,x\na.wav,1.5,,calm,x\n"
+    )
+    corpus = corpora.read(TableOptions(root=tmp_path / "t.csv"))
+    assert lengths_of(corpus) == [4000, 8000]
 
 
 def test_a_key_changes_with_files_order_and_options(make_table: Callable[..., Path]) -> None:

@@ -154,6 +154,20 @@ def test_an_initializer_that_fails_is_an_error_of_each_call() -> None:
                 executor.submit(calls.twice, 1).result(PATIENCE_S)
 
 
+def test_a_process_that_cannot_be_started_is_an_error_of_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def start(_process: object) -> None:
+        raise EOFError("unexpected EOF")  # what a killed fork server leads to
+
+    context = multiprocessing.get_context("spawn")
+    monkeypatch.setattr(context.Process, "start", start)
+    with closing(ProcessExecutor(1, context=context)) as executor:
+        future = executor.submit(os.getpid)
+        with pytest.raises(CrashedError, match="failed to start: unexpected EOF"):
+            future.result(PATIENCE_S)
+
+
 def test_a_shared_value_is_loaded_once_in_a_process() -> None:
     with closing(ProcessExecutor(1, context=FORKSERVER)) as executor:
         shared = executor.share(bytes(1000))

@@ -53,7 +53,7 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
     (lambda copy: (copy / "config.json").write_text("{"), "is not JSON"),
     (
         lambda copy: (copy / "config.json").write_text("{}"),
-        "is not of an emotone model",
+        "is not the configuration of an emotone model",
     ),
     (edited(format=99), "a model of format 99, this emotone reads up to 1; upgrade"),
     (edited(labels=["anger"]), "labels: .*the model folder is damaged"),

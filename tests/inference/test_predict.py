@@ -206,7 +206,7 @@ def test_a_picture_of_a_recording(folder: Path, recordings: Path, tmp_path: Path
         wrong = emotone("predict", wav, "--plot", tmp_path / name, "--model", folder)
         assert (message is None) == (wrong.returncode == 0)
     two = emotone("predict", wav, wav.parent / "b.flac", "--plot", picture, "--model", folder)
-    assert "--plot draws one file" in one_line(two)
+    assert "--plot draws one file, got 2 files; give the path" in one_line(two)
 
 
 def test_a_speaker_can_be_given_and_kept(
@@ -221,8 +221,8 @@ def test_a_speaker_can_be_given_and_kept(
     assert second.stdout == first.stdout
     unable = emotone("predict", wav, "--model", folder, "--speaker", recordings)
     assert "does not support speaker enrolment" in one_line(unable)
-    nobody = emotone(*command, "--save-speaker", kept)
-    assert "give --speaker" in one_line(nobody)
+    missing = emotone(*command, "--save-speaker", kept)
+    assert "give --speaker" in one_line(missing)
 
 
 def test_what_users_give_instead_of_speech(folder: Path, tmp_path: Path) -> None:

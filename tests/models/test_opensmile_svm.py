@@ -23,7 +23,7 @@ TRAINING, VALIDATION, TEST = range(60), range(60, 90), range(90, 120)
 
 
 def two_emotions(size: int = 5) -> Vectors:
-    """120 vectors of 12 speakers, of which the first number tells the emotions apart."""
+    """120 vectors of 12 speakers; the first number separates the emotions."""
     rng = np.random.default_rng(0)
     targets = np.tile([0, 1], 60)
     values = rng.normal(size=(120, size)).astype(np.float32)

@@ -60,7 +60,7 @@ def test_gain_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(("name", "corpus"), [("emotone-base", "emodb"), ("emotone-8", "ravdess")])
-def test_it_knows_what_it_learnt(name: str, corpus: str) -> None:
+def test_it_recognises_its_training_data(name: str, corpus: str) -> None:
     root = real_corpus(corpus)
     recognizer = package.load(name)
     table = corpora.read(corpus_options(corpus, root, [])).table

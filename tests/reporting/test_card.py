@@ -42,7 +42,7 @@ def two_corpora(protocol: str = "kfold", **changes: Any) -> Results:
 def test_pooled_corpora_have_a_row_together_and_one_each() -> None:
     rows = card.evaluation_rows(two_corpora())
     rates = {row.corpus: row.rates.uar.mean for row in rows}
-    assert rates == {"a + b": 0.75, "of which a": 1.0, "of which b": 0.5}
+    assert rates == {"a + b": 0.75, "a only": 1.0, "b only": 0.5}
     assert {row.tested for row in rows} == {"new speakers, 2-fold over speakers"}
 
 
@@ -88,8 +88,8 @@ def test_calibration_is_that_of_the_configuration() -> None:
     found = values["training"]["calibration"]
     text = " ".join(card.render("m", values, []).split())
     assert f"Temperature {found['temperature']:.2f}, fitted on 1440 cross-validated" in text
-    assert f"are confident: {100 * found['confident']:.1f} % of all, of which " in text
-    assert f"{100 * found['confident_accuracy']:.1f} % are correct." in text
+    assert f"are confident: {100 * found['confident']:.1f} % of all; " in text
+    assert f"{100 * found['confident_accuracy']:.1f} % of them are correct." in text
     values["training"]["calibration"] = None
     assert "Not calibrated" in card.render("m", values, [])
 
@@ -118,8 +118,8 @@ def test_another_system_is_compared_part_by_part(tmp_path: Path) -> None:
     theirs = folder_of(tmp_path / "theirs", one, "deterministic")
     rows = card.compared_rows(ours, theirs)
     assert [(row.corpus, row.system, row.seeds) for row in rows] == [
-        ("a + b", "deterministic", 1), ("of which a", "deterministic", 1),
-        ("of which b", "deterministic", 1),
+        ("a + b", "deterministic", 1), ("a only", "deterministic", 1),
+        ("b only", "deterministic", 1),
     ]  # fmt: skip
     first = one["speaker"].str.startswith("a/")
     for row, rows_of in zip(rows, (one, one[first], one[~first]), strict=True):

@@ -55,7 +55,7 @@ def test_learning_curves_show_losses_and_validation() -> None:
     kept = [line for line in uar.lines if line.get_marker() == "."]
     assert [points(line) for line in kept] == [[(3, pytest.approx(60))]] * 2
     assert "2 runs of 3 to 4 epochs; 2.0 minutes" in drawing.caption
-    assert drawing.caption.endswith("Mean validation UAR at the kept epochs: 60.0 %.")
+    assert drawing.caption.endswith("Dots: kept epochs, mean validation UAR 60.0 %.")
 
 
 def test_without_validation_there_is_one_curve() -> None:
@@ -65,6 +65,7 @@ def test_without_validation_there_is_one_curve() -> None:
     assert drawing is not None
     assert len(drawing.pictures) == 1
     assert "No validation set is used; the last epoch is kept." in drawing.caption
+    assert "Dots" not in drawing.caption
     assert "2 runs of 2 epochs" in drawing.caption
 
 

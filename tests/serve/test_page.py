@@ -204,7 +204,7 @@ def test_a_bad_file_a_sample_a_phone_and_the_keyboard(
 
 
 @needs_browser
-def test_documentation_asks_nobody_outside(browser: Any, server: Server) -> None:
+def test_the_documentation_contacts_no_other_server(browser: Any, server: Server) -> None:
     asked: list[str] = []
     page = browser.new_page()
     page.on("request", lambda request: asked.append(request.url))

@@ -11,6 +11,7 @@ from emotone.corpora.table import TableOptions
 from emotone.features import FeatureOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network
+from emotone.training.options import TrainingOptions
 from emotone.training.spectrograms import Spectrograms, load_or_compute
 from tests.helpers import TINY
 
@@ -36,3 +37,33 @@ def make_network(data: Spectrograms) -> Callable[[str], Network]:
         return network.eval()
 
     return make
+
+
+@pytest.fixture
+def make_options() -> Callable[..., TrainingOptions]:
+    """Make the options of a tiny training, with changes."""
+
+    def make(**changes: object) -> TrainingOptions:
+        return TrainingOptions.model_validate(TINY["training"] | changes)
+
+    return make
+
+
+@pytest.fixture
+def two_tables(make_table: Callable[..., Path]) -> list[TableOptions]:
+    """Corpus a with anger and neutral, corpus b with anger and fear, of three speakers each."""
+    tables = []
+    for name, emotions in (("a", ("anger", "neutral")), ("b", ("anger", "fear"))):
+        table = make_table(3, emotions, folder=name)
+        tables.append(TableOptions(root=table.rename(table.with_name(f"{name}.csv"))))
+    return tables
+
+
+@pytest.fixture
+def two_corpora(two_tables: list[TableOptions], tmp_path: Path) -> Spectrograms:
+    """Both corpora: utterances 0 to 11 are of a, 12 to 23 of b, labels anger, fear, neutral.
+
+    A speaker has two takes of anger and then two of the other emotion.
+    """
+    features = FeatureOptions.model_validate(TINY["features"])
+    return load_or_compute(corpora.read_all(two_tables), features, tmp_path / "kept")

@@ -55,6 +55,7 @@ def test_same_seed_same_network(data: Spectrograms) -> None:
 
 VARIANTS: list[dict[str, Any]] = [
     {"class_balance": "sampling"},
+    {"speaker_balance": "sampling"},
     {"class_balance": "none", "label_smoothing": 0.0, "averaging": 0.0},
     {"segment_s": 0.2, "crop": 1.0, "schedule": "cosine"},
     {"schedule": "cosine"},
@@ -286,7 +287,7 @@ def test_whole_utterances_are_used_where_nothing_is_cropped(
     assert examples == {batching.Example(0, 0, 16), batching.Example(1, 0, 21)}
 
 
-def test_each_epoch_caps_speakers_and_draws_anew(
+def test_each_epoch_caps_speakers_and_draws_again(
     data: Spectrograms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = make_learner(data, data.of_speakers(["s0", "s1"]), most_per_speaker=1, epochs=1000)
@@ -307,7 +308,8 @@ def test_classes_are_weighted_in_the_loss_where_asked(
 ) -> None:
     """Four utterances of anger and one of neutral."""
     learner = make_learner(data, [0, 1, 2, 4, 5], class_balance=balance)
-    assert learner.class_weights.tolist() == pytest.approx(expected)
+    weights = learner.weights[[learner.strata[number] for number in (0, 2)]]
+    assert weights.tolist() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("mixing", [0.0, 0.3])
@@ -417,3 +419,118 @@ def test_augmentation_is_off_in_validation(data: Spectrograms) -> None:
     targets = data.targets[validation]
     loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean()
     assert history.epochs[0].validation_loss == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_corpus_teaches_nothing_about_labels_that_it_lacks(two_corpora: Spectrograms) -> None:
+    """Corpus a has no fear, b no neutral; with labels of corpora neither learns to avoid it."""
+    for labels, is_taught in (("all", True), ("corpus", False)):
+        learner = make_learner(two_corpora, list(range(24)), labels=labels, precision="32-true")
+        learner.network.train()
+        for numbers, missing in (([0, 1, 2, 3], 1), ([12, 13, 14, 15], 2)):
+            learner.network.zero_grad()
+            learner._step([batching.Example(number, 0, 12) for number in numbers], epoch=0)
+            gradients = dict(learner.network.backbone.named_parameters())
+            bias = gradients["output.bias"].grad
+            assert bias is not None
+            assert [bool(value) for value in bias] == [
+                is_taught or label != missing for label in range(3)
+            ]
+
+
+@pytest.mark.parametrize("mixing", [0.0, 0.3])
+def test_the_loss_of_a_step_over_two_corpora(two_corpora: Spectrograms, mixing: float) -> None:
+    """Recomputed by NumPy: each label among those of its corpus, then mixed.
+
+    Of corpus a, anger has four and neutral two of six utterances; of b, anger and fear two each:
+    within their corpora, utterances weigh 3/4, 3/2 and 1.
+    """
+    learner = make_learner(
+        two_corpora, [0, 1, 2, 4, 5, 6, 12, 13, 14, 15], labels="corpus", label_smoothing=0.2,
+        precision="32-true", augment={"mixup": mixing},
+    )  # fmt: skip
+    logits: list[torch.Tensor] = []
+    learner.network.backbone.register_forward_hook(
+        lambda module, inputs, output: logits.append(output.detach())
+    )
+    numbers = [0, 2, 12, 14]
+    learner.network.train()
+    found = learner._step([batching.Example(number, 0, 12) for number in numbers], epoch=7)
+    values = np.exp(logits[0].double().numpy())
+    share = np.ones(4)
+    if mixing:
+        drawn = [np.random.default_rng([0, 7, number, 1]).beta(0.3, 0.3) for number in numbers]
+        share = np.array([max(each, 1 - each) for each in drawn])
+    # label, the other label of the corpus, weight
+    facts = [(0, 2, 3 / 4), (2, 0, 3 / 2), (0, 1, 1), (1, 0, 1)]
+    total = weight_total = 0.0
+    for row in range(4):
+        loss = weight = 0.0
+        for part, (label, other, of_utterance) in (
+            (share[row], facts[row]), (1 - share[row], facts[row - 1]),
+        ):  # fmt: skip
+            both = values[row, label] + values[row, other]
+            terms = 0.9 * np.log(values[row, label] / both)
+            terms += 0.1 * np.log(values[row, other] / both)
+            loss -= part * terms
+            weight += part * of_utterance
+        total += weight * loss
+        weight_total += weight
+    assert found == pytest.approx(total / weight_total, rel=1e-5)
+
+
+def test_balances_by_sampling_are_reached_over_epochs(
+    two_corpora: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Corpus a has eight of ten utterances, s0 four of them; b has anger and fear of one speaker.
+
+    A corpus is drawn, then one of its classes, then one of the speakers.
+    """
+    numbers = [*range(4), 4, 5, 8, 9, 12, 14]
+    learner = make_learner(
+        two_corpora, numbers, epochs=1000, corpus_balance="sampling", class_balance="sampling",
+        speaker_balance="sampling",
+    )  # fmt: skip
+    seen = record_steps(learner, monkeypatch)
+    for _ in range(600):
+        learner.history.epochs.append(Epoch(learner.train_epoch()[0]))
+    drawn = [example.utterance for each in seen for example in each["batch"]]
+    frequency = np.bincount(drawn, minlength=24)[numbers] / len(drawn)
+    # of a: anger 1/4, a third of it for each of three speakers; neutral 1/4, all of s0
+    expected = [1 / 24] * 2 + [1 / 8] * 2 + [1 / 24] * 4 + [1 / 4] * 2
+    np.testing.assert_allclose(frequency, expected, atol=0.02)
+
+
+def test_balances_by_sampling_count_what_the_cap_leaves(
+    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without replacement, one utterance of each of two speakers: both are as likely."""
+    learner = make_learner(
+        data, [0, 1, 2, 3, 4], most_per_speaker=1, speaker_balance="sampling", epochs=1000,
+        class_balance="none",
+    )  # fmt: skip
+    seen = record_steps(learner, monkeypatch)
+    for _ in range(400):
+        learner.history.epochs.append(Epoch(learner.train_epoch()[0]))
+    drawn = [example.utterance for each in seen for example in each["batch"]]
+    assert len(drawn) == 800
+    assert np.mean([number == 4 for number in drawn]) == pytest.approx(0.5, abs=0.06)
+
+
+def test_validation_is_over_the_labels_of_all_corpora(two_corpora: Spectrograms) -> None:
+    asked = options(labels="corpus", epochs=1, averaging=0.0)
+    validation = [8, 9, 10, 11, 20, 21, 22, 23]
+    network, history = fit(
+        two_corpora, [*range(8), *range(12, 20)], validation, features=FEATURES, model=MODEL,
+        options=asked, seed=0,
+    )  # fmt: skip
+    probabilities = posteriors(network, two_corpora, validation)
+    assert probabilities.shape == (8, 3)
+    assert (probabilities > 0).all()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    truth = np.array([0, 0, 2, 2, 0, 0, 1, 1])
+    epoch = history.epochs[0]
+    loss = -np.log(probabilities[np.arange(8), truth]).mean()
+    assert epoch.validation_loss == pytest.approx(loss, rel=1e-4)
+    hits = probabilities.argmax(axis=1) == truth
+    uar = np.mean([hits[truth == label].mean() for label in range(3)])
+    assert epoch.validation_uar == pytest.approx(uar)

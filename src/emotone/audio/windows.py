@@ -37,7 +37,7 @@ class Windows:
 
     Args:
         window_s: length of a window in seconds, at least 25 ms.
-        hop_s: from the start of one window to the start of the next, at most a window.
+        hop_s: time between the starts of two windows in seconds, at most ``window_s``.
 
     Raises:
         UsageError: if a length is out of its range.

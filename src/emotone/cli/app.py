@@ -43,7 +43,7 @@ def main() -> None:
     except EmotoneError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped; give the same command again to continue", INTERRUPTED)
+        _fail("stopped; run the same command again to continue", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has exited, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -53,8 +53,8 @@ class Estimate:
     proportion to the multiply-adds. Early stopping may make runs shorter.
 
     Args:
-        missing: runs to do.
-        slots: runs at once.
+        missing: runs that are not finished.
+        slots: number of runs at once.
     """
 
     def __init__(self, missing: Sequence["Run"], slots: int) -> None:
@@ -65,16 +65,16 @@ class Estimate:
         self.timed: dict[str, Sequence[float]] = {run.name: [] for run in missing}  # seconds
 
     def epochs(self, run: "Run", history: Sequence["Epoch"]) -> None:
-        """Take note of all epochs of a run so far."""
+        """Record all epochs of a run so far."""
         self.left[run.name] = run.experiment.epochs - len(history)
         self.timed[run.name] = [epoch.seconds for epoch in history]
 
     def ended(self, run: "Run") -> None:
-        """Take note that a run is over."""
+        """Record that a run is over."""
         self.left[run.name] = 0
 
     def seconds(self) -> float | None:
-        """Seconds left, or ``None`` while nothing was timed."""
+        """Seconds left, or ``None`` if no epoch was timed yet."""
         measured: dict[str, float] = {}
         for name in self.cost:
             values = [
@@ -133,7 +133,7 @@ class TerminalObserver:
         self.task: TaskID | None = None
         self.estimate = Estimate([], 1)
         self.state = ""  # what a line says while no run is finished
-        self._runs = [0, 0]  # finished, of all
+        self._runs = [0, 0]  # finished, all
         self._line_s = line_s
         self._last_line = time.monotonic()
         self._ended = threading.Event()
@@ -166,7 +166,7 @@ class TerminalObserver:
         self.state = f"reading audio: {done} of {total}"
 
     def start(self, missing: Sequence["Run"], finished: int, slots: int) -> None:
-        """Begin the bar of the epochs of all runs."""
+        """Start the bar that counts the epochs of all runs."""
         if self.task is not None:
             self.progress.remove_task(self.task)
         self._runs = [finished, finished + len(missing)]
@@ -190,10 +190,12 @@ class TerminalObserver:
 
     def finished(self, run: "Run", record: "RunRecord") -> None:
         """Print a line about a run."""
+        self._runs[0] += 1
         self._ended_run(run)
         parts = []
         if record.epochs is not None:
-            parts.append(f"{record.epochs} epochs, kept epoch {record.kept_epoch}")
+            epochs = "epoch" if record.epochs == 1 else "epochs"
+            parts.append(f"{record.epochs} {epochs}, kept epoch {record.kept_epoch}")
         if record.validation_uar is not None:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
@@ -207,7 +209,6 @@ class TerminalObserver:
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
-        self._runs[0] += 1
         self._advance()
 
     def _advance(self) -> None:
@@ -230,7 +231,7 @@ class TerminalObserver:
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _print_lines(self) -> None:
-        """Print what is going on whenever no line was printed for a while."""
+        """Print the state whenever no line was printed for a while."""
         while not self._ended.wait(self._last_line + self._line_s - time.monotonic()):
             if time.monotonic() >= self._last_line + self._line_s:
                 self._print("; ".join(part for part in (self.state, self._note()) if part))

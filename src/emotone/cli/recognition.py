@@ -115,6 +115,7 @@ def _draw(
 
     check_picture_name(picture)
     if len(files) != 1 or str(files[0]) == STDIN:
-        raise UsageError(f"--plot draws one file, got {', '.join(map(str, files))}")
-    found = recognizer.segments(files[0], window=window, hop=hop)
-    draw(files[0], found, recognizer.labels, picture)
+        found = f"{len(files)} files" if len(files) != 1 else "standard input"
+        raise UsageError(f"--plot draws one file, got {found}; give the path of one recording")
+    segments = recognizer.segments(files[0], window=window, hop=hop)
+    draw(files[0], segments, recognizer.labels, picture)

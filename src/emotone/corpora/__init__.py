@@ -1,7 +1,7 @@
 """Speech corpora, each read into one table with the same columns.
 
 A reader is a module of this folder with an options class, whose ``name`` is the corpus's, and a
-function ``read``. It is registered by being there: see ``docs/how-to/add-a-corpus.md``.
+function ``read``. A scan of the folder finds it: see ``docs/how-to/add-a-corpus.md``.
 """
 
 from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 ``n1-03-01-02-50.wav`` is emotion, sentence, repetition, sex (01 female, 02 male) and speaker.
 Sentences 01 and 02 are the same for all emotions, 03 to 07 are another five for each; ``text``
-says which. Most texts therefore give the emotion away. Five names contradict the speaker's other
-names in the sex, which is that of most.
+says which. Most texts therefore reveal the emotion. In five names the sex contradicts the speaker's
+other names; the majority decides.
 
 Citation: Retta, Almekhlafi, Sutcliffe, Mhamed, Ali & Feng, "A New Amharic Speech Emotion Dataset
     and Classification Benchmark", ACM Transactions on Asian and Low-Resource Language Information

@@ -61,7 +61,7 @@ class CorpusOptions(Options):
     """Options that all readers share. Each reader extends them with its own name and options.
 
     Attributes:
-        name: of the reader; each gives it as a literal.
+        name: name of the reader; each reader narrows it to a literal.
         root: root directory of the corpus.
         map: new names of emotions, such as ``{calm: neutral}``; null leaves an emotion out.
         keep: the emotions to keep, after ``map``; empty for all.
@@ -90,7 +90,7 @@ class CorpusOptions(Options):
 
 
 INVISIBLE = "\u200b\u2060\ufeff"  # zero-width spaces and the byte-order mark
-SEARCH_LIMIT = 200  # files or folders examined for a suggestion where the corpus is
+SEARCH_LIMIT = 200  # files or folders examined to suggest the right folder
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Corpus:
 
     @property
     def labels(self) -> list[str]:
-        """The emotions that occur, in alphabetical order, which is that of a network's outputs."""
+        """The emotions that occur, in alphabetical order, as a network's outputs."""
         return sorted(self.table["emotion"].unique())
 
     @property
@@ -243,9 +243,9 @@ def corpus_from_names(
     Args:
         options: options of the reader, with the root directory.
         info: facts about the corpus.
-        parse: maps a file name without its extension to ``emotion``, ``speaker``, ``sex`` and what
-            else it says; ``None`` if it is not a name of the corpus, an empty mapping if the file
-            is left out on purpose.
+        parse: maps a file name without its extension to ``emotion``, ``speaker``, ``sex`` and
+            further columns; ``None`` if it is not a name of the corpus, an empty mapping if the
+            file is left out on purpose.
 
     Raises:
         CorpusError: if the root directory does not exist or no file has a name of the corpus.

@@ -1,7 +1,7 @@
 """CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset.
 
 ``1001_DFA_ANG_XX.wav`` is actor, sentence, emotion and level (LO, MD, HI or XX for unspecified).
-The sexes of the actors are in ``VideoDemographics.csv``, which may lie in or beside the folder.
+The sexes of the actors are in ``VideoDemographics.csv``, which may be in the folder or beside it.
 
 Citation: Cao, Cooper, Keutmann, Gur, Nenkova & Verma, "CREMA-D: Crowd-sourced Emotional
     Multimodal Actors Dataset", IEEE Transactions on Affective Computing 5(4), 2014

@@ -1,7 +1,7 @@
-"""What the docstring of a reader says of its corpus: citation, licence, home page, size, layout.
+"""Facts about a corpus in the docstring of its reader: citation, licence, size, layout.
 
-The docstring begins with a title and may go on with paragraphs. The fields follow, one a line; a
-line that continues a field is indented. ``any`` stands for what the reader does not fix.
+The docstring begins with a title and may continue with paragraphs. Then come the fields, one per
+line; continuation lines are indented. ``any`` means that the reader does not fix the value.
 """
 
 import ast
@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 
 REQUIRED = ("Licence", "Language", "Speakers", "Utterances", "Emotions", "Layout")
-OPTIONAL = ("Citation", "Home page")  # what a reader of any corpus does not have
+OPTIONAL = ("Citation", "Home page")  # readers of arbitrary corpora lack them
 FIELD = re.compile(rf"^({'|'.join([*REQUIRED, *OPTIONAL])}): (.+(?:\n[ ]+.+)*)", flags=re.MULTILINE)
 ANY = "any"
 
@@ -24,8 +24,8 @@ class CorpusInfo:
         title: name of the corpus, without a full stop.
         description: paragraphs in reStructuredText; may be empty.
         citation: publication of the corpus; empty if there is none.
-        licence: of the corpus, in its owner's terms.
-        home_page: address; empty if there is none.
+        licence: licence of the corpus, in its owner's terms.
+        home_page: URL; empty if there is none.
         language: English name; empty if the reader does not fix it.
         language_code: ISO 639-3 code of ``language``; empty if the reader does not fix it.
         speakers: number of speakers; ``None`` if the reader does not fix it.

@@ -20,7 +20,7 @@ CLIPPED_LEVEL = 0.999  # of full scale
 CLIPPED_SHARE = 1e-3  # of the samples; a few samples at full scale are not clipping
 LISTED = 5  # files or speakers listed per problem
 FLOOR_DBFS = -120.0  # level of digital silence
-ENOUGH = 20  # utterances; half of so many do not have the same length by chance
+ENOUGH = 20  # utterances; that half of them have the same length is then no coincidence
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ class Reader(NamedTuple):
     Attributes:
         options: the class of its options.
         read: reads the corpus that ``options`` describe.
-        parse: what a file name says of its utterance, ``None`` for another corpus's name; the
-            reader has none if file names do not identify emotion and speaker.
+        parse: maps a file name to columns, or to ``None`` if it is not a name of the corpus;
+            ``None`` if file names do not identify emotion and speaker.
         info: facts about the corpus, from the docstring of the module.
     """
 

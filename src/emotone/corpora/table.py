@@ -1,15 +1,15 @@
-"""Any corpus as a table of your own: CSV, TSV or Parquet.
+"""Any corpus as a table: CSV, TSV or Parquet.
 
 The columns ``file``, ``emotion`` and ``speaker`` are required; ``start`` and ``end`` (seconds),
 ``sex``, ``session`` and ``language`` are optional; others are kept. Paths are relative to the
 table.
 
-Licence: that of your corpus
+Licence: that of the corpus
 Language: any
 Speakers: any
 Utterances: any
 Emotions: any
-Layout: corpus.root is the table itself
+Layout: the table (corpus.root is its file)
 """
 
 import csv

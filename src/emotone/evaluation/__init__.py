@@ -1,1 +1,1 @@
-"""What predictions are worth: folds, rates, intervals, calibration, results folders."""
+"""Evaluation: folds, rates, intervals, calibration, results folders."""

@@ -17,8 +17,8 @@ from emotone.errors import UsageError
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.scoring import PROBABILITY
 
-ACCURACY = 0.9  # of confident answers
-FEWEST = 20  # answers to estimate an accuracy from
+ACCURACY = 0.9  # of confident predictions
+FEWEST = 20  # predictions needed to estimate an accuracy
 BINS = 15
 SMALLEST = 1e-6  # probability, so that its logarithm is finite
 TEMPERATURES = (0.05, 20.0)
@@ -39,8 +39,8 @@ class Calibration:
         confident_from: confidence threshold, a probability.
         error_before: expected calibration error of the network's own probabilities, 0 … 1.
         error_after: the same with the temperature.
-        confident: share of answers that are confident.
-        confident_accuracy: share of these that are right; ``None`` if no answer is confident.
+        confident: share of predictions that are confident.
+        confident_accuracy: accuracy of these; ``None`` if no prediction is confident.
         utterances: number of predictions, over all seeds.
         speakers: number of speakers.
     """
@@ -55,7 +55,7 @@ class Calibration:
     speakers: int
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, for ``config.json``."""
+        """Return all fields, for ``config.json``."""
         return {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
@@ -67,7 +67,7 @@ def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
 
     Args:
         folder: results folder of ``emotone crossval``, of the same network.
-        labels: of the network.
+        labels: labels of the network.
 
     Raises:
         UsageError: if the folder holds no results, or they do not hold for new speakers.
@@ -84,7 +84,7 @@ def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
 def fit(
     probabilities: Probabilities, targets: Targets, folds: NDArray[Any], speakers: int
 ) -> Calibration:
-    """Fit temperature and threshold, and estimate by cross-fitting over folds how good they are.
+    """Fit temperature and threshold, and evaluate them by cross-fitting over folds.
 
     Args:
         probabilities: shape ``(utterances, labels)``.
@@ -115,7 +115,7 @@ def fit(
 
 
 def softened(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """What the probabilities would be with the logits divided by a temperature."""
+    """Probabilities after dividing the logits by a temperature."""
     logits = np.log(np.maximum(probabilities, SMALLEST)) / temperature
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: Probabilities = shares / shares.sum(axis=1, keepdims=True)
@@ -123,7 +123,7 @@ def softened(probabilities: Probabilities, temperature: float) -> Probabilities:
 
 
 def temperature(probabilities: Probabilities, targets: Targets) -> float:
-    """Temperature of the lowest cross-entropy."""
+    """Temperature that minimises the cross-entropy."""
 
     def loss(logarithm: float) -> float:
         shares = softened(probabilities, float(np.exp(logarithm)))
@@ -143,7 +143,7 @@ def calibration_error(probabilities: Probabilities, targets: Targets) -> float:
 
 
 def threshold(probabilities: Probabilities, targets: Targets) -> float:
-    """Lowest probability from which nine of ten answers are right; 1 if there is none."""
+    """Lowest threshold at which nine in ten predictions are correct; 1 if there is none."""
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (probabilities.argmax(axis=1) == targets)[order]

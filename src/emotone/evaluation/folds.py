@@ -24,16 +24,16 @@ class ProtocolOptions(Options):
     """How a corpus is divided.
 
     Attributes:
-        name: what is tested in turn. ``leave_one_speaker_out``: each speaker, as the 3-D ACRNN on
-            EMO-DB and IEMOCAP. ``leave_one_session_out``: all speakers of each session, the
+        name: what is tested in turn. ``leave_one_speaker_out``: each speaker, as for the 3-D ACRNN
+            on EMO-DB and IEMOCAP. ``leave_one_session_out``: all speakers of each session, the
             five-fold protocol of most papers on IEMOCAP, EmoBox among them. ``kfold``: groups of
             speakers, stratified by emotion and sex as far as whole speakers allow.
             ``fold_column``: each value of a column of the corpus, such as EmoBox's folds.
             ``cross_corpus``: all of ``test_corpora``, after training on the other corpora; or
             leave-one-corpus-out if none is named.
         folds: number of groups of ``kfold``.
-        column: of ``fold_column``.
-        test_corpora: of ``cross_corpus``.
+        column: column that names the folds, for ``fold_column``.
+        test_corpora: corpora to test on, for ``cross_corpus``.
         validation: where validation speakers come from. ``speakers``: any training speakers.
             ``session``: all speakers of one other session; with ``leave_one_session_out`` three
             sessions are left for training. ``session_speakers``: ``validation_speakers`` of one
@@ -43,9 +43,9 @@ class ProtocolOptions(Options):
         validation_speakers: number of validation speakers, of both sexes if two or more and the
             sexes are known. With 0, no validation set is used and the last epoch is kept.
         speaker_dependent: allow a predefined ``fold_column`` that shares speakers between
-            training and test; everything written then says so. A tenth of the training utterances
-            is the validation set.
-        seed: of the choice of validation speakers and of the groups.
+            training and test; all results are then labelled speaker-dependent. A tenth of the
+            training utterances is the validation set.
+        seed: seed for the choice of validation speakers and for the groups.
     """
 
     name: Literal[
@@ -70,11 +70,11 @@ class Fold:
     """One division of a corpus into roles, by number of the utterance.
 
     Attributes:
-        name: of the fold.
+        name: name of the fold.
         training: training utterances.
         validation: utterances that choose the epoch.
         test: utterances that are scored, once.
-        speakers: names of the speakers of each role.
+        speakers: names of the speakers in each role.
         speaker_dependent: whether roles may share speakers.
     """
 
@@ -108,14 +108,14 @@ def make_fold(
     *,
     speaker_dependent: bool = False,
 ) -> Fold:
-    """Make a fold and check it; all folds are made here.
+    """Make a fold and check it. Every fold is made by this function.
 
     Args:
-        corpus: that is divided.
-        name: of the fold.
+        corpus: corpus to divide.
+        name: name of the fold.
         training: numbers of the training utterances.
-        validation: numbers of those that choose the epoch; ``None`` if the last one is kept.
-        test: numbers of those that are scored; ``None`` if nothing is.
+        validation: numbers of the utterances that choose the epoch; ``None`` to keep the last.
+        test: numbers of the utterances that are scored; ``None`` for no test.
         speaker_dependent: whether roles may share speakers.
 
     Raises:
@@ -173,7 +173,7 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
     _refuse_conflicts(corpus)
     if options.speaker_dependent and options.name != "fold_column":
         raise FoldError(
-            f"protocol.speaker_dependent goes with fold_column only; {options.name} divides by "
+            f"protocol.speaker_dependent applies to fold_column only; {options.name} divides by "
             "speaker"
         )
     speakers = corpus.speakers
@@ -239,12 +239,12 @@ def _shared(fold: str, one: str, other: str, speakers: Iterable[str]) -> FoldErr
     return FoldError(
         f"fold {fold}: {one} and {other} share the speakers {', '.join(sorted(speakers))}, so its "
         "figures would not hold for new speakers; divide by speaker, or set "
-        "protocol.speaker_dependent=true, which every result will then say"
+        "protocol.speaker_dependent=true, and all results will be labelled speaker-dependent"
     )
 
 
 def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bool_]]:
-    """Name of each fold, and which utterances it tests."""
+    """Name and test utterances of each fold."""
     table = corpus.table
     if options.name == "leave_one_speaker_out":
         column = "speaker"
@@ -296,7 +296,7 @@ def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bo
     table = corpus.table
     splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
     strata = table["emotion"] + "/" + table["sex"]
-    with warnings.catch_warnings():  # that a stratum is smaller than the number of folds
+    with warnings.catch_warnings():  # about strata with fewer utterances than folds
         warnings.simplefilter("ignore", UserWarning)
         divided = list(splitter.split(table, strata, table["speaker"]))
     numbers = np.arange(len(table))
@@ -332,7 +332,7 @@ def _validation_speakers(
 
 
 def _draw(sexes: dict[str, str], count: int, rng: np.random.Generator) -> list[str]:
-    """Draw speakers, the sexes in turn."""
+    """Draw speakers, alternating between the sexes."""
     seen: dict[str, int] = {}
     turns = []
     for speaker in rng.permutation(list(sexes)):

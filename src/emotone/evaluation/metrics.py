@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 BOOTSTRAP_SAMPLES = 2000
 TAILS = (0.025, 0.975)  # of a 95 % interval
-MOST_SWAPS = 2**13  # more speakers than 13 are swapped at random
+MOST_SWAPS = 2**13  # with more than 13 speakers, swaps are drawn at random
 
 RateOf = Callable[[ArrayLike], NDArray[np.float64]]  # confusion counts to a rate
 
@@ -84,9 +84,9 @@ def speaker_interval(
 
     Args:
         counts_by_speaker: confusion counts of shape ``(speakers, labels, labels)``.
-        rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
+        rate_of: maps confusion counts to a rate: :func:`uar_of` or :func:`war_of`.
         samples: number of bootstrap samples.
-        seed: of the random draws.
+        seed: seed of the random draws.
 
     Returns:
         Lower and upper end, in 0 … 1.
@@ -106,7 +106,7 @@ class Comparison:
     """Paired difference of two systems' rates.
 
     Attributes:
-        difference: of the pooled rates.
+        difference: difference of the pooled rates.
         interval_95: bootstrap interval over speakers and seeds.
         p: two-sided p-value of a randomisation test over speakers.
     """
@@ -128,18 +128,18 @@ def compare(
 
     The interval is a percentile bootstrap that draws speakers and seeds, the same for both systems
     (Efron & Tibshirani 1993, chapters 8 and 13). The p-value is two-sided, of a randomisation test
-    that swaps the systems' answers to all utterances of a speaker (E. W. Noreen,
+    that swaps the systems' predictions for all utterances of a speaker (E. W. Noreen,
     "Computer-Intensive Methods for Testing Hypotheses", 1989; A. Yeh, "More accurate tests for the
     statistical significance of result differences", COLING 2000): all swaps up to 13 speakers,
-    else a random part of them. Speakers are swapped as a whole, because neither the utterances of
-    a speaker nor seeds are independent.
+    a random sample of them beyond. Speakers are swapped as a whole, because neither the utterances
+    of a speaker nor seeds are independent.
 
     Args:
         ours: confusion counts of shape ``(seeds, speakers, labels, labels)``.
         theirs: the same, of the reference.
-        rate_of: confusion counts to a rate, :func:`uar_of` or :func:`war_of`.
+        rate_of: maps confusion counts to a rate: :func:`uar_of` or :func:`war_of`.
         samples: number of bootstrap samples.
-        seed: of the random draws.
+        seed: seed of the random draws.
     """
     one, other = np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float)
     seeds, speakers = one.shape[:2]

@@ -1,7 +1,7 @@
-"""What ``results.json`` says: the results of an experiment and of an ablation, as types.
+"""Contents of ``results.json``: the results of an experiment or of an ablation, as types.
 
-One schema for both: a rate is a :class:`Rate` wherever it stands, what was tested is a
-:class:`Setting`, what was trained a :class:`System`. Shares and rates are in 0 … 1.
+Both share one schema: every rate is a :class:`Rate`, a :class:`Setting` describes what was tested
+and a :class:`System` what was trained. Shares and rates are in 0 … 1.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Rate:
     """A recognition rate, pooled over all test utterances.
 
     Attributes:
-        mean: over seeds.
+        mean: mean over seeds.
         interval_95: bootstrap interval over speakers, see
             :func:`emotone.evaluation.metrics.speaker_interval`.
         of_seeds: the rate of each seed.
@@ -44,7 +44,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Rates:
-    """UAR and WAR of the same answers."""
+    """UAR and WAR of the same predictions."""
 
     uar: Rate
     war: Rate
@@ -72,7 +72,7 @@ class Scores(Rates):
 
     Attributes:
         ensemble: rates of the mean posteriors of all seeds; ``None`` if there is only one.
-        recall: of each label; ``None`` for a label that was never tested.
+        recall: recall of each label; ``None`` for a label that was never tested.
         confusion: utterances by truth (rows) and prediction (columns), all seeds together.
         by_speaker: rates of each test speaker.
     """
@@ -85,12 +85,12 @@ class Scores(Rates):
 
 @dataclass(frozen=True)
 class EnrolmentPoint:
-    """UAR when a number of the test speaker's utterances are known.
+    """UAR after enrolment with a number of the test speaker's utterances.
 
     Attributes:
-        enrolled: that number.
-        uar: pooled over all draws and seeds.
-        gain: difference to the UAR with none known.
+        enrolled: number of enrolment utterances.
+        uar: UAR pooled over all draws and seeds.
+        gain: difference to the UAR without enrolment.
     """
 
     enrolled: int
@@ -102,7 +102,7 @@ class EnrolmentPoint:
 class Epoch:
     """One epoch of training; losses in nats, UAR in 0 … 1 with its standard error.
 
-    Without validation speakers there are a training loss and a time only.
+    Without validation speakers there are only a training loss and a time.
     """
 
     training_loss: float
@@ -118,15 +118,15 @@ class RunRecord:
 
     Attributes:
         fold: name of the fold.
-        seed: of the run.
-        seconds: of training and test, time that a run was interrupted left out.
-        parameters: of the model.
+        seed: seed of the run.
+        seconds: duration of training and test, without interruptions.
+        parameters: number of parameters of the model.
         multiply_adds_per_s: multiplications with weights per second of audio, without front end;
             ``None`` if not counted.
-        validation_uar: at the kept epoch; ``None`` if no validation set is used.
-        history: the epochs; empty for a model that is not trained in epochs.
+        validation_uar: validation UAR at the kept epoch; ``None`` without validation set.
+        history: all epochs; empty for a model that is not trained in epochs.
         kept_epoch: number of the epoch whose weights are kept, from 1.
-        choices: what else was chosen on the way, such as an SVM's ``C``.
+        choices: further choices, such as an SVM's ``C``.
     """
 
     fold: str
@@ -150,15 +150,15 @@ class Setting:
     """What was tested and how.
 
     Attributes:
-        corpus: name of the corpus; those of several joined by ``+``.
+        corpus: name of the corpus, or several names joined by ``+``.
         labels: the emotions.
-        utterances: of the corpus.
+        utterances: number of utterances of the corpus.
         speakers: number of speakers of the corpus.
-        protocol: how it was divided.
+        protocol: how the corpus was divided.
         folds: number of folds.
-        seeds: of the runs.
-        synthetic: whether emotone made the speech itself.
-        versions: of all software that figures depend on.
+        seeds: seeds of the runs.
+        synthetic: whether emotone generated the speech.
+        versions: versions of all software that the figures depend on.
     """
 
     corpus: str
@@ -173,7 +173,7 @@ class Setting:
 
     @property
     def title(self) -> str:
-        """Name of the corpus, or that it is synthetic."""
+        """Name of the corpus, or "synthetic speech"."""
         return "synthetic speech" if self.synthetic else self.corpus
 
     @property
@@ -187,12 +187,12 @@ class System:
     """What was trained.
 
     Attributes:
-        kind: of the model.
+        kind: kind of the model.
         title: name of the kind in tables.
         transductive: whether features are normalised with all of a test speaker's utterances.
         pretrained_on: corpora that the network was pre-trained on.
-        parameters: of the model; ``None`` before the first run is finished, as the next.
-        multiply_adds_per_s: see :class:`RunRecord`.
+        parameters: number of parameters; ``None`` before the first run is finished.
+        multiply_adds_per_s: see :class:`RunRecord`; ``None`` before the first run is finished.
     """
 
     kind: str
@@ -211,11 +211,12 @@ class Results:
         setting: what was tested and how.
         system: what was trained.
         scores: all rates.
-        validation_uar: mean over runs at the kept epochs; ``None`` if no validation set is used.
-        by_corpus: rates of each corpus of several; empty if there is only one.
-        enrolment: with ``norm: enrol``, the UAR over the number of utterances known.
-        runs: fold by fold and seed by seed.
-        format: of the file.
+        validation_uar: mean over runs of the UAR at the kept epochs; ``None`` without validation
+            set.
+        by_corpus: rates of each corpus; empty if there is only one.
+        enrolment: with ``norm: enrol``, the UAR over the number of enrolment utterances.
+        runs: records of all runs.
+        format: version of the schema.
     """
 
     setting: Setting
@@ -229,7 +230,7 @@ class Results:
 
     @property
     def independence(self) -> str:
-        """Whether the figures hold for new speakers, and at what price."""
+        """Whether the figures hold for new speakers, and what the system needs for them."""
         parts = [self.setting.independence]
         if self.system.transductive:
             parts.append("transductive")
@@ -243,7 +244,7 @@ class PairedDifference(Comparison):
     """UAR of a variant minus that of a reference, over the seeds that both have.
 
     Attributes:
-        seeds: these seeds.
+        seeds: the common seeds.
         p_holm: p-value after Holm's correction for all comparisons with the same reference.
     """
 
@@ -256,18 +257,18 @@ class AblationRow:
     """One variant of an ablation. A seed counts once all its folds are finished.
 
     Attributes:
-        variant: its name.
-        folder: its results folder, relative to the ablation's.
+        variant: name of the variant.
+        folder: results folder of the variant, relative to that of the ablation.
         system: what was trained.
-        is_default: whether it is the default of this version.
-        seeds: that count.
+        is_default: whether the variant is the default of this version.
+        seeds: seeds that count.
         runs: number of runs.
-        finished: how many of them are finished.
-        rates: over the seeds that count; ``None`` if there are none.
+        finished: number of finished runs.
+        rates: rates over the seeds that count; ``None`` if there are none.
         epochs: median over runs; ``None`` for a model that is not trained in epochs.
-        training_s: median over runs, of one process; the median, because runs that were paused or
-            shared their core took longer.
-        differences: to each reference that has seeds in common.
+        training_s: median seconds per run, of one process; the median, because runs that were
+            paused or shared their core took longer.
+        differences: differences to the references with common seeds.
     """
 
     variant: str
@@ -290,8 +291,8 @@ class AblationResults:
     Attributes:
         setting: what was tested and how.
         references: variants that all others are compared with.
-        rows: the variants.
-        format: of the file.
+        rows: one row per variant.
+        format: version of the schema.
     """
 
     setting: Setting

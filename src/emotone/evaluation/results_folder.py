@@ -1,8 +1,8 @@
-"""The results folder: its names, its lock, and how what it holds is written and read.
+"""The results folder: file names, lock, and how its contents are written and read.
 
-Only this module and :mod:`emotone.evaluation.run_folder` know the names of its files. ``runs`` is
-there while an experiment runs: once all runs are finished, ``predictions.csv`` and
-``results.json`` hold what they wrote.
+Only this module and :mod:`emotone.evaluation.run_folder` know the names of its files. ``runs``
+exists while an experiment runs. Once all runs are finished, their predictions and records are in
+``predictions.csv`` and ``results.json``.
 """
 
 import json
@@ -45,11 +45,15 @@ LOCK = ".lock"
 Stored = TypeVar("Stored")
 
 
+class UnusableResultsError(UsageError):
+    """Results are missing, damaged or of emotone 0.1; the same command makes them again."""
+
+
 class ResultsFolder:
     """A results folder, of an experiment or of an ablation.
 
     Args:
-        path: where it is or will be.
+        path: a folder, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,17 +64,17 @@ class ResultsFolder:
 
     @property
     def is_experiment(self) -> bool:
-        """Whether an experiment was started in it."""
+        """Whether an experiment was started in the folder."""
         return (self.path / CONFIG).is_file()
 
     @property
     def is_ablation(self) -> bool:
-        """Whether an ablation was started in it."""
+        """Whether an ablation was started in the folder."""
         return (self.path / ABLATION).is_file()
 
     @property
     def is_complete(self) -> bool:
-        """Whether all runs are finished and their results are put together."""
+        """Whether all runs are finished and merged; :meth:`reopen` undoes it."""
         return (self.path / RESULTS_FILE).is_file() and not (self.path / RUNS).exists()
 
     @property
@@ -125,7 +129,7 @@ class ResultsFolder:
         """Raise a :class:`UsageError` if the folder holds files that emotone did not make.
 
         Args:
-            known: names that may be there.
+            known: names of files that are allowed.
         """
         there = sorted(self.path.iterdir()) if self.path.is_dir() else []
         ours = (*known, LOCK, SPECTROGRAMS)
@@ -149,7 +153,7 @@ class ResultsFolder:
         """The configuration of the experiment, as YAML.
 
         Raises:
-            UsageError: if it is not there.
+            UsageError: if there is none.
         """
         return self._read(CONFIG)
 
@@ -157,7 +161,7 @@ class ResultsFolder:
         """The configurations of an ablation's variants, as YAML.
 
         Raises:
-            UsageError: if they are not there.
+            UsageError: if there are none.
         """
         return self._read(ABLATION)
 
@@ -195,7 +199,7 @@ class ResultsFolder:
         """Results of an ablation.
 
         Raises:
-            UsageError: as of :meth:`results`.
+            UsageError: see :meth:`results`.
         """
         return self._stored(ABLATION_RESULTS)
 
@@ -234,11 +238,24 @@ class ResultsFolder:
         text = kind.dump_json(results, indent=1)  # type: ignore[arg-type]
         write_text(self.path / RESULTS_FILE, text.decode() + "\n")
 
+    def reopen(self) -> None:
+        """Mark the experiment as unfinished; its results stay until new ones replace them.
+
+        Raises:
+            StorageError: if the folder cannot be written.
+        """
+        try:
+            (self.path / RUNS).mkdir()
+        except OSError as error:
+            raise StorageError(
+                f"cannot write to {self}: {error.strerror}; choose another --out"
+            ) from error
+
     def remove_runs(self) -> None:
-        """Remove the folders of runs, whose predictions and records are put together."""
+        """Remove the run folders, once their predictions and records are merged."""
         runs = self.path / RUNS
         if runs.exists():
-            hidden = self.path / f".{RUNS}{TEMPORARY}"  # at once, however long removing takes
+            hidden = self.path / f".{RUNS}{TEMPORARY}"  # removing takes time, renaming is atomic
             with suppress_os_errors():
                 runs.rename(hidden)
                 shutil.rmtree(hidden)
@@ -247,24 +264,30 @@ class ResultsFolder:
         text = self._read(RESULTS_FILE)
         try:
             values = json.loads(text)
-            found = values.get("format") if isinstance(values, dict) else None
+            found = values.get("format")
             if found == FORMAT:
                 return kind.validate_python(values)
-        except (ValueError, ValidationError) as error:
-            raise UsageError(
-                f"{self.path / RESULTS_FILE} is damaged; give the same emotone command again"
+        except (AttributeError, ValueError, ValidationError) as error:
+            raise UnusableResultsError(
+                f"{self.path / RESULTS_FILE} is damaged; run the emotone crossval or ablate "
+                "command that made it again"
             ) from error
+        if found is None:
+            raise UnusableResultsError(
+                f"{self.path / RESULTS_FILE} was written by emotone 0.1; run the emotone crossval "
+                f"or ablate command that made it again: it converts the runs in {RUNS} and trains "
+                "those that are missing"
+            )
         raise UsageError(
             f"{self.path / RESULTS_FILE} was written by another version of emotone (format "
-            f"{found}, this one reads {FORMAT}); give the emotone crossval or ablate command that "
-            "made it again: it converts the results and trains nothing"
+            f"{found}, this one reads {FORMAT}); install the version that wrote it"
         )
 
     def _read(self, name: str) -> str:
         try:
             return (self.path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
+            raise UnusableResultsError(
                 f"{self} holds no finished experiment (no readable {name}); give the --out folder "
                 "of emotone crossval or ablate after it has ended"
             ) from error
@@ -273,7 +296,7 @@ class ResultsFolder:
         try:
             return read_table(self.path / name)
         except (OSError, ValueError) as error:
-            raise UsageError(
+            raise UnusableResultsError(
                 f"{self} holds no finished experiment (no readable {name}); give the --out folder "
                 "of emotone crossval or ablate after it has ended"
             ) from error

@@ -1,4 +1,4 @@
-"""The folder of one run: its names, and how predictions and records are written and read."""
+"""The folder of one run: file names, and how its contents are written and read."""
 
 import json
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ TEXT = ("utterance", "file", "fold", "speaker", "truth", "prediction", "protocol
 
 
 class RunFolder:
-    """Folder of one run: its checkpoint, then its predictions, last its record.
+    """Folder of one run: first its checkpoint, then its predictions, last its record.
 
     Args:
-        path: where it is or will be.
+        path: a folder, which need not exist yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,21 +27,21 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is a record, which is written last."""
+        """Whether the run is finished: its record is written last."""
         return (self.path / RUN).is_file()
 
     @property
     def checkpoint(self) -> Path:
-        """State of a training that is under way."""
+        """Checkpoint of a training in progress."""
         return self.path / CHECKPOINT
 
     @property
     def weights(self) -> Path:
-        """Weights of a run that tests nothing."""
+        """Weights of a run without test utterances."""
         return self.path / WEIGHTS
 
     def record(self) -> RunRecord:
-        """How the run went.
+        """Record of the run.
 
         Raises:
             UsageError: if another version of emotone wrote it.
@@ -54,7 +54,7 @@ class RunFolder:
         return read_table(self.path / PREDICTIONS)
 
     def enrolment(self) -> pd.DataFrame | None:
-        """Predictions of enrolled speakers, if there are some."""
+        """Predictions of enrolled speakers, if there are any."""
         path = self.path / ENROLMENT
         return read_table(path) if path.is_file() else None
 
@@ -71,7 +71,7 @@ class RunFolder:
             write_table(self.path / ENROLMENT, enrolment)
 
     def write_weights(self, weights: bytes) -> None:
-        """Write the weights of a run that tests nothing.
+        """Write the weights of a run without test utterances.
 
         Raises:
             StorageError: if they cannot be written.
@@ -89,16 +89,16 @@ class RunFolder:
         self.remove_checkpoint()
 
     def remove_checkpoint(self) -> None:
-        """Remove the checkpoint; one may be left by a kill between the last two steps."""
+        """Remove the checkpoint, which a kill in :meth:`finish` can leave behind."""
         with suppress_os_errors():
             self.checkpoint.unlink(missing_ok=True)
 
     def contents(self) -> dict[str, bytes]:
-        """All files by name, to send them elsewhere."""
+        """Contents of all files by name, to send to another machine."""
         return {path.name: path.read_bytes() for path in self.path.iterdir()}
 
     def restore(self, contents: dict[str, bytes]) -> None:
-        """Write the files of a run that was done elsewhere, the record last.
+        """Write the files of a run from another machine, the record last.
 
         Raises:
             StorageError: if they cannot be written.
@@ -109,7 +109,7 @@ class RunFolder:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table of predictions as CSV, whole or not at all.
+    """Write a table of predictions as CSV, atomically.
 
     Raises:
         StorageError: if it cannot be written.
@@ -119,7 +119,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of predictions; names that look like numbers or ``NA`` stay what they are."""
+    """Read a table of predictions; names that look like numbers or ``NA`` stay text."""
     columns = pd.read_csv(path, nrows=0).columns
     text = [name for name in TEXT if name in columns]
     return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={
@@ -128,13 +128,13 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def concatenated(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
-    """Put tables together, those that are ``None`` left out; ``None`` if there are none."""
-    there = [table for table in tables if table is not None]
-    return pd.concat(there, ignore_index=True) if there else None
+    """Concatenate the tables that are not ``None``; return ``None`` if there are none."""
+    existing = [table for table in tables if table is not None]
+    return pd.concat(existing, ignore_index=True) if existing else None
 
 
 def _current(values: dict[str, object]) -> dict[str, object]:
-    """Turn the record of a run that emotone 0.1 wrote into one of this version."""
+    """Convert the record of a run that emotone 0.1 wrote."""
     if "validation_UAR" not in values:
         return values
     history = values.get("history", [])

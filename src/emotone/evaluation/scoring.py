@@ -22,7 +22,7 @@ from emotone.evaluation.results import (
 
 PROBABILITY = "p_"  # prefix of the columns of probabilities
 
-Counts = dict[int, NDArray[np.int64]]  # of each seed, shape (speakers, labels, labels)
+Counts = dict[int, NDArray[np.int64]]  # by seed, shape (speakers, labels, labels)
 
 
 def predictions_table(
@@ -30,13 +30,13 @@ def predictions_table(
 ) -> pd.DataFrame:
     """Build the rows of ``predictions.csv`` of one run.
 
-    Files are given from the folder that all files of their corpus share.
+    File paths are relative to the folder that all files of their corpus share.
 
     Args:
-        corpus: the utterances are of.
+        corpus: corpus of the utterances.
         utterances: their numbers in the corpus.
         fold: name of the fold in which they were tested.
-        seed: of the run.
+        seed: seed of the run.
         probabilities: shape ``(utterances, labels)``.
     """
     rows = corpus.table.iloc[list(utterances)]
@@ -63,7 +63,7 @@ def score(predictions: pd.DataFrame, labels: Sequence[str]) -> Scores:
     """Compute all rates of an experiment from its predictions.
 
     Args:
-        predictions: as of :func:`predictions_table`, of all runs.
+        predictions: rows of :func:`predictions_table` of all runs.
         labels: order of the classes.
     """
     by_speaker = {
@@ -116,12 +116,12 @@ def by_corpus(
     """Rates of each corpus that was tested in an experiment over several.
 
     Args:
-        predictions: as of :func:`predictions_table`, of all runs.
+        predictions: rows of :func:`predictions_table` of all runs.
         labels: order of the classes.
-        corpora: their names, with which those of their speakers begin.
+        corpora: names of the corpora, which prefix the names of their speakers.
 
     Returns:
-        Nothing if there is only one corpus.
+        Empty if there is only one corpus.
     """
     seeds = predictions["seed"].nunique()
     return {
@@ -131,7 +131,7 @@ def by_corpus(
 
 
 def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """Predictions of each corpus that was tested; nothing if there is only one corpus."""
+    """Predictions of each corpus that was tested; empty if there is only one corpus."""
     if len(corpora) == 1:
         return {}
     tested = predictions.groupby(predictions["speaker"].str.partition("/")[0])
@@ -139,7 +139,7 @@ def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[s
 
 
 def enrolment_curve(scored: pd.DataFrame, labels: Sequence[str]) -> tuple[EnrolmentPoint, ...]:
-    """UAR over the number of utterances that speakers enrolled with.
+    """UAR over the number of enrolment utterances.
 
     Args:
         scored: predictions with the columns ``enrolled`` (that number) and ``draw``.
@@ -188,7 +188,7 @@ def confusions_by_speaker(predictions: pd.DataFrame, labels: Sequence[str]) -> N
 
 
 def confusions_by_seed(predictions: pd.DataFrame, labels: Sequence[str]) -> Counts:
-    """Confusion counts of each seed, as of :func:`confusions_by_speaker`."""
+    """Confusion counts of each seed, see :func:`confusions_by_speaker`."""
     return {
         int(seed): confusions_by_speaker(predictions[predictions["seed"] == seed], labels)
         for seed in sorted(predictions["seed"].unique())

@@ -18,7 +18,7 @@ from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
 from emotone.evaluation.scoring import Counts
 from emotone.experiments.compatibility import differences, refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.crossval import prepare, put_together, read_audio, setting, system
+from emotone.experiments.crossval import merge_results, prepare, read_audio, setting, system
 from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
@@ -35,16 +35,16 @@ def ablate(
     hours: float | None = None,
     only: Sequence[str] = (),
 ) -> AblationResults:
-    """Run all variants, folds and seeds of an ablation, or what is left of it.
+    """Run all variants, folds and seeds of an ablation that are not finished.
 
     The first seed of all variants comes first, so that a table can be made early. Each variant is
     a results folder of its own in ``variants``.
 
     Args:
         ablation: what to run.
-        out: results folder; resumes if it holds the same ablation, or some variants less.
+        out: results folder; resumes if it holds the same ablation, or one with fewer variants.
         observer: progress callbacks.
-        hours: when to stop, unfinished; what is there then is a valid part of the table.
+        hours: time limit; the table is then incomplete, but valid.
         only: names of the variants to run; the audio of others is not read. Empty for all.
 
     Raises:
@@ -75,7 +75,7 @@ def ablate(
         try:
             run_all(runs, ablation.base.runtime, observer, deadline)
         finally:
-            results = _put_together(ablation, experiments, folder)
+            results = _merge_results(ablation, experiments, folder)
         if results.missing == 0:
             delete_cache(folder.spectrograms)
         return results
@@ -84,7 +84,7 @@ def ablate(
 def _prepared(
     ablation: Ablation, folder: ResultsFolder, chosen: set[str], observer: Observer
 ) -> list[Experiment]:
-    """Experiments of all variants; those that will run have their data."""
+    """Experiments of all variants; those to be run have their data."""
     corpus = corpora.read_all(ablation.base.corpus)
     folds = make_folds(corpus, ablation.base.protocol)
     observer.corpus(corpus, folds)
@@ -123,8 +123,8 @@ def _refuse_other_ablation(ablation: Ablation, folder: ResultsFolder) -> None:
             f"{folder} holds no ablation of this version of emotone; choose another --out"
         ) from error
     asked = ablation.identity()
-    both = [name for name in asked if name in found]  # further variants may come
-    differing = [f"variant '{name}' there, not asked" for name in found if name not in asked]
+    both = [name for name in asked if name in found]  # variants may be added
+    differing = [f"variant '{name}' found, not requested" for name in found if name not in asked]
     differing += differences(
         {name: found[name] for name in both}, {name: asked[name] for name in both}
     )
@@ -136,13 +136,13 @@ def _refuse_other_ablation(ablation: Ablation, folder: ResultsFolder) -> None:
         )
 
 
-def _put_together(
+def _merge_results(
     ablation: Ablation, experiments: Sequence[Experiment], folder: ResultsFolder
 ) -> AblationResults:
     """Write the results of all seeds that are finished, of each variant and of the ablation."""
     for variant in experiments:
         if whole := variant.whole_seeds():
-            put_together(variant, whole)
+            merge_results(variant, whole)
     results = table(ablation, experiments)
     folder.write_results(results)
     return results

@@ -1,4 +1,4 @@
-"""Adapt a trained model to other speech, and measure what that gains."""
+"""Adapt a trained model to other speech, and measure the gain."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,11 @@ SCRATCH, ADAPTED = "from scratch", "adapted"
 
 @dataclass(frozen=True)
 class Adaptation:
-    """An adapted model and what adapting gained.
+    """An adapted model and its comparison with training from scratch.
 
     Attributes:
-        folder: model folder; ``comparison`` in it has all results.
-        results: of the two variants.
+        folder: model folder; its subfolder ``comparison`` has all results.
+        results: results of the two variants.
     """
 
     folder: Path
@@ -39,8 +39,8 @@ def adapt(model: str, config: ExperimentConfig, out: Path, observer: Observer) -
     Args:
         model: see :func:`emotone.inference.model_folder.locate`.
         config: corpus, protocol and training; features and network are the model's, the emotions
-            may be others.
-        out: model folder; resumes if the same was started in it.
+            may differ.
+        out: model folder; resumes if the same adaptation was started in it.
         observer: progress callbacks.
 
     Raises:

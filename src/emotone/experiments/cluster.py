@@ -1,8 +1,8 @@
 """Calls on the machines of a Ray cluster.
 
 Each machine has emotone installed, in the same version. The arguments of a call are sent to it and
-its result is sent back, so the machines need no files in common. A call whose machine or process
-dies is repeated elsewhere.
+its result is sent back, so the machines need no files in common. If a machine or process
+dies, its call is repeated elsewhere.
 """
 
 import logging
@@ -64,12 +64,12 @@ class RayExecutor:
             else:
                 future.set_exception(self._translated(error))
 
-        def forget(_: Future[Any]) -> None:
+        def discard(_: Future[Any]) -> None:
             self._running.discard(future)
             if future.cancelled():
                 self._ray.cancel(reference, force=True)
 
-        future.add_done_callback(forget)
+        future.add_done_callback(discard)
         reference.future().add_done_callback(finish)
         return future
 

@@ -1,4 +1,4 @@
-"""Whether a results folder or a trained model fits an experiment; each error says what differs."""
+"""Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
 from collections.abc import Set
 from typing import Any
@@ -11,7 +11,7 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
 
-SHOWN = 3  # differences
+SHOWN = 3  # differences named
 OF_A_NETWORK = ("corpus", "features", "model", "training", "pretraining")
 
 
@@ -23,7 +23,7 @@ def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") 
         if isinstance(there, dict) and isinstance(here, dict):
             result += differences(there, here, f"{prefix}{key}.")
         elif there != here:
-            result.append(f"{prefix}{key}: {there} there, {here} asked")
+            result.append(f"{prefix}{key}: {there} found, {here} requested")
     return result
 
 
@@ -68,8 +68,8 @@ def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
     """Raise unless networks of ``config`` can start from ``pretraining.model``.
 
     Args:
-        config: of the experiment.
-        corpora: names of those that are tested.
+        config: configuration of the experiment.
+        corpora: names of the corpora that are tested.
 
     Raises:
         UsageError: if the model is another network, or was trained on one of the corpora.
@@ -87,7 +87,7 @@ def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
     if differing := differences(there, here):
         raise UsageError(
             f"pretraining.model: {folder.name} has another network "
-            f"({'; '.join(differing[:SHOWN])}); emotone adapt takes over its options"
+            f"({'; '.join(differing[:SHOWN])}); emotone adapt uses its options"
         )
     if shared := set(model.training["corpora"]) & corpora:
         raise UsageError(

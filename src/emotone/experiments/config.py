@@ -34,15 +34,14 @@ def _listed(value: Any) -> Any:
 
 
 class RuntimeOptions(Options):
-    """Where and how an experiment runs; none of it is part of what the experiment is.
+    """Where and how an experiment runs; not part of its identity.
 
     Attributes:
         device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
-        jobs: runs at once, each a process; ``None`` for one per core.
+        jobs: number of runs at once, each a process; ``None`` for one per core.
         threads: threads of each run. Results are repeatable for one number of threads.
-        cluster: ``auto`` or the address of a Ray cluster that does the runs; ``None`` for this
-            machine.
-        gpu_share: of a GPU that each run on a cluster takes up, with ``device: cuda``.
+        cluster: ``auto`` or the address of a Ray cluster; ``None`` for this machine.
+        gpu_share: share of a GPU reserved for each run on a cluster, with ``device: cuda``.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
@@ -67,12 +66,12 @@ class PretrainingOptions(Options):
     Either ``corpus`` or ``model``.
 
     Attributes:
-        corpus: other corpora to train on first, with all their speakers but validation speakers.
-        validation_speakers: number of their speakers that choose the epoch; 0 to keep the last.
-        training: options of that training.
+        corpus: other corpora to train on first, with all speakers except validation speakers.
+        validation_speakers: number of speakers that choose the epoch; 0 to keep the last.
+        training: options of the pre-training.
         model: a trained model to start from instead, see
             :func:`emotone.inference.model_folder.locate`.
-        model_sha256: of its weights; filled in.
+        model_sha256: hash of its weights; filled in automatically.
     """
 
     corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
@@ -97,7 +96,7 @@ class PretrainingOptions(Options):
 
 
 class ExperimentConfig(Options):
-    """All that defines an experiment, and how to run it."""
+    """Everything that defines an experiment, and how to run it."""
 
     corpus: SomeCorpora
     protocol: ProtocolOptions = ProtocolOptions()
@@ -124,13 +123,13 @@ class ExperimentConfig(Options):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """What makes two experiments the same: all but runtime and where files lie."""
+        """What defines the experiment: everything except runtime and file locations."""
         values = self._portable()
         del values["runtime"]
         return values
 
     def as_yaml(self) -> str:
-        """The resolved configuration; the folder of the corpus is left out, it is the machine's."""
+        """The resolved configuration, without the location of the corpus."""
         return yaml.safe_dump(self._portable(), sort_keys=False, default_flow_style=None)
 
     def _portable(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from emotone.errors import UsageError
 from emotone.evaluation import scoring
 from emotone.evaluation.folds import Fold, make_folds, training_fold
 from emotone.evaluation.results import Results, RunRecord, Setting, System
-from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.results_folder import ResultsFolder, UnusableResultsError
 from emotone.evaluation.run_folder import concatenated
 from emotone.experiments.compatibility import refuse_other_experiment, refuse_unfit_model
 from emotone.experiments.config import ExperimentConfig
@@ -28,7 +28,7 @@ VERSIONS = ("emotone", "torch", "lightning-fabric", "numpy", "soundfile", "soxr"
 
 
 def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results:
-    """Run all folds and seeds of an experiment, or what is left of it.
+    """Run all folds and seeds of an experiment that are not finished.
 
     Args:
         config: the experiment.
@@ -51,7 +51,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results
         if not experiment.is_finished:
             experiment = read_audio(experiment, folder.spectrograms, observer)
         run_all(experiment.all_steps(), config.runtime, observer)
-        results = put_together(experiment, config.seeds)
+        results = merge_results(experiment, config.seeds)
         delete_cache(folder.spectrograms)
         return results
 
@@ -79,6 +79,8 @@ def prepare(
     refuse_other_experiment(config, folder)
     _claim(config, corpus, folds, folder)
     folder.remove_leftovers()
+    if folder.is_complete and not _is_whole(config, folds, folder):
+        folder.reopen()
     before = None
     if config.pretraining is not None and config.pretraining.model is not None:
         refuse_unfit_model(config, set(corpus.table["corpus"]))
@@ -88,7 +90,7 @@ def prepare(
 
 
 def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Experiment:
-    """Return the experiment with its data, and with those of its pre-training.
+    """Return the experiment with its data and those of its pre-training.
 
     Args:
         experiment: from :func:`prepare`.
@@ -113,12 +115,12 @@ def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Exper
     return replace(experiment, data=data, pretraining=before)
 
 
-def put_together(experiment: Experiment, seeds: Sequence[int]) -> Results:
+def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:
     """Write predictions and results of finished seeds; remove the runs if these are all seeds.
 
     Args:
         experiment: all folds of ``seeds`` are finished.
-        seeds: to score.
+        seeds: seeds to score.
 
     Raises:
         StorageError: if the folder cannot be written.
@@ -159,11 +161,11 @@ def _results(
 
 
 def setting(experiment: Experiment, seeds: Sequence[int]) -> Setting:
-    """Say what is tested and how.
+    """Describe what is tested and how.
 
     Args:
-        experiment: which tests it.
-        seeds: that are scored.
+        experiment: the experiment.
+        seeds: seeds that are scored.
     """
     config, corpus = experiment.config, experiment.corpus
     return Setting(
@@ -180,11 +182,11 @@ def setting(experiment: Experiment, seeds: Sequence[int]) -> Setting:
 
 
 def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
-    """Say what is trained.
+    """Describe what is trained.
 
     Args:
-        experiment: which trains it.
-        records: of finished runs; may be empty.
+        experiment: the experiment.
+        records: records of finished runs; may be empty.
     """
     model = experiment.config.model
     return System(
@@ -221,7 +223,7 @@ def _pretraining(
 def _claim(
     config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], folder: ResultsFolder
 ) -> None:
-    """Write configuration and folds, or check that the ones there are the same."""
+    """Write configuration and folds, or check that the existing ones are the same."""
     columns = ["utterance", "emotion", "speaker", "start", "end"]
     record = {
         "corpus": corpus.name,
@@ -233,11 +235,33 @@ def _claim(
     there = folder.folds()
     if there is None:
         folder.write_experiment(config.as_yaml(), text)
-    elif json.loads(there) != json.loads(text):
+        return
+    try:
+        found = json.loads(there)
+    except ValueError as error:
+        raise UsageError(
+            f"the list of folds in {folder} is damaged, so its runs cannot be continued; choose "
+            "another --out"
+        ) from error
+    if found != json.loads(text):
         raise UsageError(
             f"the corpus is not the one that {folder} was started with: utterances, labels or "
             "speakers differ; choose another --out"
         )
+
+
+def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFolder) -> bool:
+    """Whether results and predictions can be read and cover all folds and seeds."""
+    try:
+        results, predictions, enrolment = folder.results(), folder.predictions(), folder.enrolment()
+    except UnusableResultsError:
+        return False
+    rows = len(config.seeds) * sum(len(fold.test) for fold in folds)
+    return (
+        set(results.setting.seeds) == set(config.seeds)
+        and len(predictions) == rows
+        and (enrolment is not None or not results.enrolment)
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -246,5 +270,5 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of all software that figures depend on."""
+    """Versions of all software that the figures depend on."""
     return {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}

@@ -1,4 +1,4 @@
-"""Speaker enrolment: test utterances recognised when some others of their speaker are known."""
+"""Speaker enrolment: test utterances predicted with other utterances of their speaker."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from emotone.training.posteriors import posteriors
 from emotone.training.speakers import enrolment_statistics
 from emotone.training.spectrograms import Spectrograms
 
-COUNTS = (0, 3, 10, 25)  # utterances of the test speaker that are known
+COUNTS = (0, 3, 10, 25)  # enrolment utterances of the test speaker
 DRAWS = 5
 COLUMNS = ["utterance", "fold", "seed", "speaker", "truth", "prediction"]
 
@@ -18,11 +18,12 @@ COLUMNS = ["utterance", "fold", "seed", "speaker", "truth", "prediction"]
 def enrolled_predictions(run: Run, network: Network) -> pd.DataFrame:
     """Predict test utterances with statistics of their speakers, for ``norm: enrol``.
 
-    Of each speaker, utterances to enrol with are drawn at random, at most half of all; the rest
-    are scored, the same for every number enrolled with. Smaller numbers are part of larger ones.
+    Enrolment utterances of each speaker are drawn at random, at most half of all. The rest are
+    scored, the same for every number of enrolment utterances. Smaller draws are part of larger
+    ones.
 
     Returns:
-        Predictions with the columns ``draw`` and ``enrolled``, the number of utterances known.
+        Predictions with the columns ``draw`` and ``enrolled``, the number of enrolment utterances.
     """
     data, corpus = run.experiment.data, run.experiment.corpus
     assert isinstance(data, Spectrograms)

@@ -1,4 +1,4 @@
-"""Doing the runs of an experiment, in processes here or on a Ray cluster, by one loop."""
+"""Executes the runs of an experiment, in local processes or on a Ray cluster, with one loop."""
 
 import math
 import multiprocessing
@@ -22,7 +22,7 @@ from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import cluster
 from emotone.experiments.config import RuntimeOptions
 from emotone.experiments.plan import Experiment, Observer, Run
-from emotone.experiments.running import do
+from emotone.experiments.running import execute
 from emotone.inference.execution import Executor, ProcessExecutor
 from emotone.inference.worker import CrashedError
 from emotone.training.checkpoint import saved_epochs
@@ -41,14 +41,13 @@ class InterruptedRunError(EmotoneError):
 def run_all(
     runs: Sequence[Run], runtime: RuntimeOptions, observer: Observer, deadline: float = math.inf
 ) -> None:
-    """Do the runs that are not finished; those that fail are reported when the others are done.
+    """Execute the runs that are not finished; failures are reported after the other runs.
 
     Args:
-        runs: what to do, in this order; a run waits for the weights it starts from.
+        runs: runs in this order; a run waits for the weights it starts from.
         runtime: where, and how many at once.
         observer: progress callbacks.
-        deadline: when to stop, by :func:`time.monotonic`; runs that are under way then keep their
-            checkpoints.
+        deadline: when to stop, by :func:`time.monotonic`; unfinished runs keep their checkpoints.
 
     Raises:
         InterruptedRunError: after Ctrl-C.
@@ -60,7 +59,7 @@ def run_all(
         observer.start(missing, finished, 1)
         return
     failures: list[tuple[Run, Exception]] = []
-    with _calls(runtime) as calls, _noticing_interrupts() as interrupted:
+    with _calls(runtime) as calls, _interrupt_flag() as interrupted:
         observer.start(missing, finished, calls.slots)
         waiting = list(missing)
         active: dict[Future[Any], Run] = {}
@@ -69,7 +68,7 @@ def run_all(
             for run in ready:
                 waiting.remove(run)
                 active[calls.submit(run)] = run
-            if not active:  # the rest starts from a run that failed
+            if not active:  # the others start from a run that failed
                 break
             done, _ = wait(active, timeout=POLL_S, return_when=FIRST_COMPLETED)
             for run in active.values():
@@ -87,7 +86,7 @@ def run_all(
                 observer.finished(run, record)
             if interrupted():
                 raise InterruptedRunError(
-                    "stopped; give the same command again to continue where it was"
+                    "stopped; run the same command again to continue where it was"
                 )
     if failures:
         _raise(failures, len(missing))
@@ -100,12 +99,12 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
     names = ", ".join(run.name for run, _ in failures)
     raise StorageError(
         f"{len(failures)} of {missing} runs failed ({names}); {run.name}: {reason}. All others are "
-        "finished; give the same command again for those that failed"
+        "finished; run the same command again to repeat those that failed"
     ) from reason
 
 
 def _report_epochs(run: Run, observer: Observer) -> None:
-    """Report the epochs that a run's checkpoint says are done."""
+    """Report the finished epochs in the checkpoint of a run."""
     epochs = saved_epochs(run.folder.checkpoint)
     if epochs:
         observer.epochs(run, epochs)
@@ -153,7 +152,7 @@ class _CallsHere:
         self.slots = executor.slots
 
     def submit(self, run: Run) -> Future[Any]:
-        return self._executor.submit(_do_here, run, run.initial)
+        return self._executor.submit(_execute_here, run, run.initial)
 
     def collect(self, _run: Run, future: Future[Any]) -> None:
         try:
@@ -182,7 +181,7 @@ class _CallsOnCluster:
             self._shared[place] = self._executor.share(experiment), self._executor.share(values)
         weights = run.initial.read_bytes() if run.initial is not None else None
         return self._executor.submit(
-            _do_elsewhere, *self._shared[place], run.fold, run.seed, weights
+            _execute_elsewhere, *self._shared[place], run.fold, run.seed, weights
         )
 
     def collect(self, run: Run, future: Future[Any]) -> None:
@@ -190,7 +189,7 @@ class _CallsOnCluster:
 
 
 def _context() -> Any:
-    """How to start processes: forked, where possible, from a server that imports what is slow."""
+    """How to start processes: where possible, forked from a server with slow imports done."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -204,15 +203,15 @@ def _start(threads: int) -> None:
     keep_memory()
 
 
-def _do_here(run: Run, initial: Path | None) -> None:
-    do(run, initial)
+def _execute_here(run: Run, initial: Path | None) -> None:
+    execute(run, initial)
 
 
-def _do_elsewhere(
+def _execute_elsewhere(
     experiment: Experiment, values: NDArray[np.float32] | None, fold: Fold, seed: int,
     weights: bytes | None,
 ) -> dict[str, bytes]:  # fmt: skip
-    """Do one run on another machine; returns the files of its folder."""
+    """Execute a run on another machine; return the files of its folder."""
     _start(experiment.config.runtime.threads)
     with tempfile.TemporaryDirectory() as place:
         initial = None
@@ -224,12 +223,12 @@ def _do_elsewhere(
             assert values is not None
             data = data.attach(values)
         run = Run(replace(experiment, data=data, folder=ResultsFolder(Path(place))), fold, seed)
-        do(run, initial)
+        execute(run, initial)
         return run.folder.contents()
 
 
 @contextmanager
-def _noticing_interrupts() -> Iterator[Any]:
+def _interrupt_flag() -> Iterator[Any]:
     """Turn Ctrl-C into a flag, wherever it arrives.
 
     Signals reach only the main thread of Python; elsewhere nothing is changed.

@@ -1,7 +1,7 @@
-"""The two families of model in an experiment: networks that are trained, estimators that fit.
+"""The two families of model in an experiment: trained networks and fitted estimators.
 
-What a model sees of a corpus, and how it is fitted to the training utterances of a fold. This is
-the one place that tells the families apart.
+Computes the input of a model from a corpus, and fits the model to the training utterances of a
+fold. Only this module distinguishes the families.
 """
 
 import time
@@ -31,10 +31,10 @@ Data = Spectrograms | Vectors
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A model that was fitted to a fold.
+    """A model fitted to the training utterances of a fold.
 
     Attributes:
-        record: how the fit went.
+        record: record of the run.
         probabilities: maps numbers of utterances to probabilities ``(utterances, labels)``.
         network: the network; ``None`` for estimators.
     """
@@ -47,12 +47,12 @@ class FittedModel:
 def read_data(
     config: ExperimentConfig, corpus: Corpus, cache: Path, advance: Callable[[], None]
 ) -> Data:
-    """Compute what the model sees of a corpus, or find it in the cache.
+    """Compute the input of the model from a corpus, or load it from the cache.
 
     Args:
-        config: of the experiment.
-        corpus: whose audio to read.
-        cache: folder of what was computed before.
+        config: configuration of the experiment.
+        corpus: corpus whose audio is read.
+        cache: folder of earlier inputs.
         advance: called once per utterance.
 
     Raises:
@@ -74,13 +74,13 @@ def fit(
     initial: Path | None,
     checkpoint: Path,
 ) -> FittedModel:
-    """Fit the model to the training utterances of a fold; test utterances are not looked at.
+    """Fit the model to the training utterances of a fold; test utterances are not used.
 
     Args:
-        config: of the experiment.
+        config: configuration of the experiment.
         data: from :func:`read_data`.
-        fold: whose training and validation utterances are used.
-        seed: of all that is random.
+        fold: fold with the training and validation utterances.
+        seed: seed of everything random.
         initial: weights that a network starts from.
         checkpoint: file that keeps the state of a training after each epoch.
     """

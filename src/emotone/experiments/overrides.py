@@ -1,4 +1,4 @@
-"""Configuration files and ``key=value`` as plain values, before they are checked."""
+"""Configuration files and ``key=value`` as plain values, before validation."""
 
 from copy import deepcopy
 from pathlib import Path
@@ -66,7 +66,7 @@ def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None
             place = place.setdefault(section, {})
         if not isinstance(place, dict | list):
             raise UsageError(f"{source}: {section} has no options of its own")
-    value = deepcopy(value)  # so that what is set within it later changes these values alone
+    value = deepcopy(value)  # later changes within it then stay in these values
     if isinstance(place, list):
         place[_number(last, place, source)] = value
     else:

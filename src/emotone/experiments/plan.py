@@ -1,4 +1,4 @@
-"""What an experiment consists of: runs, each a fold with a seed, and their pre-training."""
+"""The parts of an experiment: runs, each a fold with a seed, and their pre-training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class Experiment:
     """An experiment that is ready to run: its corpus read and divided, its folder claimed.
 
     Attributes:
-        config: what is run.
-        corpus: what is divided.
+        config: configuration of the experiment.
+        corpus: the corpus.
         folds: the divisions of the corpus.
         folder: results folder.
-        data: what the model sees of the corpus; ``None`` until it is needed.
-        name: of a variant among others; empty if the experiment stands alone.
+        data: input of the model; ``None`` until it is needed.
+        name: name of a variant among others; empty if the experiment stands alone.
         pretraining: the experiment whose networks the runs start from, seed by seed.
     """
 
@@ -78,7 +78,7 @@ class Experiment:
         return [Run(self, fold, seed) for fold in self.folds]
 
     def steps(self, seed: int) -> list["Run"]:
-        """All runs of a seed: the folds, and before them the pre-training if they need it."""
+        """All runs of a seed: the pre-training if it is needed, then the folds."""
         runs = self.runs_of(seed)
         if self.pretraining is None or all(run.is_finished for run in runs):
             return runs
@@ -89,20 +89,20 @@ class Experiment:
         return [run for seed in self.config.seeds for run in self.steps(seed)]
 
     def whole_seeds(self) -> list[int]:
-        """Seeds all of whose folds are finished; only they are scored over the whole corpus."""
+        """Seeds with all folds finished; only they are scored over the whole corpus."""
         return [
             seed for seed in self.config.seeds if all(run.is_finished for run in self.runs_of(seed))
         ]
 
     def records(self) -> list[RunRecord]:
-        """How the runs went that are finished."""
+        """Records of the finished runs."""
         if self.folder.is_complete:
             return list(self.folder.results().runs)
         return [run.folder.record() for run in self.runs() if run.folder.is_finished]
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to do, so that no audio is needed."""
+        """Whether all runs are finished, so no audio is needed."""
         return all(run.is_finished for run in self.all_steps())
 
 
@@ -122,12 +122,12 @@ class Run:
 
     @property
     def folder(self) -> RunFolder:
-        """Where the run keeps its state and result."""
+        """Folder of the state and the results of the run."""
         return self.experiment.folder.run(self.fold.name, self.seed)
 
     @property
     def is_finished(self) -> bool:
-        """Whether there is a result."""
+        """Whether the run is finished."""
         return self.folder.is_finished or self.experiment.folder.is_complete
 
     @property
@@ -151,13 +151,13 @@ class Observer(Protocol):
         """Called while audio is read."""
 
     def start(self, missing: Sequence[Run], finished: int, slots: int) -> None:
-        """Called before training: runs to do, runs finished before, runs at once."""
+        """Called before training: missing runs, number of finished ones, runs at once."""
 
     def epochs(self, run: Run, history: Sequence[Epoch]) -> None:
-        """Called while a run is under way, with all its epochs so far, and when it is finished."""
+        """Called during a run and after it, with all its epochs so far."""
 
     def finished(self, run: Run, record: RunRecord) -> None:
         """Called after each run."""
 
     def failed(self, run: Run, error: Exception) -> None:
-        """Called for a run that failed; the others go on."""
+        """Called for a run that failed; the others continue."""

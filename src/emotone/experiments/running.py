@@ -10,12 +10,12 @@ from emotone.experiments.learners import fit
 from emotone.experiments.plan import Run
 
 
-def do(run: Run, initial: Path | None) -> None:
-    """Do a run, or what is left of it, and write its folder.
+def execute(run: Run, initial: Path | None) -> None:
+    """Execute a run, from its checkpoint if there is one, and write its folder.
 
     Args:
-        run: its fold without test keeps the weights instead of predictions.
-        initial: weights to start from.
+        run: a run; if its fold has no test utterances, weights are written instead of predictions.
+        initial: weights to start from; ``None`` for random ones.
 
     Raises:
         StorageError: if results cannot be written.

@@ -38,11 +38,11 @@ SECONDS_PER_HOUR = 3600
 def train(
     config: ExperimentConfig, out: Path, observer: Observer, calibrate: Path | None = None
 ) -> Path:
-    """Train a network on all speakers but validation speakers, and write a model folder.
+    """Train a network on all speakers except validation speakers, and write a model folder.
 
     Args:
-        config: corpus, features, model and training; of the protocol only the number of
-            validation speakers counts; one seed.
+        config: corpus, features, model, training and one seed; of the protocol, only the number of
+            validation speakers and its seed apply.
         out: model folder; resumes if the same training was started in it.
         observer: progress callbacks.
         calibrate: results folder of a cross-validation of the same network, used to fit
@@ -53,7 +53,7 @@ def train(
 
     Raises:
         UsageError: if ``out`` holds something else, there are several seeds, the model is not a
-            network, or ``calibrate`` is of another one.
+            network, or ``calibrate`` holds results of another network.
         CorpusError, FoldError: if the corpus cannot be used.
         ModelError: if the network cannot be exported.
         StorageError: if the folder cannot be written.

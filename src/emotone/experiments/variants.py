@@ -1,4 +1,4 @@
-"""An ablation's file: a base experiment, named ingredients, and the variants made of them."""
+"""The file of an ablation: a base experiment, named ingredients, and variants made of them."""
 
 import json
 from collections.abc import Sequence
@@ -18,10 +18,11 @@ VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a var
 
 
 class AblationFile(Options):
-    """What an ablation's YAML file says.
+    """Content of the YAML file of an ablation.
 
     Attributes:
-        extends: another such file beside it, whose sections this one's add to or replace.
+        extends: another such file in the same folder; this one adds to its sections or replaces
+            them.
         base: an experiment, in the sections of :class:`ExperimentConfig`.
         ingredients: named changes of the base, each a mapping of options such as
             ``model.summary: mean``.
@@ -61,8 +62,8 @@ class Ablation:
     """Variants of an experiment, checked.
 
     Attributes:
-        base: the experiment that all are variants of.
-        variants: the rows of the table.
+        base: the experiment that the variants change.
+        variants: configurations by name; the rows of the table.
         references: names of the variants that the others are compared with.
     """
 
@@ -71,7 +72,7 @@ class Ablation:
     references: tuple[str, ...]
 
     def identity(self) -> dict[str, Any]:
-        """What makes two ablations the same; see :meth:`ExperimentConfig.identity`."""
+        """What defines the ablation; see :meth:`ExperimentConfig.identity`."""
         return {name: variant.identity() for name, variant in self.variants.items()}
 
 
@@ -140,7 +141,7 @@ def folder_name(variant: str) -> str:
 
 
 def _extended(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
-    """Values of a file, with those of the files that it extends; ``before`` are extending it."""
+    """Values of a file and of the files it extends; ``before`` are the files that extend it."""
     before = (*before, path.resolve())
     values = read_yaml(path)
     extends = values.get("extends")
@@ -166,7 +167,7 @@ def _varied(base: dict[str, Any], changes: dict[str, Any], source: str) -> Exper
         if section not in VARIED:
             raise UsageError(
                 f"{source} changes {key}; variants share corpus, protocol and runtime, so that "
-                f"they can be compared, and may change {', '.join(VARIED)}"
+                f"they can be compared; they may change {', '.join(VARIED)}"
             )
         set_value(values, key, value, source)
     return checked(values, source)

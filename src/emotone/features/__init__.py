@@ -1,6 +1,6 @@
 """The front end: waveform to normalised log-mel spectrograms with delta channels.
 
-The frame length of 25 ms and hop of 10 ms are the field's habit. The mel scale is Slaney's, as in
+The frame length of 25 ms and the hop of 10 ms are customary. The mel scale is Slaney's, as in
 librosa; deltas are those of the HTK Book.
 """
 

@@ -1,4 +1,4 @@
-"""Along time: which frames of a padded batch are valid, and slopes from frame to frame."""
+"""Frames along time: which ones of a padded batch are valid, and their slopes (deltas)."""
 
 import torch
 from torch import Tensor

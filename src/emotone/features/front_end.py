@@ -83,7 +83,7 @@ class Features(nn.Module):
             frames: shape ``(batch,)``.
             statistics: for ``norm: speaker`` and ``norm: enrol``, mean and std of each utterance's
                 speaker, see :meth:`Moments.statistics` and :meth:`enrolled`; shape
-                ``(batch, 2, channels, mels)``. Without them ``enrol`` takes those of training.
+                ``(batch, 2, channels, mels)``. Without them ``enrol`` uses the training set's.
 
         Returns:
             Features of shape ``(batch, channels, frames, mels)``, zero in padding frames.
@@ -112,15 +112,15 @@ class Features(nn.Module):
         return torch.stack(channels, dim=1)
 
     def fit(self, moments: Moments) -> None:
-        """Set the statistics of training from the moments of the training utterances."""
+        """Set the statistics of the training set from the moments of its utterances."""
         mean, std = moments.statistics()
         self.mean.copy_(mean)
         self.std.copy_(std)
 
     def enrolled(self, moments: Moments) -> Tensor:
-        """Statistics of a speaker from a few utterances, shrunk towards those of training.
+        """Statistics of a speaker from a few utterances, shrunk towards the training set's.
 
-        Mean and variance are weighted means of the speaker's and of training's; the speaker's
+        Mean and variance are weighted means of the speaker's and the training set's; the speaker's
         weight is ``k / (k + enrol_prior)`` for ``k`` utterances.
 
         Returns:
@@ -134,7 +134,7 @@ class Features(nn.Module):
         return self.blended(moments.statistics().to(training), weight)
 
     def blended(self, speaker: Tensor, weight: Tensor) -> Tensor:
-        """Statistics between those of training, with weight 0, and a speaker's, with weight 1.
+        """Statistics between the training set's, with weight 0, and a speaker's, with weight 1.
 
         Shape:
             in: ``(2, channels, mels)``, a scalar; out: ``(2, channels, mels)``.
@@ -144,7 +144,7 @@ class Features(nn.Module):
         return torch.stack([mean, variance.sqrt()])
 
     def moments(self, log_mels: Iterable[Tensor]) -> Moments:
-        """Moments of each of some clips of shape ``(frames, mels)`` each."""
+        """Moments of clips, each of shape ``(frames, mels)``."""
         frames, values = [], []
         for log_mel in log_mels:
             channels = self.channels(log_mel[None], torch.tensor([len(log_mel)]))[0].double()

@@ -1,4 +1,4 @@
-"""Statistics that normalise features: over all frames of some clips, or over one clip."""
+"""Statistics that normalise features: over all frames of several clips, or of one clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ SMALLEST_STD = 1e-3  # of a feature, so that nearly constant features are not am
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and mean square over time of some clips.
+    """Mean and mean square over time of several clips.
 
     Attributes:
-        frames: of each clip, shape ``(clips,)``.
+        frames: number of frames of each clip, shape ``(clips,)``.
         values: mean and mean square, shape ``(clips, 2, channels, mels)``.
     """
 

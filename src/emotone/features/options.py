@@ -10,22 +10,22 @@ from emotone.options import Options
 
 
 class FeatureOptions(Options):
-    """What the network sees.
+    """Options of the features.
 
     Attributes:
-        hop_ms: step from frame to frame.
-        window_ms: length of a frame; a Hann window.
+        hop_ms: step from frame to frame in ms.
+        window_ms: length of a frame in ms; a Hann window.
         mels: number of mel bands up to 8 kHz.
         deltas: 0 for static log-mel, 1 to add deltas, 2 to add deltas of deltas.
         norm: where mean and standard deviation of each channel and band come from: the training
             set; the utterance itself; ``enrol``: a few other utterances of its speaker, if there
             are any, shrunk towards the training set; or ``speaker``: all utterances of its
             speaker. The last is transductive: it needs all of the speaker's test data in advance.
-        enrol_prior: number of utterances that the training set counts as in ``norm: enrol``.
-        dynamic_range_db: bands further below the utterance's peak are raised to this distance, so
-            that the noise floor of a recording matters little; ``None`` to leave them.
-        level: ``absolute`` leaves the level as it was recorded; ``rms`` brings the mean power of
-            each utterance to one, so that gain does not matter.
+        enrol_prior: weight of the training set in ``norm: enrol``, in utterances.
+        dynamic_range_db: floor below the utterance's peak in dB, to which lower bands are raised,
+            so the noise floor of a recording matters little; ``None`` for no floor.
+        level: ``absolute`` leaves the level as it was recorded; ``rms`` scales each utterance to
+            a mean power of one, so gain does not matter.
     """
 
     hop_ms: float = Field(10.0, gt=0, le=100)

@@ -1,8 +1,8 @@
 """Power spectra of overlapping frames as two matrix products.
 
-A Hann window is symmetric, so samples at equal distances from its centre share the cosine, and but
-for the sign the sine. As a matrix product over half a frame this takes a third of the time of ONNX
-Runtime's Fourier transform.
+A Hann window is symmetric, so samples at equal distances from its centre share the cosine and,
+except for the sign, the sine. As a matrix product over half a frame this takes a third of the time
+of ONNX Runtime's Fourier transform.
 """
 
 import math
@@ -21,8 +21,8 @@ def power_spectra(
 
     Args:
         waveform: shape ``(batch, samples)``.
-        cosines: of :func:`half_fourier`.
-        sines: of :func:`half_fourier`.
+        cosines: from :func:`half_fourier`.
+        sines: from :func:`half_fourier`.
         hop: samples from frame to frame.
         window: samples of a frame.
 

@@ -1,4 +1,4 @@
-"""Features of each utterance of a corpus: audio read and checked, results named by their inputs."""
+"""Computes something from each utterance of a corpus, and names caches by their inputs."""
 
 import hashlib
 import math
@@ -26,8 +26,8 @@ def map_utterances(
     """Read each utterance of a corpus and compute something from it, several at once.
 
     Args:
-        corpus: whose audio to read.
-        compute: from a waveform, shape ``(samples,)``.
+        corpus: corpus whose audio is read.
+        compute: maps a waveform, shape ``(samples,)``, to the result.
         pool: threads that read and compute.
         advance: called once per utterance.
 
@@ -57,11 +57,11 @@ def map_utterances(
 
 
 def cache_key(corpus: Corpus, options: str) -> str:
-    """Name what is computed from a corpus by everything that it depends on.
+    """Return a name for data computed from a corpus, derived from everything it depends on.
 
     Args:
-        corpus: whose files, with their sizes and times of change, it depends on.
-        options: everything else.
+        corpus: corpus whose files, with their sizes and modification times, are included.
+        options: everything else that the data depend on.
     """
     digest = hashlib.sha256(options.encode())
     for file, start, end in corpus.table[["file", "start", "end"]].itertuples(

@@ -1,1 +1,1 @@
-"""Recognise with a model folder: no PyTorch, ONNX Runtime alone."""
+"""Recognition with a model folder; needs ONNX Runtime and no PyTorch."""

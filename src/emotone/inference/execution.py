@@ -26,7 +26,7 @@ AHEAD = 4  # calls scheduled ahead per slot
 
 
 class Executor(Protocol):
-    """Where functions are called: processes of this machine or of a cluster."""
+    """Calls functions in processes of this machine or of a cluster."""
 
     @property
     def slots(self) -> int:
@@ -63,7 +63,7 @@ def map_in_order(
     Only a few calls per slot are scheduled ahead, so memory does not grow with the number of items.
 
     Args:
-        executor: where to call.
+        executor: makes the calls.
         call: called as ``call(*shared, item)``.
         items: one for each call.
         shared: leading arguments of each call.
@@ -186,7 +186,7 @@ class ProcessExecutor:
             self._folder.cleanup()
 
     def _serve(self) -> None:
-        """Make one call after another in a process of this thread's own."""
+        """Make calls in the process of this thread until the executor is closed."""
         worker: Worker | None = None
         while (call := self._calls.get()) is not None:
             if isinstance(call, threading.Barrier):
@@ -211,7 +211,7 @@ class ProcessExecutor:
         return worker
 
     def _made(self, worker: "Worker | None", call: _Call) -> "Worker | None":
-        """Make a call; returns the process for the next one."""
+        """Make a call; return the process for the next one."""
         try:
             if worker is not None and worker.died_idle():
                 worker = self._replacement(worker)

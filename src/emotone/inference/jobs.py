@@ -16,7 +16,7 @@ from emotone.inference.speaker import Speaker
 from emotone.inference.worker import CrashedError
 
 Answer = Prediction | list[Segment] | AudioError
-MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # that recognition needs
+MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # needed for recognition
 
 
 def recognise_files(
@@ -27,21 +27,21 @@ def recognise_files(
 ) -> Iterator[Answer]:
     """Recognise files on an executor; yields answers in the order of ``files``.
 
-    The model is sent; the files must have the same paths wherever the executor calls. Memory does
-    not grow with the number of files. A file that crashes its process gives an :class:`AudioError`.
+    The model is sent along; every process must find the files under the same paths. Memory does not
+    grow with the number of files. A file that crashes its process gives an :class:`AudioError`.
 
     Args:
-        recognizer: its model, and its speaker if it has one, are used everywhere.
+        recognizer: provides the model, and the speaker if one is enrolled.
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
-        executor: where to recognise.
+        executor: makes the calls.
     """
     contents = tuple((name, (recognizer.folder / name).read_bytes()) for name in MODEL_FILES)
     task = executor.share(_Task(contents, recognizer.speaker, segments))
     for batch, future in map_in_order(executor, _recognise, _batches(files), task):
         try:
             yield from future.result()
-        except CrashedError:  # one of the files is to blame
+        except CrashedError:  # one of the files caused it
             for file in batch:
                 try:
                     yield from executor.submit(_recognise, task, [file]).result()

@@ -29,14 +29,14 @@ class ModelConfig(Options):
     Attributes:
         format: version of this file's format.
         labels: emotions in the order of the network's outputs.
-        sample_rate: in Hz.
+        sample_rate: sampling rate in Hz.
         features: options of the front end.
-        model: kind and sizes of the network.
+        model: options of the network, its kind included.
         training: what the network was trained on, and how.
         temperature: divides the logits before the softmax.
         confident_from: probability from which a prediction counts as confident.
-        sha256: of ``model.onnx`` and ``model.safetensors``.
-        versions: of the software that wrote it.
+        sha256: hashes of ``model.onnx`` and ``model.safetensors``.
+        versions: versions of the software that wrote the folder.
     """
 
     format: int = FORMAT
@@ -55,8 +55,8 @@ def locate(model: str | Path | None = None) -> Path:
     """Find a model folder.
 
     Args:
-        model: a folder, for which the network is never touched; the name of a model that ships
-            with emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
+        model: a folder, which needs no internet access; the name of a model that ships with
+            emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
             the Hugging Face Hub such as ``organisation/name``, which is downloaded once.
 
     Raises:
@@ -116,7 +116,7 @@ def read(folder: Path) -> ModelConfig:
         ) from error
     found = values.get("format") if isinstance(values, dict) else None
     if not isinstance(found, int):
-        raise ModelError(f"{path} is not of an emotone model: it has no 'format'")
+        raise ModelError(f"{path} is not the configuration of an emotone model: it has no 'format'")
     if found > FORMAT:
         raise ModelError(
             f"{folder} is a model of format {found}, this emotone reads up to {FORMAT}; "

@@ -1,4 +1,4 @@
-"""Where predictions are written: standard output, or a file that an interrupted run continues."""
+"""Output of predictions: standard output, or a file that an interrupted command resumes."""
 
 import csv
 import io
@@ -41,10 +41,10 @@ def opened(
     Args:
         output: file; ``None`` for standard output.
         kind: format of the lines.
-        columns: of CSV.
+        columns: columns of CSV.
 
     Yields:
-        A text file to append lines to, and the names of the audio files it has already.
+        A text file to append lines to, and the names of the audio files already in it.
 
     Raises:
         UsageError: if the file was not written by the same command.
@@ -85,7 +85,7 @@ def _parquet(output: Path, columns: list[str]) -> Iterator[tuple[TextIO, set[str
 
 
 def _kept(output: Path, kind: Kind, columns: list[str]) -> tuple[set[str], str]:
-    """Return the audio files that an output has already, and their lines.
+    """Return the audio files already in an output, and their lines.
 
     The lines of the last file may be cut off, so that file is recognised again.
     """

@@ -1,4 +1,4 @@
-"""Predictions of any number as Parquet; needs pyarrow."""
+"""Any number of predictions as Parquet; needs pyarrow."""
 
 import csv
 from collections.abc import Sequence

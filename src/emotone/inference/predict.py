@@ -36,7 +36,7 @@ def write_predictions(
 ) -> int:
     """Recognise files; predictions go to standard output or a file, errors to standard error.
 
-    An ``output`` that exists is continued: its files are not recognised again.
+    If ``output`` exists, the files already in it are not recognised again.
 
     Args:
         recognizer: the recogniser.
@@ -44,8 +44,8 @@ def write_predictions(
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
         output: file to write; its suffix decides the kind.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
-        executor: where to recognise; ``None`` for this process. The predictions and their order do
-            not depend on it.
+        executor: makes the calls; ``None`` to recognise in this process. It changes neither the
+            predictions nor their order.
 
     Returns:
         The number of files that could not be used.

@@ -9,7 +9,7 @@ class Prediction:
 
     Attributes:
         label: the most probable emotion.
-        probabilities: of each emotion, in the order of the model's labels.
+        probabilities: probability of each emotion, in the order of the model's labels.
         confident: whether the probability of the label reaches the model's threshold.
     """
 
@@ -28,8 +28,8 @@ class Segment:
     """The recognised emotion in a window of a recording.
 
     Attributes:
-        start: in seconds.
-        end: in seconds.
+        start: start of the window in seconds.
+        end: end of the window in seconds.
         prediction: ``None`` if the window is silent, see :func:`emotone.audio.windows.has_sound`.
     """
 

@@ -94,8 +94,8 @@ class Recognizer:
         Args:
             speech: see :meth:`predict`.
             window: length of a window in seconds.
-            hop: from the start of one window to the start of the next, in seconds.
-            advance: called with the seconds of audio that are done.
+            hop: time between the starts of two windows, in seconds.
+            advance: called with the seconds of audio just processed.
 
         Raises:
             UsageError: if window or hop is out of its range.
@@ -116,7 +116,7 @@ class Recognizer:
         Args:
             rate: sampling rate in Hz.
             window: length of a window in seconds.
-            hop: from the start of one window to the start of the next, in seconds.
+            hop: time between the starts of two windows, in seconds.
 
         Raises:
             AudioError: if the rate is not a positive whole number.
@@ -125,7 +125,7 @@ class Recognizer:
         return Stream(self._segments_in_batches, rate, window, hop)
 
     def for_speaker(self, speech: Sequence[Speech] | Speaker) -> "Recognizer":
-        """Return a recogniser that is adapted to a speaker.
+        """Return a recogniser adapted to a speaker.
 
         Args:
             speech: a few recordings of the speaker, the more the better, without labels; or the
@@ -135,8 +135,8 @@ class Recognizer:
             A recogniser that shares the model with this one.
 
         Raises:
-            ModelError: if the model does not support speaker enrolment, or the speaker is of
-                another model.
+            ModelError: if the model does not support speaker enrolment, or the speaker was enrolled
+                with another model.
             AudioError: if a recording is not usable, or none has sound.
         """
         shape = self._session.speaker_shape

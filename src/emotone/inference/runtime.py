@@ -13,7 +13,7 @@ _before = os.environ.get(_SWITCH)
 os.environ[_SWITCH] = "1"
 try:
     import onnxruntime
-finally:  # the environment stays the caller's
+finally:  # restore the caller's environment
     if _before is None:
         del os.environ[_SWITCH]
     else:

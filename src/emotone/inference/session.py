@@ -15,11 +15,11 @@ ERRORS_ONLY = 3  # log level of ONNX Runtime
 
 
 class Session:
-    """A network that is loaded.
+    """A loaded network.
 
     Args:
         model: content of an ONNX file.
-        name: of the file, for errors.
+        name: name of the file, for error messages.
         threads: number of threads of one call.
 
     Raises:

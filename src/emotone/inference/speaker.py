@@ -67,7 +67,7 @@ class Enrolment:
     """Accumulates the features of a speaker over windows.
 
     Args:
-        shape: of the statistics, ``(2, channels, mels)``.
+        shape: shape of the statistics, ``(2, channels, mels)``.
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -81,7 +81,7 @@ class Enrolment:
         Args:
             moments: mean and mean square of each window's features, shape
                 ``(windows, 2, channels, mels)``.
-            lengths: of the windows in samples, shape ``(windows,)``.
+            lengths: length of each window in samples, shape ``(windows,)``.
         """
         self._moments += (moments * lengths[:, None, None, None]).sum(axis=0)
         self._samples += int(lengths.sum())

@@ -17,7 +17,7 @@ class Stream:
         recognise: recognises windows.
         rate: sampling rate in Hz.
         window: length of a window in seconds.
-        hop: from the start of one window to the start of the next, in seconds.
+        hop: time between the starts of two windows, in seconds.
     """
 
     def __init__(

@@ -50,7 +50,10 @@ class Worker:
         self.process = context.Process(  # type: ignore[attr-defined]
             target=_work, args=(theirs, initializer, initial_arguments), daemon=True
         )
-        self.process.start()
+        try:
+            self.process.start()
+        except (EOFError, OSError) as error:  # the fork server died
+            raise CrashedError(f"a worker process failed to start: {error}") from error
         theirs.close()
         self._is_ready = False
 
@@ -64,7 +67,7 @@ class Worker:
             self._is_ready = True
 
     def died_idle(self) -> bool:
-        """Whether the process died between two calls, or while nobody waited for it."""
+        """Whether the process died while it had no call to make."""
         return self._is_ready and self._connection.poll(0)
 
     def make(

@@ -1,1 +1,1 @@
-"""The kinds of model: how each is built, exported and counted."""
+"""The kinds of model: networks and estimators, their layers, ONNX export."""

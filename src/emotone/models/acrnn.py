@@ -1,9 +1,10 @@
-"""The 3-D ACRNN, a baseline of the field: CNN, BLSTM and attention on log-mel with deltas.
+"""The 3-D ACRNN, a common baseline: CNN, BLSTM and attention on log-mel with deltas.
 
 After Chen, He, Yang & Zhang, "3-D Convolutional Recurrent Neural Networks With Attention Model for
-Speech Emotion Recognition", IEEE Signal Processing Letters 25 (10), 2018. Sizes are the published
-ones. The authors' code normalises with statistics of the test batch; this one uses those of the
-training set. Use ``training.batch_norm=population``: running statistics lag behind this network.
+Speech Emotion Recognition", IEEE Signal Processing Letters 25 (10), 2018. The sizes are the
+published ones. The authors' code normalises with statistics of the test batch, this one with those
+of the training set. Use ``training.batch_norm=population``: running statistics lag behind its
+weights.
 """
 
 from typing import ClassVar, Literal, cast

@@ -1,7 +1,7 @@
 """The CRNN: multi-kernel-width CNN, one BLSTM, a summary over time, fully connected head.
 
 After Meyer, Xu & Fingscheidt, "Improving Convolutional Recurrent Neural Networks for Speech
-Emotion Recognition", SLT 2021. Its abstract fixes this topology; sizes are choices of ours.
+Emotion Recognition", SLT 2021. Its abstract fixes this topology; the sizes are our choice.
 """
 
 import math
@@ -91,7 +91,7 @@ class CrnnOptions(NetworkKind):
 
 
 class CRNN(Backbone):
-    """Features to one logit per emotion. Padding frames never change the answer.
+    """Features to one logit per emotion. Padding frames never change the logits.
 
     Args:
         options: sizes.

@@ -45,9 +45,9 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
         ``lengths``, shape ``(batch,)`` in samples, and the output ``logits``, ``(batch, labels)``.
         With ``norm: enrol`` there are also the output ``moments``, mean and mean square over time
-        of what is normalised, ``(batch, 2, channels, mels)``, and the inputs ``speaker``, mean and
-        standard deviation of a speaker, ``(2, channels, mels)``, and ``speaker_weight``, ``(1,)``;
-        without them the training set's statistics are used.
+        of the features before normalisation, ``(batch, 2, channels, mels)``, and the inputs
+        ``speaker``, mean and standard deviation of a speaker, ``(2, channels, mels)``, and
+        ``speaker_weight``, ``(1,)``; without them the training set's statistics are used.
 
     Raises:
         ModelError: if the network cannot be exported, or the logits differ by more than 1e-4.
@@ -69,8 +69,8 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
     inputs, outputs = ["waveform", "lengths"], ["logits"]
     enrolling = network.features.options.norm == "enrol"
     if enrolling:
-        nobody = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
-        example, shapes = (*example, *nobody), (*shapes, {}, {})
+        no_speaker = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
+        example, shapes = (*example, *no_speaker), (*shapes, {}, {})
         inputs, outputs = [*inputs, *SPEAKER], [*outputs, "moments"]
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         program = torch.onnx.export(
@@ -88,7 +88,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         program.save(str(path), external_data=False)
         model = _without_traces(path.read_bytes())
     if enrolling:
-        defaults = [value.numpy() for value in nobody]
+        defaults = [value.numpy() for value in no_speaker]
         model = _with_defaults(model, dict(zip(SPEAKER, defaults, strict=True)))
     check_parity(network, model, speech)
     return model
@@ -104,7 +104,7 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
         ModelError: if it is above 1e-4, or a logit is not a number.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only; it would warn of inputs with defaults
+    options.log_severity_level = 3  # errors only; otherwise it warns of inputs with defaults
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     lengths = np.array([len(waveform) for waveform in speech], np.int64)
     padded = np.zeros((len(speech), lengths.max()), np.float32)
@@ -195,8 +195,8 @@ def _blstm_in_onnx(x, lengths, w, r, b):  # type: ignore[no-untyped-def]
 class _OnnxBLSTM(nn.Module):
     """A :class:`emotone.models.layers.BLSTM` with the weights in ONNX's layout.
 
-    PyTorch's own export of an LSTM over sequences of varying length is not always right for other
-    lengths than the example's.
+    PyTorch's own export of an LSTM over sequences of varying length is not always correct for
+    lengths other than the example's.
     """
 
     def __init__(self, blstm: BLSTM) -> None:

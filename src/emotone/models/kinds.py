@@ -1,7 +1,7 @@
-"""What a kind of model is: options that say how to build or fit it, in one module per kind.
+"""Kinds of model: options that say how to build or fit a model, one module per kind.
 
-There are two families, told apart by ``is_network``. A network (:class:`NetworkKind`) is a PyTorch
-module that :mod:`emotone.training` trains; it can be pre-trained, exported and shipped. An
+There are two families, distinguished by ``is_network``. A network (:class:`NetworkKind`) is a
+PyTorch module that :mod:`emotone.training` trains; it can be pre-trained, exported and shipped. An
 estimator (:class:`EstimatorKind`) is fitted at once to one vector per utterance. A module of this
 package that defines a kind registers it, see :mod:`emotone.models.registry`.
 """
@@ -78,7 +78,7 @@ class NetworkKind(ModelKind):
 
 @dataclass(frozen=True)
 class Vectors:
-    """A corpus as an estimator sees it.
+    """A corpus as input of an estimator.
 
     Attributes:
         values: one vector per utterance, shape ``(utterances, size)``.
@@ -99,10 +99,10 @@ class Fitted:
 
     Attributes:
         probabilities: maps numbers of utterances to probabilities ``(utterances, labels)``.
-        parameters: how many were fitted.
-        validation_uar: on utterances that took no part in the fit; ``None`` if there were none.
-        multiply_adds_per_s: per second of audio; ``None`` if unknown.
-        record: what else to write into the ``run.json``.
+        parameters: number of fitted parameters.
+        validation_uar: UAR on utterances that were not fitted to; ``None`` if there were none.
+        multiply_adds_per_s: multiply-adds per second of audio; ``None`` if unknown.
+        record: further choices to report, such as an SVM's ``C``.
     """
 
     probabilities: Callable[[Sequence[int]], NDArray[np.float32]]
@@ -119,7 +119,7 @@ class EstimatorKind(ModelKind):
 
     @property
     def inputs(self) -> str:
-        """What the vectors depend on; models that agree in it share them."""
+        """Key of the options that the vectors depend on; models with equal keys share them."""
         return self.model_dump_json()
 
     @abstractmethod
@@ -136,6 +136,6 @@ class EstimatorKind(ModelKind):
 
         Args:
             data: vectors of the whole corpus, those of test utterances included.
-            training: numbers of the utterances to fit.
+            training: numbers of the utterances to fit to.
             validation: numbers of the utterances on which to choose between settings; may be empty.
         """

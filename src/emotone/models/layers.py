@@ -46,7 +46,7 @@ class MultiKernelConv(nn.Module):
         """Apply the block; see the class for shapes."""
         convolved = [convolution(x) for convolution in self.convolutions]
         x = convolved[0] if len(convolved) == 1 else torch.cat(convolved, dim=1)
-        x = self._pooled(x)  # before the norm, so that less is left to normalise
+        x = self._pooled(x)  # pooling before the norm leaves less to normalise
         lengths = (lengths + self.stride - 1) // self.stride
         return self.norm(x, frame_mask(lengths, x.shape[2])), lengths
 

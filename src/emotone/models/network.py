@@ -1,4 +1,4 @@
-"""The network: front end and backbone together, and what it costs."""
+"""The network: front end and backbone together, and its number of multiply-adds."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from emotone.features import FeatureOptions, Features
 from emotone.models.kinds import NetworkKind
 
-MEASURED_S = 10  # long enough that a frame more or less does not matter
+MEASURED_S = 10  # long enough that single frames do not matter
 
 
 class Network(nn.Module):
@@ -65,7 +65,7 @@ def _rename_in_place(_network: nn.Module, weights: dict[str, Tensor], *_others: 
 def multiply_adds(network: Network) -> int:
     """Count the multiply-adds of the backbone per second of audio.
 
-    Counted are those of convolutions, linear layers and LSTMs; those of the front end are not.
+    Convolutions, linear layers and LSTMs are counted, the front end is not.
     """
     counts = []
 

@@ -1,4 +1,4 @@
-"""A baseline of the field: openSMILE functionals of whole utterances and a linear SVM.
+"""A common baseline: openSMILE functionals of whole utterances and a linear SVM.
 
 The functionals are ComParE 2016 (Schuller et al., Interspeech 2016; Weninger et al., Frontiers in
 Psychology, 2013) or eGeMAPSv02 (Eyben et al., IEEE Transactions on Affective Computing 7 (2),
@@ -50,7 +50,7 @@ class OpensmileSvmOptions(EstimatorKind):
 
     @property
     def inputs(self) -> str:
-        """What the vectors depend on."""
+        """Key of the options that the vectors depend on."""
         return self.functionals
 
     def extract(self, waveform: Waveform) -> NDArray[np.float32]:
@@ -123,7 +123,7 @@ class OpensmileSvmOptions(EstimatorKind):
 
         are_fewer = utterances < functionals
         svm = LinearSVC(
-            dual=utterances <= functionals,  # by far the faster way then
+            dual=utterances <= functionals,  # much faster in that case
             class_weight="balanced" if self.class_balance == "weights" else None,
             max_iter=MAX_ITERATIONS,
             random_state=0,

@@ -1,4 +1,4 @@
-"""The kinds of model that exist: those that the modules of this package define."""
+"""Finds the kinds of model: those that the modules of this package define."""
 
 import importlib
 import pkgutil
@@ -43,7 +43,7 @@ def _kind_of(value: Any) -> Any:
 MODEL_KINDS = _scan()
 if TYPE_CHECKING:
     AnyModelOptions: TypeAlias = NetworkKind | EstimatorKind
-else:  # options of any kind, told apart by ``kind``
+else:  # options of any kind, chosen by ``kind``
     AnyModelOptions = Annotated[
         reduce(or_, [Annotated[found, Tag(kind)] for kind, found in MODEL_KINDS.items()]),
         Discriminator(_kind_of),
@@ -54,7 +54,7 @@ def options_of(model: ModelConfig) -> tuple[FeatureOptions, NetworkKind]:
     """Return the options of the front end and of the network of a trained model.
 
     Raises:
-        ModelError: if its kind is no network of this version.
+        ModelError: if this version has no network of its kind.
     """
     kind = MODEL_KINDS.get(_kind_of(model.model))
     if kind is None or not issubclass(kind, NetworkKind):

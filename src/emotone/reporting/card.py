@@ -23,7 +23,7 @@ class EvaluationRow:
         system: title of the tested system.
         seeds: number of seeds.
         rates: UAR and WAR.
-        difference: UAR of the card's model minus that of this row, if it is another system.
+        difference: UAR of the card's model minus that of this row; ``None`` for the model itself.
     """
 
     corpus: str
@@ -36,7 +36,7 @@ class EvaluationRow:
 
 @dataclass(frozen=True)
 class Effect:
-    """Effect of a change of the input.
+    """Effect of one change of the input.
 
     Attributes:
         unchanged: share of predictions that stay the same.
@@ -52,8 +52,8 @@ class Robustness:
     """Effects of changes of the input.
 
     Attributes:
-        corpora: what was tested, the columns.
-        effects: on each corpus, by the name of the change, the rows.
+        corpora: what was tested; the columns of the table.
+        effects: effects on each corpus by name of the change; the rows of the table.
     """
 
     corpora: Sequence[str]
@@ -72,9 +72,9 @@ def render(
 
     Args:
         title: name of the model.
-        model: what its ``config.json`` says, see
+        model: content of its ``config.json``, see
             :class:`emotone.inference.model_folder.ModelConfig`.
-        rows: of the table of results, see :func:`evaluation_rows`.
+        rows: rows of the table of results, see :func:`evaluation_rows`.
         licence: a sentence about the licence of the weights.
         robustness: effects of changes of the input.
     """
@@ -95,7 +95,7 @@ def render(
 def evaluation_rows(results: Results) -> list[EvaluationRow]:
     """Rows of an experiment for a model card: of all corpora together, and of each.
 
-    There is no row for all together if each corpus was tested after training on the others.
+    With leave-one-corpus-out there is no row for all together.
     """
     return [
         EvaluationRow(
@@ -137,13 +137,13 @@ def _counts(folder: ResultsFolder, setting: Setting) -> dict[str, Counts]:
 
 
 def _difference(ours: Counts, theirs: Counts) -> Comparison:
-    if len(theirs) == 1:  # of a deterministic system, whose one run stands for all seeds
+    if len(theirs) == 1:  # deterministic: the one run stands for all seeds
         theirs = dict.fromkeys(ours, *theirs.values())
     return scoring.paired_difference(ours, theirs)
 
 
 def _parts(results: Results) -> dict[str, Rates]:
-    """Rates of what has a row, by the corpus's name."""
+    """Rates of each row, by name of the corpus."""
     if results.setting.protocol.name == "cross_corpus":
         return dict(results.by_corpus)
     return {results.setting.corpus: results.scores, **results.by_corpus}
@@ -151,7 +151,7 @@ def _parts(results: Results) -> dict[str, Rates]:
 
 def _name_of(part: str, results: Results) -> str:
     if results.setting.protocol.name != "cross_corpus" and part in results.by_corpus:
-        return f"of which {part}"
+        return f"{part} only"
     return part.replace("+", " + ")
 
 

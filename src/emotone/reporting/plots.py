@@ -1,7 +1,7 @@
 """Figures of the reports, as inline SVG.
 
-A figure is one function here: ``@EXPERIMENT.figure("Title")`` or ``@ABLATION.figure("Title")`` in
-front of it puts it into the report, in a section of its own with its title and caption.
+A figure is one function here: the decorator ``@EXPERIMENT.figure("Title")`` or
+``@ABLATION.figure("Title")`` adds it to the report, in a section with its title and caption.
 """
 
 import io
@@ -40,7 +40,7 @@ Source = TypeVar("Source", Results, AblationResults)
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a figure's function returns: pictures side by side, and what they show."""
+    """What the function of a figure returns: pictures side by side, and a caption."""
 
     pictures: Sequence[Figure]
     caption: str
@@ -53,8 +53,8 @@ class Section:
     Attributes:
         title: heading.
         svgs: inline SVG pictures.
-        caption: what they show.
-        beside: name of the part of the page that it stands in; empty for a section of its own.
+        caption: caption of the figure.
+        beside: part of the page in which to place the figure; empty for a section of its own.
     """
 
     title: str
@@ -88,7 +88,7 @@ class Figures(Generic[Source]):
         return register
 
     def sections(self, results: Source) -> Iterator[Section]:
-        """Draw all figures that there is something to draw for."""
+        """Draw each figure that has something to show."""
         for title, beside, draw in self._known:
             with matplotlib.rc_context(STYLE):
                 drawing = draw(results)
@@ -148,10 +148,10 @@ def _learning_caption(results: Results, runs: Sequence[RunRecord]) -> str:
     validation = (
         "No validation set is used; the last epoch is kept."
         if results.validation_uar is None
-        else f"Mean validation UAR at the kept epochs: {percent(results.validation_uar)} %."
+        else f"Dots: kept epochs, mean validation UAR {percent(results.validation_uar)} %."
     )
     return (
-        "Thin lines are runs, thick lines their mean, dots the kept epochs. "
+        "Thin lines are runs, thick lines their mean. "
         f"{len(results.runs)} runs of {epochs} epochs; {minutes:.1f} minutes of process time. "
         f"{validation}"
     )

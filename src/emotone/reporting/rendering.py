@@ -1,4 +1,4 @@
-"""Templates, and how numbers are written in everything that emotone renders."""
+"""Templates, and the formats of numbers in reports, cards and tables."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ TEX = {
 
 
 def template(name: str) -> jinja2.Template:
-    """Find a template by name; ``.html.`` in it escapes what is put in."""
+    """Find a template by name; a name with ``.html.`` escapes inserted text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=".html." in name,

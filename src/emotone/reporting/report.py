@@ -32,7 +32,7 @@ def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path
 
     Args:
         folder: results folder; each report is written into the folder whose results it shows.
-        advance: is called after each folder of :func:`covered`.
+        advance: called after each folder of :func:`covered`.
 
     Returns:
         Paths of the reports of ``folder`` itself, the HTML page first.

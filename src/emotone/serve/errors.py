@@ -29,10 +29,10 @@ class RefusedError(Exception):
     """A request that is answered with an error.
 
     Args:
-        status: of HTTP.
+        status: status code of HTTP.
         code: key of :data:`HINTS`.
         message: what is wrong.
-        headers: of the answer.
+        headers: headers of the answer.
     """
 
     def __init__(

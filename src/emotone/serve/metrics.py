@@ -1,4 +1,4 @@
-"""What ``/metrics`` reports, in Prometheus's format."""
+"""Metrics of the service in Prometheus's format."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 

@@ -1,4 +1,4 @@
-"""What applies to every request, of the page, too: token, methods, limits, metrics, the log."""
+"""Checks and limits of every request, including those of the page; metrics and the log."""
 
 import json
 import logging
@@ -24,9 +24,9 @@ class Middleware:
     Args:
         app: the application.
         options: limits and token.
-        metrics: to count in.
-        methods: of each path of the application. The page, which matches every path, would get the
-            others.
+        metrics: counters to update.
+        methods: allowed methods of each path. Without this check, requests with other methods would
+            reach the page, which matches every path.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ BEARER = HTTPBearer(auto_error=False, description="The token of the service.")
 BASIC = Utf8Basic(
     auto_error=False, scheme_name="HTTPBasic", description="The token as password, with any name."
 )
-# declares the schemes in the OpenAPI document; the middleware checks the token, of the page, too
+# declares the schemes in the OpenAPI document; the middleware checks the token
 SCHEMES = [Security(BEARER), Security(BASIC)]
 
 

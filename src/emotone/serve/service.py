@@ -72,9 +72,11 @@ class Service:
                 async for chunk in chunks(request):
                     file.write(chunk)
                 file.flush()
-                return await workers.do(Job(model, file.name, 60 * self.options.minutes, windows))
+                return await workers.recognise(
+                    Job(model, file.name, 60 * self.options.minutes, windows)
+                )
             except ClientDisconnect as error:
-                raise RefusedError(400, "incomplete", "the upload broke off") from error
+                raise RefusedError(400, "incomplete", "the upload was interrupted") from error
             except AudioError as error:
                 message = str(error).replace(file.name, "the upload")
                 raise RefusedError(400, "not_audio", message) from error

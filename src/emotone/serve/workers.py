@@ -1,4 +1,4 @@
-"""Worker processes that decode and recognise, so that a codec that crashes or hangs ends alone.
+"""Worker processes that decode and recognise; a codec that crashes or hangs affects no other call.
 
 Each process loads the models once. The audio of a request is in a file that the caller owns.
 """
@@ -17,9 +17,9 @@ from emotone.inference.execution import ProcessExecutor
 from emotone.inference.formats import as_dict, segment_as_dict
 from emotone.inference.recognizer import Recognizer, load
 
-MEMORY_BYTES = 2_000_000_000  # that a worker may allocate beyond what it has when it is ready
+MEMORY_BYTES = 2_000_000_000  # limit of what a worker allocates after its start
 
-# of a worker process
+# models of a worker process
 _recognizers: dict[str, Recognizer] = {}
 
 
@@ -54,7 +54,7 @@ class Workers:
     Args:
         models: names or folders, see :func:`emotone.inference.model_folder.locate`.
         count: number of processes.
-        timeout_s: time limit of a request in a worker, and for one to become free, in seconds.
+        timeout_s: time limit in seconds, both for a call and for a worker to become free.
 
     Raises:
         ModelError: if a model cannot be loaded.
@@ -62,7 +62,8 @@ class Workers:
     """
 
     def __init__(self, models: tuple[str, ...], count: int, timeout_s: float) -> None:
-        self.models = {name: load(name) for name in models}  # an error comes before any process
+        # loaded here as well, so that errors are raised before a process starts
+        self.models = {name: load(name) for name in models}
         self._timeout_s = timeout_s
         self._free = asyncio.Semaphore(count)
         self._executor = ProcessExecutor(
@@ -79,8 +80,8 @@ class Workers:
         """How many processes were replaced."""
         return self._executor.restarts
 
-    async def do(self, job: Job) -> dict[str, Any]:
-        """Recognise; waits for a free worker.
+    async def recognise(self, job: Job) -> dict[str, Any]:
+        """Wait for a free worker and recognise.
 
         Raises:
             AudioError: if the file cannot be used as audio.

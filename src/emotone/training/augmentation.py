@@ -1,9 +1,9 @@
 """Augmentation of log-mel spectrograms in batches, seeded per utterance and epoch.
 
-Everything works on log-mel spectrograms, so that they are computed once and kept. A change of
+All augmentations work on log-mel spectrograms, which are computed once and cached. A change of
 speed or vocal tract length moves frequencies, which is an interpolation along the mel axis; level
 and equalisation are additions; noise adds power. The same seed, epoch and utterance give the same
-change, in whatever batch the utterance comes, so that a resumed run repeats an uninterrupted one.
+change in any batch, so a resumed run equals an uninterrupted one.
 """
 
 import math
@@ -31,13 +31,13 @@ ENVELOPE_COSINES = 12  # of the mel axis; finer structure is harmonics
 EQUALISER_CURVES = 5  # cosines over the mel axis, the first of half a period
 TIME_MASK_FRAMES = 0.3  # longest mask as a share of the utterance
 MEL_MASK_BANDS = 0.2  # widest mask as a share of the bands
-BAND_LOW_HZ, BAND_HIGH_HZ = (50.0, 400.0), (3000.0, 8000.0)  # where the edges of bands lie
+BAND_LOW_HZ, BAND_HIGH_HZ = (50.0, 400.0), (3000.0, 8000.0)  # ranges of the edges of bands
 BAND_DB_PER_OCTAVE = (24.0, 200.0)
 NATS_PER_DB = math.log(10) / 10
 
 
 class AugmentOptions(Options):
-    """How far training utterances are changed. Zero switches a change off.
+    """Strength of each augmentation; zero switches it off.
 
     Attributes:
         speed: largest relative change of speed, as by playing faster: tempo and pitch together
@@ -50,7 +50,7 @@ class AugmentOptions(Options):
         level_db: standard deviation of the level.
         equaliser_db: standard deviation of a random smooth frequency response.
         noise: probability of stationary noise of random colour, 10 to 40 dB below the speech.
-        band: probability of losing what lies outside a random band, as over telephones and codecs.
+        band: probability of limiting the speech to a random band, as telephones and codecs do.
         time_mask: probability of masking a stretch of time (SpecAugment, Park et al., 2019).
         mel_mask: probability of masking a range of mel bands (SpecAugment).
         mixup: parameter of the Beta distribution of mixup (Zhang et al., ICLR 2018).
@@ -99,8 +99,8 @@ def augment(
         log_mel: natural logarithm of mel power, shape ``(batch, frames, mels)``.
         frames: number of frames of each utterance, shape ``(batch,)``.
         draws: random numbers.
-        options: how far to go.
-        features: of ``log_mel``.
+        options: strength of each augmentation.
+        features: options of the front end that computed ``log_mel``.
 
     Returns:
         Log-mel of shape ``(batch, new_frames, mels)`` and the new numbers of frames.

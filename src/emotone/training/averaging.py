@@ -5,18 +5,18 @@ from torch import nn
 
 
 def average_weights(average: nn.Module, current: nn.Module, *, step: int, window: float) -> None:
-    """Take the weights of a step into a bias-corrected exponential mean, in place.
+    """Update a bias-corrected exponential mean with the weights of a step, in place.
 
     After step ``t`` (from 0) the mean weights step ``i`` by ``decay ** (t - i)``, with
-    ``decay = 1 - 1 / window``; the weights sum to one (Kingma & Ba, ICLR 2015, section 7.2). What
-    the average held before step 0 has no influence. Statistics of batch normalisation are averaged
-    alike; whole numbers are left alone.
+    ``decay = 1 - 1 / window``; the weights sum to one (Kingma & Ba, ICLR 2015, section 7.2). The
+    values before step 0 have no influence. Statistics of batch normalisation are averaged, too;
+    integers stay unchanged.
 
     Args:
         average: holds the mean.
         current: the network after the step, of the same structure.
         step: number of the step, from 0.
-        window: steps over which to average, at least 1.
+        window: number of steps to average over, at least 1.
     """
     decay = 1 - 1 / window
     share = (1 - decay) / (1 - decay ** (step + 1))

@@ -31,10 +31,10 @@ class Example:
 def make_examples(
     data: Spectrograms, utterances: Sequence[int], options: TrainingOptions
 ) -> tuple[list[Example], int]:
-    """Whole utterances or segments, as the options ask.
+    """Make whole utterances or segments, as the options say.
 
     Returns:
-        The examples and the number of frames to which each is padded at least.
+        The examples and the minimum number of frames to which each is padded.
     """
     if options.segment_s is None:
         return whole_utterances(data, utterances), 0
@@ -44,21 +44,21 @@ def make_examples(
 
 
 def whole_utterances(data: Spectrograms, utterances: Sequence[int]) -> list[Example]:
-    """Each utterance in one piece."""
+    """Make one example of each utterance."""
     return [Example(number, 0, int(data.frames[number])) for number in utterances]
 
 
 def cut_segments(
     data: Spectrograms, utterances: Sequence[int], segment: int, *, overlapping: bool = False
 ) -> list[Example]:
-    """Each utterance in segments of ``segment`` frames.
+    """Cut each utterance into segments of ``segment`` frames.
 
     Args:
         data: spectrograms of the corpus.
         utterances: numbers of the utterances.
-        segment: frames of a segment.
-        overlapping: the last segment of an utterance is as long as the others and overlaps the one
-            before; otherwise it is what is left. An utterance shorter than a segment stays whole.
+        segment: number of frames of a segment.
+        overlapping: whether the last segment of an utterance is as long as the others and overlaps
+            the previous one; else it is shorter. An utterance shorter than a segment stays whole.
     """
     segments = []
     for number in utterances:
@@ -89,9 +89,9 @@ def cap_per_speaker(
 
     Args:
         examples: to draw from.
-        speakers: of each utterance of the corpus.
-        most: examples of a speaker.
-        rng: draws.
+        speakers: speaker of each utterance of the corpus.
+        most: maximum number of examples of a speaker.
+        rng: random generator.
     """
     by_speaker = pd.Series(rng.permutation(len(examples))).groupby(
         speakers[[example.utterance for example in examples]]
@@ -100,18 +100,16 @@ def cap_per_speaker(
     return [example for example, is_kept in zip(examples, kept, strict=True) if is_kept]
 
 
-def balance_classes(
-    examples: Sequence[Example], targets: NDArray[np.int64], rng: np.random.Generator
+def draw_weighted(
+    examples: Sequence[Example], weights: NDArray[np.float64], rng: np.random.Generator
 ) -> list[Example]:
-    """Draw as many examples, with replacement, so that all classes are equally likely.
+    """Draw the same number of examples with replacement, each with its own probability.
 
     Args:
         examples: to draw from.
-        targets: class of each utterance of the corpus.
-        rng: draws.
+        weights: to which the probabilities of the examples are proportional.
+        rng: random generator.
     """
-    classes = targets[[example.utterance for example in examples]]
-    weights = 1 / np.bincount(classes)[classes]
     drawn = rng.choice(len(examples), size=len(examples), p=weights / weights.sum())
     return [examples[number] for number in drawn]
 
@@ -123,12 +121,12 @@ def batches(
 
     Args:
         examples: to divide.
-        size: examples of a batch.
-        rng: draws.
-        at_least: frames to which each is padded at least, see :func:`stack`. Examples padded to
-            the same length count as equally long: otherwise segments that are mostly silence would
-            share batches, and batch normalisation statistics of their own. A single one that is
-            left joins the batch before, as one vector cannot be normalised.
+        size: number of examples of a batch.
+        rng: random generator.
+        at_least: minimum number of frames to which each is padded, see :func:`stack`. Examples
+            padded to the same length count as equally long: otherwise segments that are mostly
+            silence would share batches, and thus batch normalisation statistics. A single remaining
+            example joins the previous batch, because one vector cannot be normalised.
     """
     order = rng.permutation(len(examples))
     result = []
@@ -150,7 +148,7 @@ def stack(
     Args:
         data: spectrograms of the corpus.
         examples: what to stack.
-        at_least: frames that the batch has at least.
+        at_least: minimum number of frames of the batch.
 
     Returns:
         Log-mel of shape ``(batch, frames, mels)``, number of frames ``(batch,)``.

@@ -21,7 +21,7 @@ def save_checkpoint(path: Path, parts: Mapping[str, State], history: History) ->
 
     Args:
         path: file to write, atomically.
-        parts: tensors by name, of each part of the state; names of parts have no dot.
+        parts: tensors by name, for each part of the state; names of parts have no dot.
         history: epochs so far.
 
     Raises:
@@ -49,7 +49,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, State], History]:
 
 
 def saved_epochs(path: Path) -> list[Epoch]:
-    """Read the epochs that a checkpoint is after; none if there is no checkpoint yet."""
+    """Read the finished epochs from a checkpoint; empty if there is none yet."""
     try:
         with safe_open(path, framework="np") as file:
             return [Epoch(**epoch) for epoch in json.loads(file.metadata()["epochs"])]

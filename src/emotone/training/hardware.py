@@ -1,4 +1,4 @@
-"""What training asks of the machine: precision, memory, a device."""
+"""Hardware settings of training: precision, memory, device."""
 
 import ctypes
 import logging
@@ -16,13 +16,13 @@ BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "avx10_2", "bf16")
 
 
 def usable_precision(asked: Precision, device: str) -> Precision:
-    """Return the precision asked for, or float32 on a processor without bfloat16 instructions.
+    """Return the requested precision, or float32 on a processor without bfloat16 instructions.
 
-    There bfloat16 is emulated, several times as slow as float32 (``benchmarks/training.py``). The
-    networks differ by rounding.
+    Such a processor emulates bfloat16, which is several times as slow as float32
+    (``benchmarks/training.py``). The networks differ by rounding.
 
     Args:
-        asked: of :class:`emotone.training.options.TrainingOptions`.
+        asked: precision of :class:`emotone.training.options.TrainingOptions`.
         device: an accelerator name of lightning-fabric.
     """
     if device != "cpu" and (device != "auto" or torch.cuda.is_available()):
@@ -48,13 +48,13 @@ def keep_memory() -> None:
 
 
 def fabric_on(device: str, precision: Precision) -> "Fabric":
-    """Lightning-fabric on one device.
+    """Return lightning-fabric for one device.
 
     Args:
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
-        precision: of training, made usable by :func:`usable_precision`.
+        precision: requested precision, see :func:`usable_precision`.
     """
     from lightning_fabric import Fabric  # slow to load, and only training processes need it
 
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces bfloat16
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # hides its note about bfloat16
     return Fabric(accelerator=device, devices=1, precision=usable_precision(precision, device))

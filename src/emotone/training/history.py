@@ -1,4 +1,4 @@
-"""The course of a training: epochs, early stopping and the epoch that is kept."""
+"""History of a training: epochs, early stopping and the kept epoch."""
 
 from dataclasses import dataclass, field
 

@@ -19,11 +19,12 @@ from emotone.models.network import Network
 from emotone.training import batching
 from emotone.training.augmentation import Draws, augment
 from emotone.training.averaging import average_weights
+from emotone.training.balancing import balance_utterances
 from emotone.training.batching import Example
 from emotone.training.checkpoint import load_checkpoint, save_checkpoint
 from emotone.training.hardware import fabric_on
 from emotone.training.history import History
-from emotone.training.loss import balancing_weights, weighted_cross_entropy
+from emotone.training.loss import label_sets, weighted_cross_entropy
 from emotone.training.mixup import mixup, mixup_shares
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import evaluate
@@ -54,7 +55,7 @@ def fit(
     checkpoint: Path | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
 ) -> tuple[Network, History]:
-    """Train a network; no other utterances than those named here are used.
+    """Train a network on the given utterances and no others.
 
     All randomness comes from the seed, the epoch and the utterance, so training that was killed
     resumes from ``checkpoint`` and ends with the weights of an uninterrupted run (same machine,
@@ -66,8 +67,8 @@ def fit(
         validation: numbers of the utterances that choose the epoch; none to keep the last one.
         features: options of the front end.
         model: options of the network.
-        options: of the training.
-        seed: of weights, order and augmentation.
+        options: options of the training.
+        seed: seed of weights, order and augmentation.
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
         initial: weights to start from, all but those of the output layer, as safetensors.
         checkpoint: file that keeps the state after each epoch.
@@ -135,12 +136,13 @@ class Learner:
         )
         self.optimizer = cast(torch.optim.AdamW, self.fabric.setup_optimizers(optimizer))
         self.examples, self.segment = batching.make_examples(data, utterances, options)
-        classes = len(data.labels)
-        self.class_weights = (
-            balancing_weights(data.targets[utterances], classes)
-            if options.class_balance == "weights"
-            else torch.ones(classes)
+        sets, self.label_set = label_sets(
+            data.possible if options.labels == "corpus" else np.ones_like(data.possible)
         )
+        self.sets = torch.from_numpy(sets)
+        balance = balance_utterances(data, utterances, options)
+        self.strata = dict(zip(utterances, balance.strata.tolist(), strict=True))
+        self.weights = torch.from_numpy(balance.in_loss).float()  # of strata, in the loss
         self.per_epoch = len(self._draw_examples(np.random.default_rng(seed)))  # examples
         self.steps_per_epoch = math.ceil(self.per_epoch / options.batch)
         self.history = History()
@@ -148,7 +150,7 @@ class Learner:
 
     @property
     def steps(self) -> int:
-        """Steps of the whole training, if no patience ends it."""
+        """Steps of the whole training without early stopping."""
         return self.options.epochs * self.steps_per_epoch
 
     def train_epoch(self) -> tuple[float, float]:
@@ -231,8 +233,10 @@ class Learner:
             examples = batching.cap_per_speaker(
                 examples, self.data.speakers, options.most_per_speaker, rng
             )
-        if options.class_balance == "sampling":
-            examples = batching.balance_classes(examples, self.data.targets, rng)
+        if options.samples:
+            numbers = [example.utterance for example in examples]
+            balance = balance_utterances(self.data, numbers, options)
+            examples = batching.draw_weighted(examples, balance.in_drawing[balance.strata], rng)
         return examples
 
     def _set_rate(self, step: int) -> None:
@@ -242,12 +246,13 @@ class Learner:
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         """Update the weights from a batch; return its loss."""
-        x, frames, targets = self._prepare(batch, epoch)
-        if not self.segment:  # few different lengths, as oneDNN prepares its kernels for each anew
+        x, frames, targets, strata = self._prepare(batch, epoch)
+        if not self.segment:  # oneDNN prepares kernels for each length, so use few
             x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
         logits = self.backbone(x, frames)
-        class_weights = self.class_weights.to(targets.device)
-        loss = weighted_cross_entropy(logits, targets, class_weights, self.options.label_smoothing)
+        weights = strata @ self.weights.to(strata.device)
+        smoothing = self.options.label_smoothing
+        loss = weighted_cross_entropy(logits, targets, weights, smoothing, self.sets)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -257,21 +262,25 @@ class Learner:
         window = max(self.options.averaging * self.steps, 1.0)
         average_weights(self.average.backbone, self.network.backbone, step=step, window=window)
 
-    def _prepare(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Augmented and normalised features of a batch, their numbers of frames, and labels.
+    def _prepare(
+        self, batch: Sequence[Example], epoch: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Augmented and normalised features of a batch, numbers of frames, labels and strata.
 
         Returns:
-            Shapes ``(batch, channels, frames, mels)``, ``(batch,)`` and ``(batch, labels)``.
+            Shapes ``(batch, channels, frames, mels)``, ``(batch,)``, ``(batch, sets, labels)`` and
+            ``(batch, strata)``; labels and strata are shares.
         """
         options, device = self.options.augment, self.fabric.device
         features = self.network.features
         numbers = [example.utterance for example in batch]
         log_mel, frames = batching.stack(self.data, batch, at_least=self.segment)
         log_mel, frames = log_mel.to(device), frames.to(device)
-        targets = functional.one_hot(
-            torch.from_numpy(self.data.targets[numbers]), len(self.data.labels)
-        )
-        targets = targets.float().to(device)
+        targets = torch.zeros(len(batch), *self.sets.shape)
+        targets[range(len(batch)), self.label_set[numbers], self.data.targets[numbers]] = 1
+        strata = torch.zeros(len(batch), len(self.weights))
+        strata[range(len(batch)), [self.strata[number] for number in numbers]] = 1
+        targets, strata = targets.to(device), strata.to(device)
         draws = Draws.of(numbers, seed=self.seed, epoch=epoch)
         log_mel, frames = augment(log_mel, frames, draws, options, features.options)
         log_mel = functional.pad(log_mel, (0, 0, 0, max(self.segment - log_mel.shape[1], 0)))
@@ -285,8 +294,8 @@ class Learner:
             frames = torch.full_like(frames, x.shape[2])
         if options.mixup:
             shares = mixup_shares(numbers, seed=self.seed, epoch=epoch, alpha=options.mixup)
-            x, frames, targets = mixup(x, frames, targets, shares)
-        return x, frames, targets
+            x, frames, targets, strata = mixup(x, frames, targets, strata, shares)
+        return x, frames, targets, strata
 
     def _with_population_statistics(self) -> Network:
         """Copy the averaged network, with batch normalisation statistics of the training set."""
@@ -301,6 +310,6 @@ class Learner:
         batches = batching.batches(examples, self.options.batch, rng, at_least=self.segment)
         with torch.no_grad():
             for batch in batches:
-                x, frames, _ = self._prepare(batch, epoch)
+                x, frames, _, _ = self._prepare(batch, epoch)
                 network.backbone(x, frames)
         return network.eval()

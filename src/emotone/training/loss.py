@@ -1,4 +1,4 @@
-"""Cross-entropy with class weights, label smoothing and mixed labels."""
+"""Cross-entropy over the labels that are possible, with weights, smoothing and mixed labels."""
 
 import numpy as np
 import torch
@@ -6,39 +6,42 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def balancing_weights(targets: NDArray[np.int64], classes: int) -> Tensor:
-    """Weights of classes by inverse frequency; they average one over the examples.
-
-    A class without examples has weight zero.
+def label_sets(possible: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Find the different sets of labels.
 
     Args:
-        targets: number of each example's class; at least one example.
-        classes: how many there are.
+        possible: whether an utterance can have a label, shape ``(utterances, classes)``.
 
     Returns:
-        Shape ``(classes,)``, float32.
+        The sets, shape ``(sets, classes)``, and the number of each utterance's set.
     """
-    counts = np.bincount(targets, minlength=classes)
-    present = counts > 0
-    inverse = np.where(present, 1 / np.maximum(counts, 1), 0.0)
-    return torch.tensor(inverse * len(targets) / present.sum(), dtype=torch.float32)
+    sets, numbers = np.unique(possible, axis=0, return_inverse=True)
+    return sets, numbers.reshape(-1)
 
 
 def weighted_cross_entropy(
-    logits: Tensor, targets: Tensor, class_weights: Tensor, smoothing: float
+    logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float, sets: Tensor
 ) -> Tensor:
     """Weighted mean of the cross-entropies of a batch, in nats.
 
-    An example's weight is that of its class, or of its mixture of classes. Labels are smoothed
-    after that, so smoothing changes no weight.
+    Each label is compared with the probabilities of its own set of labels alone, so the gradient
+    of a logit that is in none of an example's sets is zero. For a mixture of utterances with
+    different sets this is the mixture of their losses, as everywhere in mixup. The union of both
+    sets instead would teach that an utterance has none of the labels that only the other one's
+    corpus has, however small the other one's share is.
 
     Args:
         logits: shape ``(batch, classes)``.
-        targets: share of each class in each example, shape ``(batch, classes)``.
-        class_weights: shape ``(classes,)``.
-        smoothing: share of each label that is spread evenly over all classes.
+        targets: share of each class of each set of labels in each example, shape
+            ``(batch, sets, classes)``.
+        weights: of the examples, shape ``(batch,)``.
+        smoothing: share of each label that is spread evenly over its set.
+        sets: which labels are in each set, shape ``(sets, classes)``; boolean, on the CPU.
     """
-    weights = targets @ class_weights
-    targets = (1 - smoothing) * targets + smoothing / targets.shape[1]
-    losses = -(targets * logits.log_softmax(dim=1)).sum(dim=1)
+    sizes = sets.sum(dim=1, keepdim=True, dtype=torch.float64)
+    even = (smoothing / sizes).float().to(targets.device)
+    others = ~sets.to(targets.device)
+    smoothed = (1 - smoothing) * targets + even * targets.sum(dim=2, keepdim=True)
+    log_probabilities = logits[:, None].masked_fill(others, -torch.inf).log_softmax(dim=2)
+    losses = -(smoothed * log_probabilities).masked_fill(others, 0).sum(dim=(1, 2))
     return (weights * losses).sum() / weights.sum()

@@ -19,8 +19,8 @@ def mixup_shares(utterances: Sequence[int], *, seed: int, epoch: int, alpha: flo
 
 
 def mixup(
-    features: Tensor, frames: Tensor, targets: Tensor, shares: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+    features: Tensor, frames: Tensor, targets: Tensor, strata: Tensor, shares: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Mix each utterance with the one before it in the batch, the first with the last.
 
     The mixture is as long as the longer of the two; features are normalised, so beyond the end of
@@ -28,10 +28,14 @@ def mixup(
 
     Shape:
         features ``(batch, channels, frames, mels)``, frames ``(batch,)``, targets
-        ``(batch, classes)``, shares ``(batch,)``; returns the first three, mixed.
+        ``(batch, sets, classes)``, strata ``(batch, strata)``, shares ``(batch,)``; returns the
+        first four, mixed.
     """
-    share = shares.to(features.device)
-    mixed = share[:, None, None, None] * features
-    mixed = mixed + (1 - share)[:, None, None, None] * features.roll(1, dims=0)
-    targets = share[:, None] * targets + (1 - share)[:, None] * targets.roll(1, dims=0)
-    return mixed, torch.maximum(frames, frames.roll(1, dims=0)), targets
+    shares = shares.to(features.device)
+
+    def mix(values: Tensor) -> Tensor:
+        share = shares.view(-1, *[1] * (values.dim() - 1))
+        return share * values + (1 - share) * values.roll(1, dims=0)
+
+    longer = torch.maximum(frames, frames.roll(1, dims=0))
+    return mix(features), longer, mix(targets), mix(strata)

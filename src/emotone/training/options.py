@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from emotone.options import Options
 from emotone.training.augmentation import AugmentOptions
 
+Balancing = Literal["none", "weights", "sampling"]
 Precision = Literal["32-true", "bf16-mixed"]
 
 
@@ -15,37 +16,43 @@ class TrainingOptions(Options):
 
     Attributes:
         epochs: passes over the training set, at most.
-        patience: of early stopping: epochs without a better validation UAR after which training
-            ends.
+        patience: early stopping: training ends after this many epochs without a better validation
+            UAR.
         tolerance: the last epoch is kept whose validation UAR is within this many standard errors
             of the best one; 0 keeps the best epoch. With few validation speakers the UAR of an
             epoch is so uncertain that the best one is mostly the luckiest.
         batch: utterances per step.
-        learning_rate: the highest, of AdamW (Loshchilov & Hutter, ICLR 2019).
-        schedule: ``cosine`` falls to zero after the warm-up, ``constant`` stays.
+        learning_rate: peak learning rate of AdamW (Loshchilov & Hutter, ICLR 2019).
+        schedule: ``cosine`` decays to zero after the warm-up, ``constant`` does not.
         warmup: share of the steps over which the rate rises from zero.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
+        labels: those over which the loss of an utterance runs: ``all``, or those that its
+            ``corpus`` has. A corpus without an emotion then does not teach that it never occurs.
+            Probabilities are those of all labels, in validation too.
         class_balance: ``weights`` in the loss or ``sampling`` by inverse class frequency, or
-            ``none``.
-        label_smoothing: share of each label that is spread over all classes.
+            ``none``; within each corpus with ``labels="corpus"`` or if corpora are balanced.
+        corpus_balance: the same for corpora.
+        speaker_balance: the same for speakers, of each class and corpus if these are balanced too;
+            how balances combine: :func:`emotone.training.balancing.balance`.
+        label_smoothing: share of each label that is spread evenly over ``labels``.
         averaging: share of all steps over which weights are averaged, with exponential decay and
             bias correction (Polyak & Juditsky 1992; Kingma & Ba, ICLR 2015, section 7.2); the
             average is what is evaluated and kept; 0 for none.
         segment_s: cut utterances into segments of this length, whose posteriors are averaged;
             ``None`` for whole utterances, padded and masked.
-        segment_rest: what is left of an utterance after its last whole segment: ``padded`` with
-            zeros, or ``overlapping``, a whole segment that ends with the utterance. An utterance
+        segment_rest: last segment of an utterance: the rest ``padded`` with zeros, or
+            ``overlapping``, a whole segment that ends with the utterance. An utterance
             shorter than a segment is always padded.
-        most_per_speaker: examples of a speaker per epoch, drawn anew for each; ``None`` for all.
-            It keeps speakers with many utterances from dominating the training set.
-        batch_norm: the statistics that batch normalisation uses outside training: ``running`` ones
-            of the last steps, or those of the ``population``, the training set, estimated once the
-            weights are final (Ioffe & Szegedy 2015, algorithm 2). Where weights change fast until
-            the end, running ones lag far behind them.
+        most_per_speaker: maximum number of examples of a speaker per epoch, drawn in each epoch;
+            ``None`` for all. It keeps speakers with many utterances from dominating.
+        batch_norm: statistics of batch normalisation outside training: ``running`` statistics of
+            the last steps, or ``population`` statistics of the training set, estimated with the
+            final weights (Ioffe & Szegedy 2015, algorithm 2). If weights change fast until the
+            end, running statistics lag behind.
         crop: share of each utterance that is used per epoch in training, at a random place; 1 for
             all of it.
-        precision: of training; evaluation is always in float32. Where it is slow, ``bf16-mixed``
-            becomes ``32-true``, see :func:`emotone.training.hardware.usable_precision`.
+        precision: precision of training; evaluation is always in float32. ``bf16-mixed`` becomes
+            ``32-true`` where it is slow, see :func:`emotone.training.hardware.usable_precision`.
         augment: random changes of training utterances.
     """
 
@@ -57,7 +64,10 @@ class TrainingOptions(Options):
     schedule: Literal["cosine", "constant"] = "constant"
     warmup: float = Field(0.1, ge=0, lt=1)
     weight_decay: float = Field(0.01, ge=0)
-    class_balance: Literal["none", "weights", "sampling"] = "weights"
+    labels: Literal["all", "corpus"] = "all"
+    class_balance: Balancing = "weights"
+    corpus_balance: Balancing = "none"
+    speaker_balance: Balancing = "none"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
@@ -68,10 +78,25 @@ class TrainingOptions(Options):
     precision: Precision = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
 
+    @property
+    def samples(self) -> bool:
+        """Whether any balance is reached by sampling."""
+        return "sampling" in (self.class_balance, self.corpus_balance, self.speaker_balance)
+
     @model_validator(mode="after")
     def _one_way_to_cut(self) -> "TrainingOptions":
         if self.segment_s is not None and self.crop < 1:
             raise ValueError("segment_s cuts utterances already; set training.crop=1 with it")
         if self.segment_s is None and self.segment_rest != "padded":
             raise ValueError("segment_rest applies to segments; set training.segment_s with it")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_to_balance(self) -> "TrainingOptions":
+        for name in ("corpus_balance", "speaker_balance"):
+            if self.most_per_speaker is not None and getattr(self, name) == "weights":
+                raise ValueError(
+                    "most_per_speaker reduces what weights would reduce again; set "
+                    f"training.{name}=sampling with it, which draws from what is left"
+                )
         return self

@@ -1,4 +1,4 @@
-"""Class probabilities of utterances, and how good they are."""
+"""Class probabilities of utterances, and their evaluation."""
 
 from collections.abc import Sequence
 
@@ -26,12 +26,12 @@ def posteriors(
     """Class probabilities of utterances, in float32, the mean over segments if there are any.
 
     Args:
-        network: in evaluation mode from now on.
+        network: is switched to evaluation mode.
         data: spectrograms of the corpus.
         utterances: numbers of the utterances.
         options: how to cut the utterances into segments; ``None`` for whole utterances.
-        statistics: of speakers, for ``norm: enrol``; those of training if there are none. For
-            ``norm: speaker`` they are computed here.
+        statistics: statistics of speakers, for ``norm: enrol``; ``None`` for the training set's.
+            For ``norm: speaker`` they are computed here.
 
     Returns:
         Shape ``(utterances, labels)``, in the order of ``utterances``.

@@ -1,4 +1,4 @@
-"""Weights of a network that was trained before, on other corpora."""
+"""Weights of a network that was trained on other corpora."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from emotone.models.network import Network, current_names
 
 
 def load_pretrained(network: Network, weights: Path) -> None:
-    """Take over weights of another network, all but those of the output layer.
+    """Load the weights of another network, except those of the output layer.
 
     Args:
         network: receives the weights.
         weights: of a network of the same sizes, as safetensors.
 
     Raises:
-        UsageError: if they are of a network of other sizes.
+        UsageError: if they are those of a network of other sizes.
     """
     pretrained = {
         name: value

@@ -34,7 +34,7 @@ def enrolment_statistics(
     """Statistics of speakers from a few utterances of each, for ``norm: enrol``.
 
     Args:
-        network: towards whose training statistics those of the speakers are shrunk.
+        network: provides the statistics of its training set, towards which to shrink.
         data: spectrograms of the corpus.
         utterances: numbers of the enrolment utterances of each speaker.
     """
@@ -58,11 +58,11 @@ class TrainingEnrolment:
     """Speakers enrolled in training with random numbers of their other utterances.
 
     Args:
-        features: with the statistics of training, on the CPU.
-        moments: of each training utterance.
+        features: front end with the statistics of the training set, on the CPU.
+        moments: moments of each training utterance.
         data: spectrograms of the corpus.
         utterances: numbers of the training utterances.
-        seed: of the random draws.
+        seed: seed of the random draws.
     """
 
     def __init__(
@@ -81,8 +81,8 @@ class TrainingEnrolment:
     def draw(self, numbers: Sequence[int], epoch: int) -> Tensor:
         """Statistics of the speaker of each utterance, never from the utterance itself.
 
-        Depends on the seed, the epoch and the utterance alone. No utterance is enrolled in a third
-        of the cases; otherwise their number is uniform in its logarithm.
+        Depends only on the seed, the epoch and the utterance. In a third of the cases no utterance
+        is enrolled; otherwise the logarithm of their number is uniform.
 
         Returns:
             Shape ``(batch, 2, channels, mels)``.

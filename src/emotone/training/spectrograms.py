@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -26,6 +27,9 @@ class Spectrograms:
         hop_s: step from frame to frame in seconds.
         bounds: utterance ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``.
         targets: number of each utterance's emotion in ``labels``.
+        corpora: name of each utterance's corpus.
+        possible: whether the corpus of an utterance has a label, in training or elsewhere; shape
+            ``(utterances, labels)``.
     """
 
     def __init__(
@@ -38,6 +42,9 @@ class Spectrograms:
         self.labels = corpus.labels
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
         self.speakers = corpus.table["speaker"].to_numpy()
+        self.corpora = corpus.table["corpus"].to_numpy()
+        occurs = pd.crosstab(self.corpora, self.targets) > 0
+        self.possible: NDArray[np.bool_] = occurs.loc[self.corpora].to_numpy()
 
     def __getstate__(self) -> dict[str, Any]:
         """Other processes map the file themselves."""
@@ -55,7 +62,7 @@ class Spectrograms:
         return light, np.array(self.values)
 
     def attach(self, values: NDArray[np.float32]) -> "Spectrograms":
-        """Return a copy with its values, on another machine; see :meth:`detach`."""
+        """Return a copy with its values after :meth:`detach`, on another machine."""
         whole = copy.copy(self)
         whole.values = values
         return whole
@@ -92,13 +99,13 @@ def load_or_compute(
 ) -> Spectrograms:
     """Load the spectrograms of a corpus from ``folder``, or compute them and keep them there.
 
-    They are loaded if neither corpus, files nor options changed.
+    Those in ``folder`` are used if corpus, files and options are unchanged.
 
     Args:
-        corpus: whose audio to read.
-        options: of the features.
-        folder: where to keep them.
-        threads: how many files to read at once.
+        corpus: corpus whose audio is read.
+        options: options of the features.
+        folder: cache.
+        threads: number of files to read at once.
         advance: called once per utterance that is computed.
 
     Raises:

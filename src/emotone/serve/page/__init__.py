@@ -1,7 +1,7 @@
 """The web page, mounted into the service with Gradio.
 
-``page.js`` calls the service's own REST interface from the browser, so audio has one entry with one
-set of limits; Gradio's own upload paths are closed.
+``page.js`` calls the service's own REST interface from the browser, so one set of limits applies to
+all audio; Gradio's own upload paths are closed.
 """
 
 import os
@@ -31,7 +31,7 @@ def is_closed(path: str) -> bool:
 
 
 def mount(app: FastAPI) -> None:
-    """Put the page at ``/``, after all paths that the application has already.
+    """Put the page at ``/``, after all existing paths of the application.
 
     Errors are answered in the same way as those of the application.
     """
@@ -51,7 +51,7 @@ def _mount(app: FastAPI) -> None:
 
     with gradio.Blocks(title="emotone", analytics_enabled=False) as blocks:
         gradio.Markdown(
-            "# emotone\nWhat emotion does a voice carry? A small network, on this server alone. "
+            "# emotone\nRecognises emotion in speech with a small network on this server. "
             "It makes mistakes; do not use it to make decisions about people. "
             "[Use it from a program](docs)"
         )

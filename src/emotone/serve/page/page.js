@@ -1,5 +1,5 @@
-// The page asks the documented interface, as any client does: /v1/predict, /v1/segments and the
-// WebSocket /v1/stream. Gradio, around it, has no function of its own on the server.
+// The page uses the documented interface, as any client does: /v1/predict, /v1/segments and the
+// WebSocket /v1/stream. Gradio only displays it and runs no function on the server.
 const find = (name) => element.querySelector(`#emotone-${name}`);
 const WINDOW_S = 3, HOP_S = 1, PEAKS_PER_S = 20, LIVE_SHOWN_S = 60, ROW = 22, WAVE = 56, LABELS = 84;
 let shown = null; // what the page shows: {name, model, whole, segments, peaks, labels}
@@ -40,7 +40,7 @@ async function recognise(sound, name) {
   const number = ++asked;
   fail("");
   find("answer").hidden = true;
-  status(`Listening to ${name} …`);
+  status(`Processing ${name} …`);
   try {
     const labels = model().labels;
     const whole = await ask("predict", sound);
@@ -65,7 +65,7 @@ async function outline(sound) {
   try {
     const samples = (await context.decodeAudioData(await sound.arrayBuffer())).getChannelData(0);
     return peaksOf(samples, 16000 / PEAKS_PER_S);
-  } catch { // the server hears formats that this browser does not; there is no waveform then
+  } catch { // the server decodes formats that this browser does not; then no waveform is drawn
     return [];
   }
 }

@@ -1,4 +1,4 @@
-"""The endpoints: each module here has a ``router`` and is registered by being here."""
+"""The endpoints: each module of this folder has a ``router`` and is found by a scan."""
 
 from importlib import import_module
 from pkgutil import iter_modules
