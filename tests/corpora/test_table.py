@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emotone import corpora
-from emotone.corpora.base import conflicts
+from emotone.corpora.contradictions import conflicts
 from emotone.corpora.inspection import inspect
 from emotone.corpora.table import TableOptions
 from emotone.errors import CorpusError, FoldError

@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 import pandas as pd
 from pydantic import Field
 
-from emotone.corpora.base import (
-    COLUMNS,
-    EMOTIONS,
-    Corpus,
-    CorpusOptions,
-    excluded,
-    relabelled,
-    spelling_problems,
-)
+from emotone.corpora.base import COLUMNS, Corpus, CorpusOptions
+from emotone.corpora.contradictions import spelling_problems
+from emotone.corpora.labels import EMOTIONS
 from emotone.corpora.registry import readers
+from emotone.corpora.selection import excluded, relabelled
 from emotone.errors import CorpusError
 
 READERS = readers()

@@ -1,7 +1,5 @@
-"""Shared by all corpus readers: options, columns of the table, names of emotions, file search."""
+"""Shared by all corpus readers: options, columns of the table, file search."""
 
-import os
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,32 +10,9 @@ import pandas as pd
 from pydantic import Field, model_validator
 
 from emotone.corpora.info import CorpusInfo
+from emotone.corpora.labels import EMOTIONS, canonical, normalised, unknown
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
-
-EMOTIONS = (
-    "anger",
-    "boredom",
-    "calm",
-    "disgust",
-    "fear",
-    "happiness",
-    "neutral",
-    "sadness",
-    "surprise",
-)
-
-ALIASES = {
-    "angry": "anger",
-    "bored": "boredom",
-    "boredem": "boredom",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happy": "happiness",
-    "joy": "happiness",
-    "sad": "sadness",
-    "surprised": "surprise",
-}
 
 COLUMNS = (
     "utterance",
@@ -86,10 +61,9 @@ class CorpusOptions(Options):
 
     def leaves_out(self, file: str) -> bool:
         """Whether ``exclude`` names a file."""
-        return any(_matches(file, pattern) for pattern in self.exclude)
+        return any(matches(file, pattern) for pattern in self.exclude)
 
 
-INVISIBLE = "\u200b\u2060\ufeff"  # zero-width spaces and the byte-order mark
 SEARCH_LIMIT = 200  # files or folders examined to suggest the right folder
 
 
@@ -148,50 +122,6 @@ def corpus_from_rows(
     extra = [column for column in table.columns if column not in COLUMNS]
     table = table[[*COLUMNS, *extra]].sort_values("utterance", ignore_index=True)
     return Corpus(name, table, tuple(problems))
-
-
-def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
-    """Apply ``map`` and ``keep``; utterances left out are counted among the problems.
-
-    Both may use another name of a known emotion, such as ``sad``, if it is no label itself.
-
-    Raises:
-        CorpusError: if ``map`` renames an emotion that does not occur, ``keep`` has an unknown one
-            that does not occur, or no utterance is left.
-    """
-    if not options.map and not options.keep:
-        return corpus
-    table = corpus.table
-    present = sorted(table["emotion"].unique())
-    new_names = {_occurring(emotion, present): name for emotion, name in options.map.items()}
-    new_names |= {emotion: options.map[emotion] for emotion in present if emotion in options.map}
-    for emotion in new_names:
-        if emotion not in present:
-            raise CorpusError(
-                f"{corpus.name}: corpus.map renames '{emotion}', which does not occur"
-                f"{nearest(emotion, present)}; the emotions are {', '.join(present)}"
-            )
-    new = table["emotion"].map(lambda emotion: new_names.get(emotion, emotion))
-    left = sorted(new.dropna().unique())
-    keep = [_occurring(emotion, left) for emotion in options.keep]
-    for emotion in keep:
-        if emotion not in left and emotion not in EMOTIONS:
-            raise CorpusError(
-                f"{corpus.name}: corpus.keep has '{emotion}', which does not occur"
-                f"{nearest(emotion, left)}; the emotions are {', '.join(left)}"
-            )
-    kept = new.notna() & (new.isin(keep) if keep else True)
-    if not kept.any():
-        raise CorpusError(
-            f"{corpus.name}: no utterance is left after corpus.map and corpus.keep; the emotions "
-            f"are {', '.join(present)}"
-        )
-    problems = [
-        f"{count} utterances of {emotion} are left out because of corpus.map or corpus.keep"
-        for emotion, count in table.loc[~kept, "emotion"].value_counts().sort_index().items()
-    ]
-    table = table.assign(emotion=new)[kept].reset_index(drop=True)
-    return Corpus(corpus.name, table, (*corpus.problems, *problems))
 
 
 def existing_root(options: CorpusOptions, layout: str) -> Path:
@@ -308,13 +238,6 @@ def incomplete(corpus: str, found: int, published: int | None) -> list[str]:
     return [f"{found} of {published} utterances of {corpus} were found; is the copy complete?"]
 
 
-def canonical(label: str) -> str | None:
-    """Return emotone's name of the emotion that a corpus calls ``label``, if it is known."""
-    name = label.strip().lower()
-    name = ALIASES.get(name, name)
-    return name if name in EMOTIONS else None
-
-
 def label_of(text: str, options: CorpusOptions, place: str) -> str:
     """Return the label that a corpus gives as ``text``.
 
@@ -338,86 +261,10 @@ def label_of(text: str, options: CorpusOptions, place: str) -> str:
     return known or label
 
 
-def normalised(name: str) -> str:
-    """Return a name in Unicode's form NFC, with single spaces within it and none around it."""
-    visible = "".join(char for char in name if char not in INVISIBLE)
-    return " ".join(unicodedata.normalize("NFC", visible).split())
-
-
-def excluded(corpus: Corpus, options: CorpusOptions) -> Corpus:
-    """Apply ``exclude``; utterances left out are counted among the problems.
-
-    Raises:
-        CorpusError: if a name or pattern fits no file, or no utterance is left.
-    """
-    if not options.exclude:
-        return corpus
-    files = corpus.table["file"]
-    for pattern in options.exclude:
-        if not any(_matches(file, pattern) for file in files.unique()):
-            names = sorted({Path(file).name for file in files})
-            raise CorpusError(
-                f"{corpus.name}: corpus.exclude has '{pattern}', which no file is called"
-                f"{nearest(pattern, names)}"
-            )
-    out = files.map(options.leaves_out).astype(bool)
-    if out.all():
-        raise CorpusError(f"{corpus.name}: no utterance is left after corpus.exclude")
-    problem = f"{int(out.sum())} utterances are left out because of corpus.exclude"
-    table = corpus.table[~out].reset_index(drop=True)
-    return Corpus(corpus.name, table, (*corpus.problems, problem))
-
-
-def spelling_problems(table: pd.DataFrame) -> list[str]:
-    """Name speakers and labels that differ in capital letters only."""
-    problems = []
-    for column, what in (("speaker", "one person"), ("emotion", "one label")):
-        names: dict[str, list[str]] = {}
-        for name in sorted(table[column].unique()):
-            names.setdefault(name.casefold(), []).append(f"'{name}'")
-        problems += [
-            f"the {column}s {', '.join(same)} differ in capital letters only; are they {what}?"
-            for same in names.values()
-            if len(same) > 1
-        ]
-    return problems
-
-
-def conflicts(table: pd.DataFrame) -> list[str]:
-    """Name files that occur more than once with different labels or speakers.
-
-    A row of a whole file conflicts with any other row of it; rows of segments conflict if they
-    begin and end alike.
-    """
-    places = {file: os.path.realpath(file) for file in table["file"].unique()}
-    columns = ("file", "start", "end", "emotion", "speaker")
-    rows: dict[str, list[tuple[tuple[float, float], str, str]]] = {}
-    for file, start, end, emotion, speaker in zip(*(table[name] for name in columns), strict=True):
-        extent = (float(start), float("inf") if pd.isna(end) else float(end))
-        rows.setdefault(places[file], []).append((extent, emotion, speaker))
-    found = []
-    for file, several in rows.items():
-        whole = any(extent == (0.0, float("inf")) for extent, _, _ in several)
-        groups: dict[Any, list[tuple[str, str]]] = {}
-        for extent, emotion, speaker in several:
-            groups.setdefault(None if whole else extent, []).append((emotion, speaker))
-        for group in groups.values():
-            for what, values in zip(("labels", "speakers"), zip(*group, strict=True), strict=True):
-                if len(set(values)) > 1:
-                    names = ", ".join(sorted(set(values)))
-                    found.append(f"{Path(file).name} is listed with several {what} ({names})")
-    return found
-
-
-def _matches(file: str, pattern: str) -> bool:
+def matches(file: str, pattern: str) -> bool:
+    """Whether a file has the name, or fits the pattern, ``pattern``."""
     path = Path(file)
     return path.name == pattern or path.stem == pattern or path.match(pattern)
-
-
-def _occurring(emotion: str, present: Sequence[str]) -> str:
-    """Return ``emotion``, or emotone's name of it if only that is present."""
-    known = canonical(emotion)
-    return known if emotion not in present and known in present and known else emotion
 
 
 def _unique(names: Sequence[str]) -> list[str]:
@@ -432,11 +279,3 @@ def _unique(names: Sequence[str]) -> list[str]:
         used.add(new)
         result.append(new)
     return result
-
-
-def unknown(emotion: str) -> str:
-    """Say that a label is unknown, and what is known."""
-    return (
-        f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known emotions are "
-        f"{', '.join(EMOTIONS)}"
-    )

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from emotone import audio
-from emotone.corpora.base import Corpus, conflicts
+from emotone.corpora.base import Corpus
+from emotone.corpora.contradictions import conflicts
 from emotone.errors import AudioError
 
 SILENT_DBFS = -70.0

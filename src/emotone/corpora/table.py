@@ -19,7 +19,8 @@ from typing import Literal
 
 import pandas as pd
 
-from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows, label_of, normalised
+from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows, label_of
+from emotone.corpora.labels import normalised
 from emotone.errors import CorpusError
 from emotone.options import nearest
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from emotone.corpora import Corpus
-from emotone.corpora.base import conflicts
+from emotone.corpora.contradictions import conflicts
 from emotone.errors import FoldError
 from emotone.options import Options, nearest
 

@@ -1,0 +1,48 @@
+"""Contradictions within a corpus: one file or one name that stands for two things."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def spelling_problems(table: pd.DataFrame) -> list[str]:
+    """Name speakers and labels that differ in capital letters only."""
+    problems = []
+    for column, what in (("speaker", "one person"), ("emotion", "one label")):
+        names: dict[str, list[str]] = {}
+        for name in sorted(table[column].unique()):
+            names.setdefault(name.casefold(), []).append(f"'{name}'")
+        problems += [
+            f"the {column}s {', '.join(same)} differ in capital letters only; are they {what}?"
+            for same in names.values()
+            if len(same) > 1
+        ]
+    return problems
+
+
+def conflicts(table: pd.DataFrame) -> list[str]:
+    """Name files that occur more than once with different labels or speakers.
+
+    A row of a whole file conflicts with any other row of it; rows of segments conflict if they
+    begin and end alike.
+    """
+    places = {file: os.path.realpath(file) for file in table["file"].unique()}
+    columns = ("file", "start", "end", "emotion", "speaker")
+    rows: dict[str, list[tuple[tuple[float, float], str, str]]] = {}
+    for file, start, end, emotion, speaker in zip(*(table[name] for name in columns), strict=True):
+        extent = (float(start), float("inf") if pd.isna(end) else float(end))
+        rows.setdefault(places[file], []).append((extent, emotion, speaker))
+    found = []
+    for file, several in rows.items():
+        whole = any(extent == (0.0, float("inf")) for extent, _, _ in several)
+        groups: dict[Any, list[tuple[str, str]]] = {}
+        for extent, emotion, speaker in several:
+            groups.setdefault(None if whole else extent, []).append((emotion, speaker))
+        for group in groups.values():
+            for what, values in zip(("labels", "speakers"), zip(*group, strict=True), strict=True):
+                if len(set(values)) > 1:
+                    names = ", ".join(sorted(set(values)))
+                    found.append(f"{Path(file).name} is listed with several {what} ({names})")
+    return found
