@@ -156,3 +156,35 @@ def test_a_table_may_list_a_missing_file_that_is_excluded(tmp_path: Path) -> Non
     options = small_table(tmp_path, "a.wav,anger,1\ngone.wav,anger,1")
     excluding = options.model_copy(update={"exclude": ("gone*",)})
     assert corpora.read(excluding).table["utterance"].tolist() == ["a"]
+
+
+def test_a_spreadsheet_may_write_semicolons(tmp_path: Path) -> None:
+    options = small_table(tmp_path, "a.wav;sad;1", header="file;emotion;speaker")
+    assert corpora.read(options).table["emotion"].tolist() == ["sadness"]
+
+
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path) -> None:
+    options = small_table(tmp_path, f"a.wav,sad,1\n{'x' * 300}.wav,sad,1")
+    with pytest.raises(CorpusError, match=r"1 files do not exist, the first is .*xxx"):
+        corpora.read(options)
+
+
+def test_a_table_that_is_not_utf_8_is_one_line(tmp_path: Path) -> None:
+    options = small_table(tmp_path, "a.wav,sad,1")
+    assert options.root is not None
+    options.root.write_bytes(b"file,emotion,speaker\na\xff.wav,sad,1\n")
+    with pytest.raises(CorpusError, match=r"cannot be read as a CSV table .*in UTF-8"):
+        corpora.read(options)
+
+
+def test_names_in_options_are_normalised_too(tmp_path: Path) -> None:
+    options = small_table(tmp_path, "a.wav,Z\u00f6n\u00a0ig ,1\nb.wav,sad,1")
+    mapped = TableOptions(root=options.root, map={"Zo\u0308n ig": "mild "}, keep=(" mild",))
+    assert corpora.read(mapped).labels == ["mild"]
+
+
+def test_two_labels_of_one_emotion_are_reported(tmp_path: Path) -> None:
+    options = small_table(tmp_path, "a.wav,sad,1\nb.wav,gloomy,1\nc.wav,Gloomy,1")
+    corpus = corpora.read(TableOptions(root=options.root, map={"gloomy": "sad"}))
+    assert corpus.labels == ["Gloomy", "sad", "sadness"]
+    assert corpus.problems == ("the labels 'sad', 'sadness' name one emotion; are they one label?",)

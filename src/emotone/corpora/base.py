@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from emotone.corpora.info import CorpusInfo
 from emotone.corpora.labels import EMOTIONS, canonical, normalised, unknown
@@ -50,6 +50,19 @@ class CorpusOptions(Options):
     keep: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     strict_labels: bool = False
+
+    @field_validator("map")
+    @classmethod
+    def _map_normalised(cls, names: dict[str, str | None]) -> dict[str, str | None]:
+        return {
+            normalised(name): None if new is None else normalised(new)
+            for name, new in names.items()
+        }
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_normalised(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normalised(name) for name in names)
 
     @model_validator(mode="after")
     def _known_if_strict(self) -> "CorpusOptions":

@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from emotone.corpora.labels import canonical
+
 
 def spelling_problems(table: pd.DataFrame) -> list[str]:
-    """Name speakers and labels that differ in capital letters only."""
+    """Name speakers and labels that differ in capital letters only, and labels of one emotion."""
     problems = []
     for column, what in (("speaker", "one person"), ("emotion", "one label")):
         names: dict[str, list[str]] = {}
@@ -19,6 +21,12 @@ def spelling_problems(table: pd.DataFrame) -> list[str]:
             for same in names.values()
             if len(same) > 1
         ]
+    for label in sorted(table["emotion"].unique()):
+        known = canonical(label)
+        if known is not None and known != label and (table["emotion"] == known).any():
+            problems.append(
+                f"the labels '{label}', '{known}' name one emotion; are they one label?"
+            )
     return problems
 
 

@@ -14,6 +14,7 @@ Layout: the table (corpus.root is its file)
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +72,7 @@ def read(options: TableOptions) -> Corpus:
     missing = [
         file
         for file in table["file"].unique()
-        if not options.leaves_out(file) and not Path(file).is_file()
+        if not options.leaves_out(file) and not os.path.isfile(file)  # noqa: PTH113
     ]
     if missing:
         raise CorpusError(
@@ -109,8 +110,15 @@ def _load(options: TableOptions) -> pd.DataFrame:
 
 
 def _read_text(path: Path, separator: str) -> pd.DataFrame:
-    """Read a CSV or TSV table; rows may end with further empty fields."""
+    """Read a CSV or TSV table; rows may end with further empty fields.
+
+    A spreadsheet may have written semicolons for commas.
+    """
     with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        if separator == "," and first.count(";") > first.count(","):
+            separator = ";"
+        file.seek(0)
         lines = list(csv.reader(file, delimiter=separator))
     lines = [line for line in lines if len(line) > 1 or "".join(line).strip()]
     if not lines:
