@@ -23,7 +23,7 @@ from scipy.signal import butter, resample_poly, sosfilt
 from emotone import audio, corpora
 from emotone.corpora import Corpus
 from emotone.errors import AudioError
-from emotone.experiments.config import corpus_options
+from emotone.experiments.sources import corpus_options
 from emotone.inference.recognizer import Recognizer
 
 RATE = audio.SAMPLE_RATE
@@ -188,7 +188,7 @@ def main(model: str, *roots: str) -> None:
     for root in roots:
         name, _, folder = root.partition("=")
         keep = json.dumps(recognizer.labels)
-        corpus = corpora.read(corpus_options(name, Path(folder), [f"keep={keep}"]))
+        corpus = corpora.read(corpus_options(name, [folder, f"keep={keep}"]))
         found[name] = measure(recognizer, corpus, unseen)
     (HERE / "robustness.json").write_text(json.dumps(found, indent=1) + "\n")
 

@@ -57,6 +57,7 @@ def test_corpus_prints_text_json_and_a_picture(
     done = emotone("corpus", "table", table, "keep=[anger]", "--json")
     facts = json.loads(done.stdout)
     assert facts["emotions"] == {"anger": 8}
+    assert emotone("corpus", table, "corpus.keep=[anger]", "--json").stdout == done.stdout
     assert (
         "8 utterances of neutral are left out because of corpus.map or corpus.keep"
         in facts["problems"]
@@ -70,6 +71,9 @@ def test_corpus_prints_text_json_and_a_picture(
         (["emodb", "gone"], 1, "the folder gone does not exist"),
         (["emodb"], 1, "no root given"),
         (["emodb", "x", "rot=3"], 2, "unknown option 'corpus.rot'; did you mean 'root'?"),
+        (["table", "gone.csv", "corpus.map={a: b}"], 1, "the file gone.csv does not exist"),
+        (["gone.csv"], 1, "the file gone.csv does not exist"),
+        (["emodb", "x", "corpus.corpus.map={a: b}"], 2, "'corpus.corpus'; known are name, root"),
         (["emodb", "x", "keep=[joyful]", "strict_labels=true"], 2, "unknown emotion 'joyful'"),
     ],
 )

@@ -69,7 +69,7 @@ def test_bad_options_are_refused_with_a_hint(path: Path, override: str, message:
 
 
 def test_bad_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one of experiments/: .*demo\.yaml, .*emodb\.yaml"):
+    with pytest.raises(UsageError, match=r"name of one that ships: .*demo, .*emodb"):
         config.load(tmp_path / "gone.yaml")
     (tmp_path / "bad.yaml").write_text("corpus: [")
     with pytest.raises(UsageError, match="not valid YAML"):

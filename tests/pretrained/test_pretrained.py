@@ -11,8 +11,8 @@ import torch
 import emotone as package
 from emotone import corpora
 from emotone.errors import AudioError
-from emotone.experiments.config import corpus_options
 from emotone.experiments.shipping import rebuilt
+from emotone.experiments.sources import corpus_options
 from emotone.inference import model_folder
 from tests.helpers import emotone, real_corpus, voice
 
@@ -63,7 +63,7 @@ def test_gain_does_not_matter() -> None:
 def test_it_recognises_its_training_data(name: str, corpus: str) -> None:
     root = real_corpus(corpus)
     recognizer = package.load(name)
-    table = corpora.read(corpus_options(corpus, root, [])).table
+    table = corpora.read(corpus_options(corpus, [str(root)])).table
     table = table[table["emotion"].isin(recognizer.labels)].iloc[::12]
     answers = list(recognizer.predict_many(table["file"]))
     right = [

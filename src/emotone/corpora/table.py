@@ -28,6 +28,7 @@ from emotone.options import nearest
 REQUIRED = ("file", "emotion", "speaker")
 TEXT_COLUMNS = ("sex", "session", "language")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*SEPARATORS, ".parquet")
 
 
 class TableOptions(CorpusOptions):

@@ -158,18 +158,6 @@ def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     return checked(values, str(path))
 
 
-def corpus_options(name: str, root: Path | None, overrides: Sequence[str]) -> AnyCorpusOptions:
-    """Options of one corpus, from its name, root and ``key=value``.
-
-    Raises:
-        UsageError: if the name or an option is unknown or has a bad value.
-    """
-    corpus: dict[str, Any] = {"name": name, "root": root}
-    for override in overrides:
-        set_option(corpus, override)
-    return checked({"corpus": corpus}, "corpus").corpus[0]
-
-
 def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
     """Check a configuration.
 
@@ -190,8 +178,8 @@ def _explain(error: ValidationError) -> str:
     if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
         model_class = MODEL_KINDS[location.pop(1)]
     name = ".".join(location)
-    if "corpus" in location[:2] and location[-1] != "corpus":
-        place = location.index("corpus") + 1
+    place = location.index("corpus") + 1 if "corpus" in location[:2] else len(location)
+    if len(location) > place:
         number = location.pop(place)
         if len(location) > place and location[place] in READERS:
             corpus_class = READERS[location.pop(place)].options

@@ -11,6 +11,18 @@ from emotone.errors import UsageError
 PRESETS = Path(__file__).parent / "presets"
 
 
+def located(source: str | Path) -> Path:
+    """Return the path of a configuration file, or of the one that ships under this name.
+
+    >>> [located(name).name for name in ("emodb", "emodb.yaml", "experiments/emodb.yaml")]
+    ['emodb.yaml', 'emodb.yaml', 'emodb.yaml']
+    """
+    path = Path(source)
+    shipped = PRESETS / f"{path.stem}.yaml"
+    names = (Path(path.stem), Path(shipped.name), Path("experiments") / shipped.name)
+    return shipped if not path.is_file() and path in names and shipped.is_file() else path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
@@ -20,10 +32,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        shipped = ", ".join(sorted(file.name for file in PRESETS.glob("*.yaml")))
+        shipped = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml")))
         raise UsageError(
             f"{path}: cannot read this configuration ({error.strerror}); "
-            f"give the path of a YAML file such as one of experiments/: {shipped}"
+            f"give the path of a YAML file, or the name of one that ships: {shipped}"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
