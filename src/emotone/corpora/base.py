@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from emotone.corpora.info import CorpusInfo
 from emotone.corpora.labels import EMOTIONS, canonical, normalised, unknown
@@ -43,6 +43,8 @@ class CorpusOptions(Options):
         exclude: files to leave out: names, or patterns such as ``03a*.wav`` and ``Actor_01/*``.
         strict_labels: refuse labels that are not emotions that emotone knows.
     """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a label may be a number
 
     name: str
     root: Path | None = None
