@@ -64,6 +64,19 @@ def test_corpus_prints_text_json_and_a_picture(
     )
 
 
+def test_names_are_shown_and_drawn_as_they_are(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table(emotions=("anger", "[b]$\\frac$"), speakers=2)
+    text = table.read_text().replace("s0\n", "x[/b]\n").replace("s1\n", ":smile: $_{$\n")
+    table.write_text(text)
+    done = emotone("corpus", table, "--plot", tmp_path / "p.svg")
+    assert done.returncode == 0, done.stderr
+    for name in ("x[/b]", ":smile: $_{$", "[b]$\\frac$"):
+        assert name in done.stdout
+    assert (tmp_path / "p.svg").is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -120,7 +120,7 @@ class TerminalObserver:
     """
 
     def __init__(self, line_s: float = LINE_S) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -228,7 +228,7 @@ class TerminalObserver:
 
     def _print(self, line: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def _print_lines(self) -> None:
         """Print the state whenever no line was printed for a while."""
