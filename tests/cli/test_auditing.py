@@ -39,7 +39,7 @@ def test_an_audit_writes_its_reports_and_fails_if_a_requirement_is_missed(tmp_pa
         (["--limit", "0"], 2, ""),
         (["--require", "gone.yaml"], 2, "cannot read gone.yaml"),
         (["--noise", "gone"], 2, "--noise: the folder gone does not exist"),
-        (["keep=[joy]"], 2, "unknown emotion 'joy'"),
+        (["speakers=[1]"], 2, "corpus.speakers: input should be a valid integer"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path: Path, extra: list[str], code: int, message: str) -> None:
@@ -57,15 +57,3 @@ def test_an_unknown_model_or_corpus_is_one_line(tmp_path: Path) -> None:
     done = emotone("audit", "emotone-base", "emobd", "x", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "did you mean 'emodb'?" in one_line(done)
-
-
-def test_an_interrupted_audit_says_how_to_go_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stopped(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("emotone.experiments.audit.answer", stopped)
-    done = emotone(*arguments(tmp_path / "c"), "--out", tmp_path / "out")
-    assert done.returncode == 130
-    assert one_line(done) == "error: stopped; run the same command again to continue"

@@ -7,7 +7,7 @@ from emotone.experiments.corpus_arguments import corpus_options, several
 
 
 def test_a_name_a_root_and_options() -> None:
-    options = corpus_options("emodb", Path("x"), ["keep=[anger, neutral]"])
+    options = corpus_options("emodb", ["x", "corpus.keep=[anger, neutral]"])
     assert (options.name, options.root, options.keep) == ("emodb", Path("x"), ("anger", "neutral"))
 
 
@@ -35,7 +35,6 @@ def test_a_folder_may_have_an_equals_sign(tmp_path: Path, monkeypatch: pytest.Mo
         (["emobd", "x"], "got 'emobd'; did you mean 'emodb'"),
         (["emodb", "x", "y"], "got 'y'"),
         (["emodb", "x", "rot=3"], "unknown option 'corpus.rot'; did you mean 'root'"),
-        (["emodb", "x", "keep=[joy]"], "corpus.keep: unknown emotion 'joy'"),
         (["synthetic", "speakers=1"], "corpus.speakers: input should be greater than or equal"),
     ],
 )

@@ -67,7 +67,7 @@ def test_gain_does_not_matter() -> None:
 def test_it_recognises_its_training_data(name: str, corpus: str) -> None:
     root = real_corpus(corpus)
     recognizer = package.load(name)
-    table = corpora.read(corpus_options(corpus, root, [])).table
+    table = corpora.read(corpus_options(corpus, [str(root)])).table
     table = table[table["emotion"].isin(recognizer.labels)].iloc[::12]
     answers = list(recognizer.predict_many(table["file"]))
     right = [

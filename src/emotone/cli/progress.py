@@ -139,7 +139,7 @@ class TerminalObserver:
     """
 
     def __init__(self, line_s: float = LINE_S) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -202,7 +202,7 @@ class TerminalObserver:
         self.estimate.epochs(run, history)
         if history:
             self.state = (
-                f"run {run.name}: epoch {len(history)} of {run.experiment.epochs}, "
+                f"{run.name}: epoch {len(history)} of {run.experiment.epochs}, "
                 f"training loss {history[-1].training_loss:.3f}"
             )
         self._advance()
@@ -219,12 +219,12 @@ class TerminalObserver:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
         note = "" if self.console.is_terminal else f"; {self._note()}"
-        self._print(f"run {run.name}: {', '.join(parts)}{note}")
+        self._print(f"{run.name}: {', '.join(parts)}{note}")
 
     def failed(self, run: "Run", error: Exception) -> None:
         """Print why a run failed."""
         self._ended_run(run)
-        self._print(f"run {run.name} failed: {' '.join(str(error).split())}")
+        self._print(f"{run.name} failed: {' '.join(str(error).split())}")
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
@@ -247,7 +247,7 @@ class TerminalObserver:
 
     def _print(self, line: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def _print_lines(self) -> None:
         """Print the state whenever no line was printed for a while."""

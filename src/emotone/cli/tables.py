@@ -21,7 +21,7 @@ SECONDS_PER_HOUR = 3600
 
 def show_results(results: "Results") -> None:
     """Print the rates of an experiment."""
-    console = Console(file=sys.stdout)
+    console = _console()
     setting, scores = results.setting, results.scores
     seeds = f"seed{'s' * (len(setting.seeds) > 1)} {', '.join(map(str, setting.seeds))}"
     table = _table(
@@ -41,12 +41,12 @@ def show_results(results: "Results") -> None:
         folds = f"{percent(found.fold_mean)} ± {percent(found.fold_std)}"
         table.add_row(name, percent(found.mean), interval(found.interval_95), folds)
     console.print(table)
-    console.print("The interval is a bootstrap over speakers.", highlight=False)
+    console.print("The interval is a bootstrap over speakers.")
 
 
 def show_ablation(results: "AblationResults") -> None:
     """Print the table of an ablation."""
-    console = Console(file=sys.stdout)
+    console = _console()
     table = _table(f"{results.setting.title}, UAR in %")
     table.add_column("variant")
     table.add_column("mean ± std over seeds", justify="right")
@@ -64,8 +64,7 @@ def show_ablation(results: "AblationResults") -> None:
     if results.missing:
         console.print(
             f"Unfinished: {results.missing} runs are missing; a seed counts once all its folds "
-            "are finished. The same command without --only resumes.",
-            highlight=False,
+            "are finished. The same command without --only resumes."
         )
 
 
@@ -132,7 +131,7 @@ def show_corpora() -> None:
         info = reader.info
         facts.add_row(name, info.language or ANY, *counts(info), info.licence)
         layouts.add_row(name, info.layout)
-    console = Console(file=sys.stdout)
+    console = _console()
     console.print(facts)
     console.print(layouts)
 
@@ -140,21 +139,25 @@ def show_corpora() -> None:
 def show_inspection(inspection: "Inspection") -> None:
     """Print the contents and the problems of a corpus."""
     facts = inspection.as_dict()
-    console = Console(file=sys.stdout)
+    console = _console()
     hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
     sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
     console.print(
         f"{facts['corpus']}: {facts['utterances']} utterances, {facts['speakers']} speakers "
-        f"({sexes}), {hours:.2f} hours",
-        highlight=False,
+        f"({sexes}), {hours:.2f} hours"
     )
     console.print(_speakers_table(facts))
     for line in _spreads(facts):
-        console.print(line, highlight=False)
+        console.print(line)
     if not facts["problems"]:
         console.print("no problems found")
     for problem in facts["problems"]:
-        console.print(f"problem: {problem}", highlight=False, markup=False)
+        console.print(f"problem: {problem}")
+
+
+def _console() -> Console:
+    """Standard output; names of speakers, labels and corpora are printed as they are."""
+    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
 def _speakers_table(facts: dict[str, Any]) -> Table:

@@ -241,7 +241,9 @@ def reliability(answers: Answers) -> Reliability:
     bins = np.minimum((confidence * calibration.BINS).astype(int), calibration.BINS - 1)
     of_truth = answers.probabilities[np.arange(len(right)), answers.truth]
     return Reliability(
-        error=calibration.calibration_error(answers.probabilities, answers.truth),
+        error=calibration.calibration_error(
+            answers.probabilities, answers.truth, np.ones(len(right))
+        ),
         negative_log_likelihood=float(-np.log(np.maximum(of_truth, calibration.SMALLEST)).mean()),
         bins=tuple(
             Bin(

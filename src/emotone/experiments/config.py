@@ -72,6 +72,7 @@ class PretrainingOptions(Options):
         model: a trained model to start from instead, see
             :func:`emotone.inference.model_folder.locate`.
         model_sha256: hash of its weights; filled in automatically.
+        allow_overlap: test also on utterances that are known to be in this earlier training.
     """
 
     corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
@@ -79,6 +80,7 @@ class PretrainingOptions(Options):
     training: TrainingOptions = TrainingOptions()
     model: str | None = None
     model_sha256: str | None = None
+    allow_overlap: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "PretrainingOptions":
@@ -181,8 +183,8 @@ def _explain(error: ValidationError) -> str:
     if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
         model_class = MODEL_KINDS[location.pop(1)]
     name = ".".join(location)
-    if "corpus" in location[:2] and location[-1] != "corpus":
-        place = location.index("corpus") + 1
+    place = location.index("corpus") + 1 if "corpus" in location[:2] else len(location)
+    if len(location) > place:
         number = location.pop(place)
         if len(location) > place and location[place] in READERS:
             corpus_class = READERS[location.pop(place)].options

@@ -22,6 +22,7 @@ from emotone.reporting.rendering import percent
 BLUE, ORANGE, GREY, LIGHT_GREY = "#1f5f99", "#b4541a", "#8a94a3", "#dde2e9"
 INK = "#26303d"
 STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # names of speakers and labels are no formulas
     "font.size": 9,
     "font.family": "sans-serif",
     "svg.fonttype": "none",
