@@ -174,7 +174,11 @@ def export(
         values["training"] |= {"calibration": found.as_dict()}
         rows = card.evaluation_rows(results_among(results, network.labels))
         text = card.render(out.name, values, rows)
-    model_folder.write(out, values, model, save(network.state_dict()), text)
+    files = {model_folder.ONNX: model, model_folder.WEIGHTS: save(network.state_dict())}
+    if model_folder.FINGERPRINTS in values["sha256"]:
+        name = model_folder.FINGERPRINTS
+        files[name] = model_folder.content(folder, name, model_folder.read(folder))
+    model_folder.write(out, values, text, files)
     return out
 
 
