@@ -284,7 +284,7 @@ def test_the_default_track_of_a_video_is_heard(tmp_path: Path, default: int) -> 
         streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in range(2)]
         for number, stream in enumerate(streams):
             assert isinstance(stream, av.AudioStream)
-            stream.disposition = av.stream.Disposition.default if number == default else 0
+            stream.disposition = av.stream.Disposition(int(number == default))  # 1 is default
         for number, stream in enumerate(streams):
             samples = (32_000 * tone(RATE, 1.0, 300.0 + 400.0 * number)).astype(np.int16)
             frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")

@@ -117,8 +117,10 @@ def test_files_and_folders_without_permission(folder: Path) -> None:
             path.write_bytes(wav())
         for path in (root / "closed", root / "secret.wav"):
             path.chmod(0)
-        command = [sys.executable, "-c", UNPRIVILEGED, "predict", root, root / "secret.wav"]
-        done = subprocess.run([*command, "--model", folder], capture_output=True, text=True)
+        command = ["predict", str(root), str(root / "secret.wav"), "--model", str(folder)]
+        done = subprocess.run(
+            [sys.executable, "-c", UNPRIVILEGED, *command], capture_output=True, text=True
+        )
         (root / "closed").chmod(0o700)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

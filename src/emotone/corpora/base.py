@@ -225,10 +225,14 @@ def no_such_corpus(
     Suggests a folder beside or above it that holds such files, if there is one.
     """
     content = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
+    if not found and (others := audio.search(root).others.most_common(1)):
+        content += f", but {others[0][1]} files with the suffix {others[0][0]}"
     hint = ""
-    for folder in (root.resolve().parent, *_folders(root.resolve().parent)):
-        names = islice((path.stem for path in folder.glob("*") if path.is_file()), SEARCH_LIMIT)
-        if any(parse(stem) for stem in names):
+    here = root.resolve()
+    for folder in (here.parent, *_folders(here.parent)):
+        paths = islice(folder.glob("*"), SEARCH_LIMIT)
+        names = [path.stem for path in paths if path.suffix.lower() in audio.SUFFIXES]
+        if folder != here and any(parse(stem) for stem in names):
             hint = f"; did you mean {folder}?"
             break
     return CorpusError(

@@ -54,8 +54,8 @@ def check_device(device: str) -> None:
     Raises:
         UsageError: if it has none of this kind, or PyTorch was built without it.
     """
-    usable = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
-    if device in usable and not usable[device]():
+    usable = torch.backends.mps.is_available() if device == "mps" else torch.cuda.is_available()
+    if device in ("cuda", "mps") and not usable:
         raise UsageError(
             f"runtime.device={device}: PyTorch {torch.__version__} finds no such device on this "
             "machine; use runtime.device=cpu, or auto for whatever there is"
