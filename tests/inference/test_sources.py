@@ -77,7 +77,8 @@ def test_the_rest_goes_on(folder: Path, calls: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     good = calls / "plain.wav"
     bad = [
-        tmp_path / "empty", tmp_path / "*.xyz", tmp_path / f"{'x' * 300}.wav", tmp_path / "gone.wav"
+        tmp_path / "empty", tmp_path / "*.xyz", tmp_path / f"{'x' * 300}*.wav",
+        tmp_path / f"{'x' * 300}.wav", tmp_path / "gone.wav"
     ]  # fmt: skip
     done = emotone("predict", *bad, good, "--json", "--model", folder)
     assert done.returncode == 1

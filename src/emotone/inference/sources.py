@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -40,7 +40,7 @@ def files_in(paths: Sequence[Path]) -> Sources:
     notes: list[str] = []
     for path in paths:
         found = [path]
-        if _is_folder(path):
+        if _holds(path.is_dir):
             folder = search(path)
             found = folder.files
             errors += folder.unreadable
@@ -48,7 +48,7 @@ def files_in(paths: Sequence[Path]) -> Sources:
             if not found and not folder.unreadable:
                 looked_for = " ".join(SUFFIXES)
                 errors.append(f"{path}: no audio files in this folder (looked for {looked_for})")
-        elif any(letter in str(path) for letter in "*?[") and not path.exists():
+        elif any(letter in str(path) for letter in "*?[") and not _holds(path.exists):
             start = Path(path.anchor) if path.is_absolute() else Path()
             found = sorted(start.glob(str(path.relative_to(path.anchor))))
             if not found:
@@ -91,7 +91,7 @@ class Copies:
             UsageError: if standard input is a terminal or closed.
         """
         for file in files:
-            if str(file) != STDIN and not _is_pipe(file):
+            if str(file) != STDIN and not _holds(file.is_fifo):
                 yield file
                 continue
             copy = self._folder / str(len(self._names))
@@ -117,15 +117,9 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _is_folder(path: Path) -> bool:
+def _holds(question: Callable[[], bool]) -> bool:
+    """Ask a path; the answer is no if it cannot be, as for a name that is too long."""
     try:
-        return path.is_dir()
-    except OSError:  # a name that is too long, for instance; reading it says so
-        return False
-
-
-def _is_pipe(path: Path) -> bool:
-    try:
-        return path.is_fifo()
+        return question()
     except OSError:
         return False
