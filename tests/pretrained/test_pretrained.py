@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 
 LABELS = {
     "emotone-base": ["anger", "happiness", "neutral", "sadness"],
+    "emotone-7": ["anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"],
     "emotone-8": [
         "anger", "calm", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"
     ],
