@@ -22,7 +22,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from emotone.cli import main
-from emotone.corpora import Corpus
+from emotone.corpora import Corpus, synthetic
 from emotone.corpora.audformat import AudformatOptions
 from emotone.corpora.emodb import EmodbOptions
 from emotone.corpora.ravdess import RavdessOptions
@@ -72,6 +72,15 @@ def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.flo
     pitch = rng.uniform(90, 300)
     tone = sum(np.sin(2 * np.pi * k * pitch * time) / k for k in range(1, 6))
     return (0.1 * tone + 0.01 * rng.normal(size=len(time))).astype(np.float32)
+
+
+def spoken(seed: int, seconds: float) -> NDArray[np.float32]:
+    """Synthetic speech at 16 kHz, which models that hear only speech hear."""
+    samples, parts = round(seconds * 16_000), []
+    while sum(map(len, parts)) < samples:
+        emotion = synthetic.EMOTIONS[(seed + len(parts)) % len(synthetic.EMOTIONS)]
+        parts.append(synthetic.utterance(seed, emotion, len(parts)))
+    return np.concatenate(parts)[:samples]
 
 
 def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> NDArray[np.float64]:

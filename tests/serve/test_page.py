@@ -22,7 +22,7 @@ import soundfile
 import emotone
 from emotone.corpora.synthetic import utterance
 from emotone.serve.page import HERE
-from tests.helpers import voice
+from tests.helpers import spoken
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]  # one fixture for all
 
@@ -47,7 +47,7 @@ needs_browser = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("speech") / "secret name.wav"
-    speech = np.concatenate([voice(0, 2.5), np.zeros(16_000 * 4, np.float32), voice(1, 2.5)])
+    speech = np.concatenate([spoken(0, 2.5), np.zeros(16_000 * 4, np.float32), spoken(1, 2.5)])
     soundfile.write(path, speech, 16_000)
     return path
 
@@ -157,8 +157,8 @@ def test_an_upload_is_answered_drawn_and_downloaded(
     rows = list(csv.DictReader(io.StringIO(visit.download("csv"))))
     assert [float(row["start"]) for row in rows] == [segment.start for segment in segments]
     assert rows[0]["label"] == segments[0].prediction.label  # type: ignore[union-attr]
-    visit.page.select_option("#emotone-model", "emotone-8")
-    visit.page.wait_for_function("document.querySelectorAll('#emotone-bars li').length === 8")
+    visit.page.select_option("#emotone-model", "emotone-7")
+    visit.page.wait_for_function("document.querySelectorAll('#emotone-bars li').length === 7")
     assert visit.complaints == []
     assert all(url.startswith((server.url, "blob:")) for url in visit.asked)
 
