@@ -115,7 +115,7 @@ def trained(root: Path, **changes: Any) -> Path:
     } | changes
     recorder = Recorder()
     folder = train(ExperimentConfig.model_validate(asked), root / "out", recorder)
-    assert recorder.runs == ["all-0"]
+    assert recorder.runs == ["all speakers, seed 0"]
     return folder
 
 

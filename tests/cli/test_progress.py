@@ -61,10 +61,10 @@ def test_a_line_says_how_a_run_ended() -> None:
         made.finished(runs[2], RunRecord("c", 0, 3.0, 9))
     assert written.getvalue().splitlines() == [
         "1 of 4 runs were finished before",
-        "run a: 10 epochs, kept epoch 7, validation UAR 50.0 %, 20 s; "
+        "a: 10 epochs, kept epoch 7, validation UAR 50.0 %, 20 s; "
         "2 of 4 runs finished, about 40 s left",
-        "run b failed: out of memory",
-        "run c: 3 s; 3 of 4 runs finished",
+        "b failed: out of memory",
+        "c: 3 s; 3 of 4 runs finished",
     ]
 
 
@@ -79,7 +79,7 @@ def test_without_a_terminal_silence_is_never_long() -> None:
         made.epochs(run, history(4))
         wait_for(
             written,
-            "run a: epoch 4 of 10, training loss 0.250; 0 of 1 runs finished, about 12 s left\n",
+            "a: epoch 4 of 10, training loss 0.250; 0 of 1 runs finished, about 12 s left\n",
         )
     lines = len(written.getvalue())
     time.sleep(0.2)

@@ -99,7 +99,7 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
     (out / "runs" / "1-0" / "run.json").rmdir()
     again = Recorder()
     crossval(config(table, seeds=[0, 1]), out, again)
-    assert again.runs == ["1-0"]
+    assert again.runs == ["fold 1, seed 0"]
 
 
 def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(

@@ -34,7 +34,12 @@ def test_a_results_folder_holds_what_the_design_says(
     table, out = make_table(), tmp_path / "out"
     recorder = Recorder()
     results = crossval(config(table, seeds=[0, 1]), out, recorder)
-    assert sorted(recorder.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert sorted(recorder.runs) == [
+        "fold 1, seed 0",
+        "fold 1, seed 1",
+        "fold 2, seed 0",
+        "fold 2, seed 1",
+    ]
     assert recorder.epochs_of == dict.fromkeys(recorder.runs, 3)
     assert ResultsFolder(out).results() == results
     found = predictions(out)
@@ -231,7 +236,12 @@ def test_a_finished_folder_that_is_not_whole_is_made_again(
     damage(out)
     again = Recorder()
     assert crossval(asked, out, again).scores == scores
-    assert sorted(again.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert sorted(again.runs) == [
+        "fold 1, seed 0",
+        "fold 1, seed 1",
+        "fold 2, seed 0",
+        "fold 2, seed 1",
+    ]
     assert ResultsFolder(out).results().scores == scores
     assert (out / "predictions.csv").read_bytes() == before
     assert ResultsFolder(out).is_complete

@@ -29,12 +29,12 @@ def test_a_run_that_fails_does_not_stop_the_others(
     spoiler = Spoiler()
     with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: cannot write"):
         crossval(config(table, seeds=[0, 1]), out, spoiler)
-    assert spoiler.failures == ["1-0"]
-    assert sorted(spoiler.runs) == ["1-1", "2-0", "2-1"]
+    assert spoiler.failures == ["fold 1, seed 0"]
+    assert sorted(spoiler.runs) == ["fold 1, seed 1", "fold 2, seed 0", "fold 2, seed 1"]
     (out / "runs" / "1-0" / "run.json").rmdir()
     again = Recorder()
     crossval(config(table, seeds=[0, 1]), out, again)
-    assert again.runs == ["1-0"]
+    assert again.runs == ["fold 1, seed 0"]
 
 
 def test_an_error_of_a_run_comes_back_as_itself(
@@ -45,7 +45,7 @@ def test_an_error_of_a_run_comes_back_as_itself(
     with pytest.raises(Exception, match=r"CUDA|cuda") as caught:
         crossval(asked, tmp_path / "out", recorder)
     assert "memory" not in str(caught.value)
-    assert recorder.failures == ["1-0", "2-0"]
+    assert recorder.failures == ["fold 1, seed 0", "fold 2, seed 0"]
 
 
 def test_epochs_are_reported_while_a_run_is_under_way(
@@ -93,7 +93,7 @@ def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
 
         def epochs(self, run: Any, history: Any) -> None:
             super().epochs(run, history)
-            if run.name == "1-0" and not self.runs and not self.killed:
+            if run.name == "fold 1, seed 0" and not self.runs and not self.killed:
                 self.killed = True
                 for server in children(os.getpid()):
                     if "forkserver" in command_of(server):
@@ -105,8 +105,10 @@ def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
     killer = Killer()
     training = {"epochs": 60, "patience": 60, "batch": 4}
     asked = config(make_table(), training=training, runtime={"jobs": 1})
-    with pytest.raises(StorageError, match=r"1-0: its process died, possibly out of memory; use"):
+    with pytest.raises(
+        StorageError, match=r"fold 1, seed 0: its process died, possibly out of memory; use"
+    ):
         crossval(asked, tmp_path / "out", killer)
     assert killer.killed
-    assert killer.failures == ["1-0"]
-    assert killer.runs == ["2-0"]
+    assert killer.failures == ["fold 1, seed 0"]
+    assert killer.runs == ["fold 2, seed 0"]

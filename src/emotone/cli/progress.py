@@ -183,7 +183,7 @@ class TerminalObserver:
         self.estimate.epochs(run, history)
         if history:
             self.state = (
-                f"run {run.name}: epoch {len(history)} of {run.experiment.epochs}, "
+                f"{run.name}: epoch {len(history)} of {run.experiment.epochs}, "
                 f"training loss {history[-1].training_loss:.3f}"
             )
         self._advance()
@@ -200,12 +200,12 @@ class TerminalObserver:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
         note = "" if self.console.is_terminal else f"; {self._note()}"
-        self._print(f"run {run.name}: {', '.join(parts)}{note}")
+        self._print(f"{run.name}: {', '.join(parts)}{note}")
 
     def failed(self, run: "Run", error: Exception) -> None:
         """Print why a run failed."""
         self._ended_run(run)
-        self._print(f"run {run.name} failed: {' '.join(str(error).split())}")
+        self._print(f"{run.name} failed: {' '.join(str(error).split())}")
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)

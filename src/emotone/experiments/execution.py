@@ -85,9 +85,7 @@ def run_all(
                 observer.epochs(run, record.history)
                 observer.finished(run, record)
             if interrupted():
-                raise InterruptedRunError(
-                    "stopped; run the same command again to continue where it was"
-                )
+                raise InterruptedRunError("stopped; run the same command again to continue")
     if failures:
         _raise(failures, len(missing))
 

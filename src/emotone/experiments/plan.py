@@ -15,6 +15,12 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.learners import Data, epoch_cost
 from emotone.inference import model_folder
 
+TESTED = {  # by protocol: what the name of a fold is the name of
+    "leave_one_speaker_out": "test speaker",
+    "leave_one_session_out": "test session",
+    "cross_corpus": "test corpus",
+}
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -116,9 +122,14 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Name of the run, unique among those that run together."""
-        name = f"{self.fold.name}-{self.seed}"
-        return f"{self.experiment.name}, {name}" if self.experiment.name else name
+        """Name of the run, unique among those that run together.
+
+        Such as ``test speaker 03, seed 0`` or ``baseline, fold 1, seed 0``.
+        """
+        tested = TESTED.get(self.experiment.config.protocol.name, "fold")
+        what = f"{tested} {self.fold.name}" if self.fold.test else "all speakers"
+        parts = (self.experiment.name, what, f"seed {self.seed}")
+        return ", ".join(part for part in parts if part)
 
     @property
     def folder(self) -> RunFolder:
