@@ -93,7 +93,9 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
             (missing[0].folder.path / "run.json").mkdir(parents=True)
 
     far = {"cluster": machines.address}
-    with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: "):
+    with pytest.raises(
+        StorageError, match=r"1 of 4 runs failed \(fold 1, seed 0\); fold 1, seed 0: "
+    ):
         crossval(config(table, seeds=[0, 1], runtime=far), out, Spoiler())
     assert len(list(out.glob("runs/*/predictions.csv"))) >= 3
     (out / "runs" / "1-0" / "run.json").rmdir()

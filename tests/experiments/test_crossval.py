@@ -26,6 +26,7 @@ from tests.helpers import TINY, Recorder, config, full_iemocap, predictions, sna
 pytestmark = pytest.mark.slow
 
 PATIENCE_S = 300  # how long a test waits for another process before it gives up
+RUNS = [f"fold {fold}, seed {seed}" for fold in (1, 2) for seed in (0, 1)]
 
 
 def test_a_results_folder_holds_what_the_design_says(
@@ -34,12 +35,7 @@ def test_a_results_folder_holds_what_the_design_says(
     table, out = make_table(), tmp_path / "out"
     recorder = Recorder()
     results = crossval(config(table, seeds=[0, 1]), out, recorder)
-    assert sorted(recorder.runs) == [
-        "fold 1, seed 0",
-        "fold 1, seed 1",
-        "fold 2, seed 0",
-        "fold 2, seed 1",
-    ]
+    assert sorted(recorder.runs) == RUNS
     assert recorder.epochs_of == dict.fromkeys(recorder.runs, 3)
     assert ResultsFolder(out).results() == results
     found = predictions(out)
@@ -236,12 +232,7 @@ def test_a_finished_folder_that_is_not_whole_is_made_again(
     damage(out)
     again = Recorder()
     assert crossval(asked, out, again).scores == scores
-    assert sorted(again.runs) == [
-        "fold 1, seed 0",
-        "fold 1, seed 1",
-        "fold 2, seed 0",
-        "fold 2, seed 1",
-    ]
+    assert sorted(again.runs) == RUNS
     assert ResultsFolder(out).results().scores == scores
     assert (out / "predictions.csv").read_bytes() == before
     assert ResultsFolder(out).is_complete
@@ -358,8 +349,8 @@ def test_pretraining_comes_first_and_is_said(
     recorder = Recorder()
     results = crossval(pretrained(table, other), tmp_path / "out", recorder)
     for seed in "01":
-        before = recorder.runs.index(f"pre-training, all-{seed}")
-        assert before < min(recorder.runs.index(f"{fold}-{seed}") for fold in "12")
+        before = recorder.runs.index(f"pre-training, all speakers, seed {seed}")
+        assert before < min(recorder.runs.index(f"fold {fold}, seed {seed}") for fold in "12")
     assert results.system.pretrained_on == "other"
     assert results.independence == "speaker-independent, pre-trained on other"
     plain = crossval(config(table, seeds=[0, 1]), tmp_path / "plain", Recorder())

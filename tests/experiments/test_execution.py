@@ -27,7 +27,9 @@ def test_a_run_that_fails_does_not_stop_the_others(
             (missing[0].folder.path / "run.json").mkdir(parents=True)
 
     spoiler = Spoiler()
-    with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: cannot write"):
+    with pytest.raises(
+        StorageError, match=r"1 of 4 runs failed \(fold 1, seed 0\); fold 1, seed 0: cannot"
+    ):
         crossval(config(table, seeds=[0, 1]), out, spoiler)
     assert spoiler.failures == ["fold 1, seed 0"]
     assert sorted(spoiler.runs) == ["fold 1, seed 1", "fold 2, seed 0", "fold 2, seed 1"]
@@ -106,7 +108,7 @@ def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
     training = {"epochs": 60, "patience": 60, "batch": 4}
     asked = config(make_table(), training=training, runtime={"jobs": 1})
     with pytest.raises(
-        StorageError, match=r"fold 1, seed 0: its process died, possibly out of memory; use"
+        StorageError, match=r"seed 0: its process died, possibly out of memory; use"
     ):
         crossval(asked, tmp_path / "out", killer)
     assert killer.killed

@@ -94,7 +94,7 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
     run, reason = failures[0]
     if not isinstance(reason, EmotoneError):
         raise reason
-    names = ", ".join(run.name for run, _ in failures)
+    names = "; ".join(run.name for run, _ in failures)
     raise StorageError(
         f"{len(failures)} of {missing} runs failed ({names}); {run.name}: {reason}. All others are "
         "finished; run the same command again to repeat those that failed"
