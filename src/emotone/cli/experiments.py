@@ -90,6 +90,10 @@ def adapt(
     overrides: Overrides = None,
     *,
     out: ModelOut,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Test also on what the model was trained on."),
+    ] = False,
 ) -> None:
     """Train a model further on your own speech, and compare with training from scratch."""
     from emotone.cli.progress import TerminalObserver
@@ -99,7 +103,7 @@ def adapt(
 
     loaded = configuration(config, overrides or [])
     with TerminalObserver() as observer:
-        adapted = adaptation.adapt(model, loaded, out, observer)
+        adapted = adaptation.adapt(model, loaded, out, observer, allow_overlap=allow_overlap)
     show_ablation(adapted.results)
     typer.echo(f"model: {adapted.folder}")
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from emotone.corpora.base import Corpus
 from emotone.corpora.labels import canonical
+from emotone.errors import FoldError
 
 
 def spelling_problems(table: pd.DataFrame) -> list[str]:
@@ -54,3 +56,12 @@ def conflicts(table: pd.DataFrame) -> list[str]:
                     names = ", ".join(sorted(set(values)))
                     found.append(f"{Path(file).name} is listed with several {what} ({names})")
     return found
+
+
+def refuse_conflicts(corpus: Corpus) -> None:
+    """Raise a :class:`FoldError` for a file that could be trained and tested on."""
+    if found := conflicts(corpus.table):
+        raise FoldError(
+            f"{corpus.name}: {found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}; list "
+            "each file once, or give start and end of each utterance (emotone corpus shows them)"
+        )

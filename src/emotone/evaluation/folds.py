@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from emotone.corpora import Corpus
-from emotone.corpora.contradictions import conflicts
+from emotone.corpora.contradictions import refuse_conflicts
 from emotone.errors import FoldError
 from emotone.options import Options, nearest
 
@@ -154,7 +154,7 @@ def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int
     Raises:
         FoldError: if no training speaker is left, or a class has no utterance in training.
     """
-    _refuse_conflicts(corpus)
+    refuse_conflicts(corpus)
     table = corpus.table
     options = ProtocolOptions(validation_speakers=validation_speakers)
     chosen = _validation_speakers(table, table[:0], options, np.random.default_rng(seed))
@@ -170,7 +170,7 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         FoldError: if the corpus does not allow the protocol, or a fold is not sound, see
             :func:`make_fold`.
     """
-    _refuse_conflicts(corpus)
+    refuse_conflicts(corpus)
     if options.speaker_dependent and options.name != "fold_column":
         raise FoldError(
             f"protocol.speaker_dependent applies to fold_column only; {options.name} divides by "
@@ -188,15 +188,6 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         _fold(corpus, options, name, test, np.random.default_rng([options.seed, number]))
         for number, (name, test) in enumerate(_tests(corpus, options).items())
     ]
-
-
-def _refuse_conflicts(corpus: Corpus) -> None:
-    """Raise if a file occurs with several labels or speakers: it could be trained and tested on."""
-    if found := conflicts(corpus.table):
-        raise FoldError(
-            f"{corpus.name}: {found[0]}{f' and {len(found) - 1} more' * (len(found) > 1)}; list "
-            "each file once, or give start and end of each utterance (emotone corpus shows them)"
-        )
 
 
 def _fold(

@@ -72,6 +72,7 @@ class PretrainingOptions(Options):
         model: a trained model to start from instead, see
             :func:`emotone.inference.model_folder.locate`.
         model_sha256: hash of its weights; filled in automatically.
+        allow_overlap: test also on utterances that are known to be in this earlier training.
     """
 
     corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
@@ -79,6 +80,7 @@ class PretrainingOptions(Options):
     training: TrainingOptions = TrainingOptions()
     model: str | None = None
     model_sha256: str | None = None
+    allow_overlap: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "PretrainingOptions":

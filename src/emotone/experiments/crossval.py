@@ -2,9 +2,10 @@
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +22,12 @@ from emotone.experiments.compatibility import refuse_other_experiment, refuse_un
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.execution import run_all
 from emotone.experiments.learners import read_data
+from emotone.experiments.overlap import (
+    fingerprints_in,
+    fingerprints_of,
+    refuse_common,
+    refuse_repetitions,
+)
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.training.spectrograms import delete_cache
 
@@ -99,20 +106,40 @@ def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Exper
 
     Raises:
         CorpusError: if audio cannot be used.
+        FoldError, UsageError: if content would be tested on that was trained on.
         StorageError: if the cache cannot be written.
     """
-    before = experiment.pretraining
+    config, corpus, before = experiment.config, experiment.corpus, experiment.pretraining
     if before is not None:
         before = read_audio(before, cache, observer)
-    total, done = len(experiment.corpus.table), 0
+    threads, advance = config.runtime.processes, _counter(observer, len(corpus.table))
+    prints = fingerprints_of(corpus, cache, threads, advance)
+    experiment = replace(experiment, pretraining=before, fingerprints=prints)
+    _refuse_what_was_trained_on(experiment)
+    data = read_data(config, corpus, cache, _counter(observer, len(corpus.table)))
+    return replace(experiment, data=data)
 
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        observer.reading(done, total)
 
-    data = read_data(experiment.config, experiment.corpus, cache, advance)
-    return replace(experiment, data=data, pretraining=before)
+def _counter(observer: Observer, total: int) -> Callable[[], None]:
+    """Return a function that reports one more utterance."""
+    numbers = count(1)
+    return lambda: observer.reading(next(numbers), total)
+
+
+def _refuse_what_was_trained_on(experiment: Experiment) -> None:
+    """Raise if roles share content, or a network that the runs start from was trained on it."""
+    corpus, prints = experiment.corpus, experiment.fingerprints
+    asked = experiment.config.pretraining
+    assert prints is not None
+    refuse_repetitions(corpus, experiment.folds, prints)
+    if asked is None or asked.allow_overlap:
+        return
+    before, model = experiment.pretraining, experiment.initial_model
+    if before is not None and before.fingerprints is not None:
+        refuse_common(corpus, prints, before.fingerprints, "pretraining.corpus")
+    trained = None if model is None else fingerprints_in(model)
+    if model is not None and trained is not None:
+        refuse_common(corpus, prints, trained, model.name)
 
 
 def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from emotone.corpora import Corpus
+from emotone.corpora.fingerprints import Fingerprints
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.results import Epoch, RunRecord
 from emotone.evaluation.results_folder import ResultsFolder
@@ -34,6 +35,7 @@ class Experiment:
         data: input of the model; ``None`` until it is needed.
         name: name of a variant among others; empty if the experiment stands alone.
         pretraining: the experiment whose networks the runs start from, seed by seed.
+        fingerprints: those of its utterances; ``None`` until its audio is read.
     """
 
     config: ExperimentConfig
@@ -43,6 +45,7 @@ class Experiment:
     data: Data | None = None
     name: str = ""
     pretraining: "Experiment | None" = None
+    fingerprints: Fingerprints | None = None
 
     @property
     def epochs(self) -> int:
@@ -60,18 +63,23 @@ class Experiment:
         """Names of the corpora that the networks are pre-trained on."""
         if self.pretraining is not None:
             return self.pretraining.corpus.name
-        model = self._model()
-        return None if model is None else "+".join(model_folder.read(model).training["corpora"])
+        model, asked = self.initial_model, self.config.pretraining
+        if model is None or asked is None:
+            return None
+        names = "+".join(model_folder.read(model).training["corpora"])
+        return f"{names} (overlap allowed)" if asked.allow_overlap else names
 
     def initial(self, seed: int) -> Path | None:
         """Weights that the runs of a seed start from."""
         if self.pretraining is not None:
             (before,) = self.pretraining.runs_of(seed)
             return before.folder.weights
-        model = self._model()
+        model = self.initial_model
         return None if model is None else model / model_folder.WEIGHTS
 
-    def _model(self) -> Path | None:
+    @property
+    def initial_model(self) -> Path | None:
+        """Model folder that the runs start from."""
         asked = self.config.pretraining
         return None if asked is None or asked.model is None else model_folder.locate(asked.model)
 

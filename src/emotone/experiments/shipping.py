@@ -11,6 +11,7 @@ from safetensors.torch import load, load_file, save
 from emotone import corpora
 from emotone.audio import Waveform, read
 from emotone.corpora import Corpus, synthetic
+from emotone.corpora.fingerprints import Fingerprints
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
 from emotone.evaluation.calibration import Calibration
@@ -20,6 +21,7 @@ from emotone.experiments.compatibility import refuse_other_network
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import prepare, read_audio, versions
 from emotone.experiments.execution import run_all
+from emotone.experiments.overlap import fingerprints_in
 from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
@@ -69,7 +71,7 @@ def train(
         if (out / model_folder.CONFIG).is_file():
             raise UsageError(f"{out} holds a finished model; choose another --out")
         leftovers = (model_folder.ONNX, model_folder.WEIGHTS, model_folder.CARD)
-        folder.refuse_other_files(WORK, COMPARISON, *leftovers)
+        folder.refuse_other_files(WORK, COMPARISON, *leftovers, model_folder.FINGERPRINTS)
         corpus = corpora.read_all(config.corpus)
         protocol = config.protocol
         fold = training_fold(corpus, "all", protocol.validation_speakers, protocol.seed)
@@ -86,9 +88,12 @@ def train(
         model_folder.write(
             out,
             values,
-            to_onnx(network, _examples(corpus)),
-            save(network.state_dict()),
             card.render(out.name, values, _evaluated(calibrate)),
+            {
+                model_folder.ONNX: to_onnx(network, _examples(corpus)),
+                model_folder.WEIGHTS: save(network.state_dict()),
+                model_folder.FINGERPRINTS: _trained_on(experiment).tobytes(),
+            },
         )
         shutil.rmtree(work.path, ignore_errors=True)
     return out
@@ -139,6 +144,16 @@ def export(folder: Path, out: Path) -> Path:
     with replacing(out) as temporary:
         temporary.write_bytes(model)
     return out
+
+
+def _trained_on(experiment: Experiment) -> Fingerprints:
+    """Fingerprints of all utterances in the training of a network, each once, sorted."""
+    found = [experiment.fingerprints]
+    if experiment.pretraining is not None:
+        found.append(experiment.pretraining.fingerprints)
+    if experiment.initial_model is not None:
+        found.append(fingerprints_in(experiment.initial_model))
+    return np.unique(np.concatenate([prints for prints in found if prints is not None]), axis=0)
 
 
 def _examples(corpus: Corpus) -> list[Waveform]:
