@@ -295,9 +295,8 @@ IEMOCAP_COUNTS = {
 def full_iemocap(root: Path, *, smaller: int = 1) -> None:
     """A tree of the size of IEMOCAP in the layout of its release, with generated audio."""
     labels = [label for label, count in IEMOCAP_COUNTS.items() for _ in range(count // smaller)]
-    np.random.default_rng(0).shuffle(labels)
-    (root / "one.wav").parent.mkdir(parents=True, exist_ok=True)
-    write(root / "one.wav")
+    rng = np.random.default_rng(0)
+    rng.shuffle(labels)
     lines: dict[Path, list[str]] = {}
     for number, label in enumerate(labels):
         session = 1 + number % 5
@@ -307,7 +306,7 @@ def full_iemocap(root: Path, *, smaller: int = 1) -> None:
         folder = root / f"Session{session}"
         audio = folder / "sentences" / "wav" / dialog / f"{name}.wav"
         audio.parent.mkdir(parents=True, exist_ok=True)
-        audio.hardlink_to(root / "one.wav")
+        soundfile.write(audio, 0.1 * rng.normal(size=1600), 16_000)
         path = folder / "dialog" / "EmoEvaluation" / f"{dialog}.txt"
         lines.setdefault(path, ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"])
         lines[path].append(f"[{number}.0 - {number}.5]\t{name}\t{label}\t[2.5, 2.5, 2.5]")
