@@ -38,26 +38,23 @@ results: .venv/installed
 	$(BIN)/python results/tables.py
 
 # Makes the shipped models, their results and cards; takes three hours on two cores.
-SEVEN := emotone-7 corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo corpus.3.root=$(DATA)/savee \
+BASE := emotone-base corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo corpus.3.root=$(DATA)/savee \
 	corpus.4.root=$(DATA)/emovo corpus.5.root=$(DATA)/aesdd corpus.6.root=$(DATA)/ased \
 	training.disturb.noise_folder=$(DATA)/noise training.disturb.room_folder=$(DATA)/rir
 EIGHT := emotone-8 corpus.root=$(DATA)/ravdess
-FOUR := anger,happiness,neutral,sadness
 MODELS := results/models
 SHIPPED := src/emotone/pretrained
 AUDIT := --new-speakers --noise $(DATA)/noise --rooms $(DATA)/rir --test-half --jobs 2
 
 models: .venv/installed
-	$(BIN)/emotone crossval $(SEVEN) --out $(MODELS)/emotone-7/cross-corpus
+	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/cross-corpus
 	$(BIN)/emotone crossval $(EIGHT) --out $(MODELS)/emotone-8/kfold
 	rm -rf $(SHIPPED)/*
-	$(BIN)/emotone train $(SEVEN) --calibrate $(MODELS)/emotone-7/cross-corpus --out $(SHIPPED)/emotone-7
-	$(BIN)/emotone export $(SHIPPED)/emotone-7 --labels $(FOUR) --calibrate $(MODELS)/emotone-7/cross-corpus --out $(SHIPPED)/emotone-base
+	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/cross-corpus --out $(SHIPPED)/emotone-base
 	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out $(SHIPPED)/emotone-8
-	$(BIN)/emotone train $(SEVEN) protocol.validation_speakers=10 --out out/held-out
-	$(BIN)/emotone export out/held-out --labels $(FOUR) --calibrate $(MODELS)/emotone-7/cross-corpus --out out/held-out-four
-	$(BIN)/emotone audit out/held-out-four emodb $(DATA)/emodb $(AUDIT) --out $(MODELS)/emotone-base/audit-emodb
-	$(BIN)/emotone audit out/held-out-four ravdess $(DATA)/ravdess $(AUDIT) --out $(MODELS)/emotone-base/audit-ravdess
+	$(BIN)/emotone train $(BASE) protocol.validation_speakers=10 --calibrate $(MODELS)/emotone-base/cross-corpus --out out/held-out
+	$(BIN)/emotone audit out/held-out emodb $(DATA)/emodb $(AUDIT) --out $(MODELS)/emotone-base/audit-emodb
+	$(BIN)/emotone audit out/held-out ravdess $(DATA)/ravdess $(AUDIT) --out $(MODELS)/emotone-base/audit-ravdess
 	$(BIN)/python results/models/cards.py
 
 # Measures speed and size on this machine, which should be idle.

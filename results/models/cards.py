@@ -8,7 +8,6 @@
 from pathlib import Path
 
 from emotone.evaluation.audit_results import AUDIT
-from emotone.evaluation.label_selection import results_among
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.inference import model_folder
 from emotone.reporting import card
@@ -21,19 +20,15 @@ RESEARCH = (
     "The code of emotone is MIT."
 )
 RAVDESS = "The weights are licensed CC BY-NC-SA 4.0, as RAVDESS requires. The code is MIT."
-LICENCES = {"emotone-base": RESEARCH, "emotone-7": RESEARCH, "emotone-8": RAVDESS}
-FOLDERS = {  # of the cross-validation of each model
-    "emotone-base": "emotone-7/cross-corpus",
-    "emotone-7": "emotone-7/cross-corpus",
-    "emotone-8": "emotone-8/kfold",
-}
+LICENCES = {"emotone-base": RESEARCH, "emotone-8": RAVDESS}
+FOLDERS = {"emotone-base": "emotone-base/cross-corpus", "emotone-8": "emotone-8/kfold"}
 AUDITS = "audit-*/audit.json"  # in the folder of a model, one for each corpus
 
 
 def rendered(name: str) -> str:
     """The card of a model."""
     config = model_folder.read(model_folder.MODELS / name)
-    results = results_among(ResultsFolder(HERE / FOLDERS[name]), config.labels)
+    results = ResultsFolder(HERE / FOLDERS[name]).results()
     audits = [AUDIT.validate_json(path.read_bytes()) for path in sorted((HERE / name).glob(AUDITS))]
     return card.render(
         name,

@@ -157,8 +157,8 @@ def test_an_upload_is_answered_drawn_and_downloaded(
     rows = list(csv.DictReader(io.StringIO(visit.download("csv"))))
     assert [float(row["start"]) for row in rows] == [segment.start for segment in segments]
     assert rows[0]["label"] == segments[0].prediction.label  # type: ignore[union-attr]
-    visit.page.select_option("#emotone-model", "emotone-7")
-    visit.page.wait_for_function("document.querySelectorAll('#emotone-bars li').length === 7")
+    visit.page.select_option("#emotone-model", "emotone-8")
+    visit.page.wait_for_function("document.querySelectorAll('#emotone-bars li').length === 8")
     assert visit.complaints == []
     assert all(url.startswith((server.url, "blob:")) for url in visit.asked)
 

@@ -59,8 +59,8 @@ def locate(model: str | Path | None = None) -> Path:
 
     Args:
         model: a folder, which needs no internet access; the name of a model that ships with
-            emotone (``emotone-base``, the default, ``emotone-7`` or ``emotone-8``); or the id of a
-            model of the Hugging Face Hub such as ``organisation/name``, which is downloaded once.
+            emotone (``emotone-base``, the default, or ``emotone-8``); or the id of a model of
+            the Hugging Face Hub such as ``organisation/name``, which is downloaded once.
 
     Raises:
         ModelError: if there is no such model.

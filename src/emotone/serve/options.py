@@ -24,7 +24,7 @@ class ServeOptions(Options):
         token: required from clients as ``Authorization: Bearer``; ``None`` for no check.
     """
 
-    models: tuple[str, ...] = Field(("emotone-base", "emotone-7"), min_length=1)
+    models: tuple[str, ...] = Field(("emotone-base", "emotone-8"), min_length=1)
     threshold: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     workers: int = Field(2, ge=1)
     upload_mb: float = Field(25.0, gt=0)
