@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from emotone.errors import StorageError
+from emotone.errors import StorageError, UsageError
 from emotone.evaluation.results_folder import ResultsFolder
+from emotone.experiments import execution
 from emotone.experiments.crossval import crossval
 from tests.helpers import Recorder, children, command_of, config
+from tests.inference import calls
 
 pytestmark = pytest.mark.slow
 
@@ -40,14 +43,25 @@ def test_a_run_that_fails_does_not_stop_the_others(
 
 
 def test_an_error_of_a_run_comes_back_as_itself(
-    make_table: Callable[..., Path], tmp_path: Path
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder()
-    asked = config(make_table(), runtime={"jobs": 1, "device": "cuda"})
-    with pytest.raises(Exception, match=r"CUDA|cuda") as caught:
-        crossval(asked, tmp_path / "out", recorder)
+    monkeypatch.setattr(execution, "_execute_here", calls.fail)
+    with pytest.raises(ZeroDivisionError, match="a fault of the program") as caught:
+        crossval(config(make_table(), runtime={"jobs": 1}), tmp_path / "out", recorder)
     assert "memory" not in str(caught.value)
     assert recorder.failures == ["fold 1, seed 0", "fold 2, seed 0"]
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_trained(
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = config(make_table(), runtime={"jobs": 1, "device": "cuda"})
+    with pytest.raises(UsageError, match=r"runtime\.device=cuda: .*use runtime\.device=cpu"):
+        crossval(asked, tmp_path / "out", recorder)
+    assert recorder.failures == []
 
 
 def test_epochs_are_reported_while_a_run_is_under_way(
