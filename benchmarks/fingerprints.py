@@ -14,7 +14,7 @@ import soxr
 
 from emotone import audio, corpora
 from emotone.corpora.fingerprints import BITS, MOST_BITS, fingerprint, repeated, same_content
-from emotone.experiments.sources import corpus_options
+from emotone.experiments.corpus_arguments import corpus_options
 
 CORPORA = ("emodb", "ravdess", "emovo", "savee", "nemo")
 COPIES = 200  # utterances encoded, of each corpus

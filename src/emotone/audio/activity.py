@@ -1,7 +1,7 @@
 """Voice activity: where a recording holds speech, by Silero VAD (MIT, github.com/snakers4).
 
-The detector was chosen on speech of seven corpora at 0 to 20 dB of noise, in rooms, and on noise
-alone; see ``benchmarks/activity.py``. It depends on the level of the recording, so it hears each
+What it finds of seven corpora in noise and rooms, and in noise alone: ``benchmarks/activity.py``.
+It depends on the level of the recording, so it hears each
 recording at the same level.
 """
 

@@ -13,6 +13,7 @@ from emotone.audio.windows import Windows, has_sound
 from emotone.inference.speech import SHORTEST_S, Speech, no_speech, pieces, silent, too_short
 
 PART_S = 10.0
+LEAST_S = 0.4  # of speech with its soft edges; less is more often a noise than a word
 
 
 class Hearing:
@@ -28,9 +29,8 @@ class Hearing:
 
     def window(self, waveform: Waveform) -> Waveform:
         """Return what is heard of a waveform that fits into memory, possibly nothing."""
-        if self.only_speech:
-            return only_speech(waveform)
-        return waveform if has_sound(waveform) else waveform[:0]
+        heard = only_speech(waveform) if self.only_speech else waveform
+        return heard if self._is_enough(heard) else waveform[:0]
 
     def parts(
         self, speech: Speech, truncated: Truncated = "error"
@@ -52,7 +52,7 @@ class Hearing:
         heard = only_speech_of(listened) if self.only_speech else iter(listened)
         before, found = 0, False
         for part in Windows(PART_S, PART_S).of(heard):
-            if listened.is_long_enough and (self.only_speech or has_sound(part.samples)):
+            if listened.is_long_enough and self._is_enough(part.samples):
                 yield part.samples, part.stop - before
                 found = True
             before = part.stop
@@ -60,6 +60,11 @@ class Hearing:
             raise too_short(speech, listened.samples / SAMPLE_RATE)
         if not found:
             raise no_speech(speech) if listened.sound else silent(speech)
+
+    def _is_enough(self, heard: Waveform) -> bool:
+        if self.only_speech:
+            return len(heard) >= LEAST_S * SAMPLE_RATE
+        return has_sound(heard)
 
 
 class _Listened:
