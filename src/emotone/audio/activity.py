@@ -1,8 +1,7 @@
 """Voice activity: where a recording holds speech, by Silero VAD (MIT, github.com/snakers4).
 
+The detector depends on the level of the recording, so it hears each recording at the same level.
 What it finds of seven corpora in noise and rooms, and in noise alone: ``benchmarks/activity.py``.
-It depends on the level of the recording, so it hears each
-recording at the same level.
 """
 
 from collections.abc import Iterable, Iterator
