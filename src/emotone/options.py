@@ -1,10 +1,10 @@
 """The base of all option classes: immutable, and strict about names."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import ErrorDetails
 
 
 class Options(BaseModel):
@@ -19,7 +19,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
-def explained(error: ErrorDetails, name: str, known: Iterable[str]) -> str:
+def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:
     """Say what is wrong with an option.
 
     Args:

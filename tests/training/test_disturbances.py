@@ -12,7 +12,7 @@ from emotone import corpora
 from emotone.audio import SAMPLE_RATE, Waveform, read
 from emotone.audio.activity import only_speech
 from emotone.audio.disturbances import speech_power
-from emotone.corpora import synthetic
+from emotone.corpora import Corpus, synthetic
 from emotone.corpora.table import TableOptions
 from emotone.experiments.config import checked
 from emotone.features import FeatureOptions, Features
@@ -91,17 +91,20 @@ def test_folders_are_no_part_of_an_experiments_identity(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def disturbed(make_table: Callable[..., Path], tmp_path: Path) -> Spectrograms:
+def corpus(make_table: Callable[..., Path]) -> Corpus:
+    return corpora.read(TableOptions(root=make_table()))
+
+
+@pytest.fixture
+def disturbed(corpus: Corpus, tmp_path: Path) -> Spectrograms:
     """Two versions of each utterance, with silence around."""
-    corpus = corpora.read(TableOptions(root=make_table()))
     options = DisturbanceOptions.model_validate(NOTHING | {"versions": 2, "silence": 1.0})
     return load_or_compute(corpus, FEATURES, tmp_path / "kept", disturbances=options)
 
 
 def test_versions_are_kept_beside_the_utterances(
-    disturbed: Spectrograms, make_table: Callable[..., Path], tmp_path: Path
+    disturbed: Spectrograms, corpus: Corpus, tmp_path: Path
 ) -> None:
-    corpus = corpora.read(TableOptions(root=make_table(folder="again")))
     clean = load_or_compute(corpus, FEATURES, tmp_path / "clean")
     assert (clean.versions, disturbed.versions) == (0, 2)
     np.testing.assert_array_equal(disturbed.frames, clean.frames)
@@ -147,10 +150,7 @@ def test_a_share_of_the_examples_is_disturbed(disturbed: Spectrograms) -> None:
     assert disturb(examples, disturbed, 0, np.random.default_rng(0)) == examples
 
 
-def test_the_version_for_tests_is_no_version_for_training(
-    make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    corpus = corpora.read(TableOptions(root=make_table()))
+def test_the_version_for_tests_is_no_version_for_training(corpus: Corpus, tmp_path: Path) -> None:
     options = DisturbanceOptions.model_validate(NOTHING | {"versions": 1, "silence": 1.0})
     with_test = options.model_copy(update={"test": True})
     plain = load_or_compute(corpus, FEATURES, tmp_path / "plain", disturbances=options)

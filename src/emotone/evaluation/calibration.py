@@ -7,8 +7,8 @@ Then each corpus counts the same, whatever its size.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class Calibration:
         confident_accuracy: accuracy of these; ``None`` if no prediction is confident.
         utterances: number of predictions, over all seeds.
         speakers: number of speakers.
+        left_out: what no network that predicted an utterance was trained on: its ``speaker``, or
+            its ``corpus``.
     """
 
     temperature: float
@@ -56,6 +58,7 @@ class Calibration:
     confident_accuracy: float | None
     utterances: int
     speakers: int
+    left_out: Literal["speaker", "corpus"] = "speaker"
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields, for ``config.json``."""
@@ -82,10 +85,11 @@ def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
     probabilities = table[[PROBABILITY + label for label in labels]].to_numpy(np.float64)
     targets = np.array([labels.index(label) for label in table["truth"]], np.int64)
     folds = table["fold"].to_numpy()
-    weights = np.ones(len(table))
-    if results.setting.protocol.name == "cross_corpus":
-        weights = 1 / table.groupby("fold")["fold"].transform("size").to_numpy(np.float64)
-    return fit(probabilities, targets, folds, weights, table["speaker"].nunique())
+    speakers = table["speaker"].nunique()
+    if results.setting.protocol.name != "cross_corpus":
+        return fit(probabilities, targets, folds, np.ones(len(table)), speakers)
+    weights = 1 / table.groupby("fold")["fold"].transform("size").to_numpy(np.float64)
+    return replace(fit(probabilities, targets, folds, weights, speakers), left_out="corpus")
 
 
 def fit(
