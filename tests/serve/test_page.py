@@ -253,5 +253,5 @@ def test_the_server_stops_while_the_page_is_open(browser: Any, tmp_path: Path) -
     server = Server(tmp_path)
     Visit(browser, server)
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(timeout=30) == 0
+    assert server.process.wait(timeout=30) == 130
     assert [path.name for path in tmp_path.iterdir()] == []
