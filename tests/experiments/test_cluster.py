@@ -154,111 +154,16 @@ def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_a_machine_that_dies_loses_nothing(
-    machines: Any, make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    table = make_table()
-    longer = {"epochs": 40, "patience": 40}
-    crossval(config(table, seeds=[0, 1], training=longer), tmp_path / "here", Recorder())
-    victim = machines.add_node(num_cpus=1)
-
-    class Killer(Recorder):
-        """Takes a machine away once the first run is finished."""
-
-        def finished(self, run: Any, result: Any) -> None:
-            if not self.runs:
-                machines.remove_node(victim, allow_graceful=False)
-            super().finished(run, result)
-
-    killer = Killer()
-    far = {"cluster": machines.address}
-    crossval(config(table, seeds=[0, 1], training=longer, runtime=far), tmp_path / "far", killer)
-    assert len(killer.runs) == 4
-    pd.testing.assert_frame_equal(answers(tmp_path / "here"), answers(tmp_path / "far"))
-
-
-def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
-    machines: Any, make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    table, out = make_table(), tmp_path / "out"
-
-    class Spoiler(Recorder):
-        """Makes one result impossible to write."""
-
-        def start(self, missing: Any, finished: int, slots: int) -> None:
-            super().start(missing, finished, slots)
-            (missing[0].folder.path / "run.json").mkdir(parents=True)
-
-    far = {"cluster": machines.address}
-    with pytest.raises(
-        StorageError, match=r"1 of 4 runs failed \(fold 1, seed 0\); fold 1, seed 0: "
-    ):
-        crossval(config(table, seeds=[0, 1], runtime=far), out, Spoiler())
-    assert len(list(out.glob("runs/*/predictions.csv"))) >= 3
-    (out / "runs" / "1-0" / "run.json").rmdir()
-    again = Recorder()
-    crossval(config(table, seeds=[0, 1]), out, again)
-    assert again.runs == ["fold 1, seed 0"]
-
-
-def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(
-    machines: Any, tmp_path: Path
-) -> None:
-    marker = tmp_path / "marker"
-
-    def die_once() -> int:
-        if not marker.exists():
-            marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return os.getpid()
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def total(values: list[int]) -> int:
-        return sum(values)
-
-    def refuse() -> None:
-        raise AudioError("not audio")
-
-    with connected(machines.address) as executor:
-        assert executor.slots >= 2
-        assert executor.submit(total, executor.share([1, 2])).result() == 3
-        assert executor.submit(die_once).result() != os.getpid()
-        with pytest.raises(AudioError, match=r"^not audio$"):
-            executor.submit(refuse).result()
-        with pytest.raises(RemoteError, match=r"ZeroDivisionError.*in the same version"):
-            executor.submit(lambda: 1 / 0).result()
-        with pytest.raises(CrashedError, match="died 4 times"):
-            executor.submit(die).result()
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nobody"])
-def test_no_cluster_is_one_line(
-    make_table: Callable[..., Path], tmp_path: Path, address: str
-) -> None:
-    with pytest.raises(UsageError, match="start one with 'ray start --head'"):
-        crossval(config(make_table(), runtime={"cluster": address}), tmp_path / "x", Recorder())
-
-
-def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
-    ran = emotone(
-        "crossval", PRESETS / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
-        "protocol.folds=2", "protocol.validation_speakers=1", "training.epochs=1",
-        "--cluster", machines.address, "--out", tmp_path / "out",
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert (tmp_path / "out" / "report.html").is_file()
-
-
 def test_files_are_recognised_as_on_this_machine(
     machines: Any, folder: Path, tmp_path: Path
 ) -> None:
+    speech = tmp_path / "speech"
+    speech.mkdir()
     for number in range(70):
-        soundfile.write(tmp_path / f"{number:02d}.wav", voice(number, 0.3 + number / 50), 16_000)
+        soundfile.write(speech / f"{number:02d}.wav", voice(number, 0.3 + number / 50), 16_000)
     for number in (3, 60):
-        (tmp_path / f"{number:02d}.wav").write_bytes(b"no audio")
-    command: list[str | Path] = ["predict", tmp_path, "--model", folder, "--segments", "--output"]
+        (speech / f"{number:02d}.wav").write_bytes(b"no audio")
+    command: list[str | Path] = ["predict", speech, "--model", folder, "--segments", "--output"]
     here = emotone(*command, tmp_path / "here.csv")
     far = emotone(*command, tmp_path / "there.csv", "--cluster", machines.address)
     assert (here.returncode, here.stderr) == (far.returncode, far.stderr)
