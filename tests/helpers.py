@@ -76,8 +76,9 @@ def voice(seed: int, seconds: float = 0.4, rate: int = 16_000) -> NDArray[np.flo
 
 def spoken(seed: int, seconds: float) -> NDArray[np.float32]:
     """Synthetic speech at 16 kHz, which models that hear only speech hear."""
-    samples, parts = round(seconds * 16_000), []
-    while sum(map(len, parts)) < samples:
+    samples = round(seconds * 16_000)
+    parts: list[NDArray[np.float32]] = []
+    while sum(len(part) for part in parts) < samples:
         emotion = synthetic.EMOTIONS[(seed + len(parts)) % len(synthetic.EMOTIONS)]
         parts.append(synthetic.utterance(seed, emotion, len(parts)))
     return np.concatenate(parts)[:samples]

@@ -22,7 +22,7 @@ def among(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     """
     columns = [PROBABILITY + label for label in labels]
     rows = predictions[predictions["truth"].isin(list(labels))]
-    others = [name for name in rows if name.startswith(PROBABILITY) and name not in columns]
+    others = [name for name in rows if str(name).startswith(PROBABILITY) and name not in columns]
     if not others:  # all are possible
         return rows
     rows = rows.drop(columns=others).reset_index(drop=True)
