@@ -44,7 +44,6 @@ BASE := emotone-base corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess c
 EIGHT := emotone-8 corpus.root=$(DATA)/ravdess
 MODELS := results/models
 SHIPPED := src/emotone/pretrained
-AUDIT := --new-speakers --noise $(DATA)/noise --rooms $(DATA)/rir --test-half --jobs 2
 
 models: .venv/installed
 	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/cross-corpus
@@ -52,9 +51,9 @@ models: .venv/installed
 	rm -rf $(SHIPPED)/*
 	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/cross-corpus --out $(SHIPPED)/emotone-base
 	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out $(SHIPPED)/emotone-8
-	$(BIN)/emotone train $(BASE) protocol.validation_speakers=10 --calibrate $(MODELS)/emotone-base/cross-corpus --out out/held-out
-	$(BIN)/emotone audit out/held-out emodb $(DATA)/emodb $(AUDIT) --out $(MODELS)/emotone-base/audit-emodb
-	$(BIN)/emotone audit out/held-out ravdess $(DATA)/ravdess $(AUDIT) --out $(MODELS)/emotone-base/audit-ravdess
+	$(BIN)/emotone train $(BASE) protocol.validation_speakers=30 --calibrate $(MODELS)/emotone-base/cross-corpus --out out/held-out
+	$(BIN)/emotone audit out/held-out $(foreach name,emodb ravdess nemo savee emovo aesdd ased,$(name) $(DATA)/$(name)) \
+		--new-speakers --noise $(DATA)/noise --rooms $(DATA)/rir --test-half --most-per-speaker 12 --jobs 2 --out $(MODELS)/emotone-base/audit-new-speakers
 	$(BIN)/python results/models/cards.py
 
 # Measures speed and size on this machine, which should be idle.
