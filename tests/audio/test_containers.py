@@ -355,3 +355,13 @@ def test_shared_cases_are_heard(name: str) -> None:
 def test_shared_cases_are_refused_by_name(name: str) -> None:
     with pytest.raises(AudioError, match=rf"{name}: .*{REFUSED[name]}"):
         audio.read(case(name))
+
+
+def test_ogg_without_its_beginning_is_refused(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.opus"
+    soundfile.write(whole, voice(0, 6.0), 16_000, format="OGG", subtype="OPUS")
+    data = whole.read_bytes()
+    pages = [at for at in range(len(data)) if data[at : at + 4] == b"OggS"]
+    (tmp_path / "late.opus").write_bytes(data[pages[2] :])
+    with pytest.raises(AudioError, match=r"late\.opus: its beginning is missing; copy the file"):
+        audio.read(tmp_path / "late.opus")

@@ -22,6 +22,14 @@ def test_channels_that_cancel_give_the_louder_one(scale: float, louder: int) -> 
         np.testing.assert_array_equal(mono, stereo[:, louder])
 
 
+@pytest.mark.parametrize("offset", [0.01, 0.2])
+def test_channels_that_cancel_but_for_an_offset_are_heard(offset: float) -> None:
+    speech = voice(1, 3.0)
+    stereo = np.stack([speech, -speech], axis=1) + np.float32(offset)
+    mono = from_array(stereo, RATE)
+    np.testing.assert_allclose(np.abs(mono - mono.mean()), np.abs(speech), atol=0.01)
+
+
 @pytest.mark.parametrize("correlation", [-0.5, 0.0, 1.0])
 def test_other_channels_are_averaged(correlation: float) -> None:
     a, b = np.random.default_rng(1).normal(0, 0.1, (2, RATE)).astype(np.float32)

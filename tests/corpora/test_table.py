@@ -1,4 +1,6 @@
+import os
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -188,3 +190,24 @@ def test_two_labels_of_one_emotion_are_reported(tmp_path: Path) -> None:
     corpus = corpora.read(TableOptions(root=options.root, map={"gloomy": "sad"}))
     assert corpus.labels == ["Gloomy", "sad", "sadness"]
     assert corpus.problems == ("the labels 'sad', 'sadness' name one emotion; are they one label?",)
+
+
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/n\xe9"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    (folder / "t.csv").write_text("file,emotion,speaker\na.wav,anger,s\n")
+    with pytest.raises(CorpusError, match="path of a table must be UTF-8; rename"):
+        corpora.read(TableOptions(root=folder / "t.csv"))
+
+
+def test_a_table_without_permission_is_said_to_be_so(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("file,emotion,speaker\n")
+    with (
+        mock.patch("emotone.corpora.table._read_text", side_effect=PermissionError(13, "no")),
+        pytest.raises(CorpusError, match=r"t\.csv: cannot be read: no$"),
+    ):
+        corpora.read(TableOptions(root=table))

@@ -52,6 +52,16 @@ def test_known_speakers_can_be_left_out(corpus: Corpus, model: ModelConfig) -> N
     assert "2 speakers are left out: the model was trained on them" in notes
 
 
+def test_speakers_whose_utterances_were_heard_count_as_known(corpus: Corpus) -> None:
+    """As fingerprints tell, whatever the speakers are called."""
+    of_s1 = corpus.table.loc[corpus.table["speaker"] == "s1", "utterance"].tolist()[:2]
+    table, notes = select(corpus, trained_on("other/s9"), AuditOptions(), of_s1)
+    assert set(table.loc[table["known"], "speaker"]) == {"s1"}
+    assert any(note.startswith("2 utterances were in the training of the model") for note in notes)
+    table, _ = select(corpus, trained_on("other/s9"), AuditOptions(new_speakers=True), of_s1)
+    assert "s1" not in set(table["speaker"])
+
+
 def test_pre_training_is_noted(corpus: Corpus) -> None:
     model = trained_on()
     training = model.training | {"pretrained_on": "ravdess + nemo"}

@@ -10,12 +10,11 @@ import pytest
 import soundfile
 import soxr
 
-from emotone.corpora.fingerprints import BYTES, fingerprint, same_content
+from emotone.corpora.fingerprints import BYTES, fingerprint, fingerprints_in, same_content
 from emotone.errors import FoldError, ModelError, UsageError
 from emotone.experiments.adaptation import adapt
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import crossval
-from emotone.experiments.overlap import fingerprints_in
 from emotone.inference import model_folder
 from tests.helpers import TINY, Recorder, config, emotone, one_line, trained, voice
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from emotone.audio import mp3, mp4, ogg
+from emotone.errors import AudioError
 
 AVI = b"AVI "
 PLACEHOLDERS = (  # lengths that programs write when they cannot know the length
@@ -73,6 +74,8 @@ def links(file: BinaryIO) -> list[tuple[int, int]]:
         starts = [start, *_found(file, FLAC_START, start + 1)]
     else:
         return []
+    if not starts:
+        raise AudioError("its beginning is missing; copy the file again")
     return list(zip(starts, [*starts[1:], size], strict=True))
 
 

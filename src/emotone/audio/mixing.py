@@ -65,10 +65,14 @@ class Mixer:
     def _energies_of(
         self, planes: NDArray[np.float32], total: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Return the energies of each part: of the channels, then of their sum."""
+        """Return the energies of each part: of the channels, then of their sum.
+
+        A constant offset is no sound, so it does not count.
+        """
         missing = -len(total) % self._part
         parts = [np.pad(plane, (0, missing)).reshape(-1, self._part) for plane in (*planes, total)]
-        return np.stack([np.einsum("ps,ps->p", part, part) for part in parts], axis=1)
+        centred = [part - part.mean(axis=1, keepdims=True) for part in parts]
+        return np.stack([np.einsum("ps,ps->p", part, part) for part in centred], axis=1)
 
     def _choose(self, energies: NDArray[np.float32]) -> int | None:
         """Return the channel to take, ``None`` for the average of all."""

@@ -11,11 +11,13 @@ the parts follow the energy and the length of the utterance is our choice. Thres
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotone.audio import SAMPLE_RATE, Waveform
+from emotone.inference import model_folder
 
 BANDS, PARTS = 9, 33
 BAND_EDGES_HZ = np.geomspace(300.0, 3300.0, BANDS + 1)  # what telephones transmit
@@ -95,3 +97,16 @@ def _signs(prints: Fingerprints) -> NDArray[np.float32]:
 
 def _lengths(prints: Fingerprints) -> NDArray[np.float32]:
     return prints[:, -2].astype(np.float32) * 256 + prints[:, -1]
+
+
+def fingerprints_in(folder: Path) -> Fingerprints | None:
+    """Fingerprints of the training utterances of a model; ``None`` if it has none.
+
+    Raises:
+        ModelError: if the folder is no model, or was changed.
+    """
+    config = model_folder.read(folder)
+    if model_folder.FINGERPRINTS not in config.sha256:
+        return None
+    data = model_folder.content(folder, model_folder.FINGERPRINTS, config)
+    return np.frombuffer(data, dtype=np.uint8).reshape(-1, BYTES)

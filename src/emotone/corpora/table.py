@@ -48,6 +48,10 @@ def read(options: TableOptions) -> Corpus:
     table = _load(options)
     path = options.root
     assert path is not None
+    if not _is_utf8(path):
+        raise CorpusError(
+            f"{os.fsencode(path)!r}: the path of a table must be UTF-8; rename the folder or file"
+        )
     for column in REQUIRED:
         if column not in table.columns:
             raise CorpusError(
@@ -101,6 +105,8 @@ def _load(options: TableOptions) -> pd.DataFrame:
             return _read_text(path, SEPARATORS[path.suffix.lower()])
     except CorpusError:
         raise
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # the libraries raise many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CorpusError(
@@ -165,3 +171,12 @@ def _names(table: pd.DataFrame) -> list[str]:
     stems = [file.rsplit("/", 1)[-1].rsplit(".", 1)[0] for file in table["file"]]
     counts = pd.Series(stems).value_counts()
     return [stem if counts[stem] == 1 else f"{stem}#{number}" for number, stem in enumerate(stems)]
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether text, such as a column of a table, can hold the path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

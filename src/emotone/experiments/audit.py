@@ -9,15 +9,19 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
+from emotone.audio import read
 from emotone.corpora import Corpus
+from emotone.corpora.fingerprints import fingerprint, fingerprints_in, same_content
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.evaluation import audit_scoring as scoring
 from emotone.evaluation import requirements
@@ -67,7 +71,8 @@ def audit(
         StorageError: if ``out`` cannot be written.
     """
     options = options or AuditOptions()
-    table, notes = audit_selection.select(corpus, recognizer.config, options)
+    heard = _in_training(corpus, recognizer, progress)
+    table, notes = audit_selection.select(corpus, recognizer.config, options, heard)
     recordings, problems = audit_material.find(
         options.noise, options.rooms, test_half=options.test_half, progress=progress
     )
@@ -90,6 +95,24 @@ def audit(
         found = replace(found, requirements=requirements.checked(found, required))
         write_text(out / AUDIT_FILE, AUDIT.dump_json(found, indent=1).decode() + "\n")
     return found
+
+
+def _in_training(corpus: Corpus, recognizer: Recognizer, progress: Progress) -> set[str]:
+    """Names of the utterances whose content the model was trained on, as far as it tells."""
+    trained = fingerprints_in(recognizer.folder)
+    if trained is None:
+        return set()
+    names, prints = [], []
+    rows = list(corpus.table[["utterance", "file", "start", "end"]].itertuples(index=False))
+    with progress("comparing with the training", len(rows)) as advance:
+        for name, file, start, end in rows:
+            with suppress(AudioError):  # reported when it is recognised
+                prints.append(fingerprint(read(file, start, None if np.isnan(end) else end)))
+                names.append(name)
+            advance()
+    if not prints:
+        return set()
+    return {names[one] for one, _ in same_content(np.stack(prints), trained)}
 
 
 def _skipped(recordings: Recordings) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Which utterances of a corpus an audit uses."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +39,15 @@ class AuditOptions(Options):
 
 
 def select(
-    corpus: Corpus, model: ModelConfig, options: AuditOptions
+    corpus: Corpus, model: ModelConfig, options: AuditOptions, heard: Collection[str] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
     """Select the utterances to audit.
+
+    Args:
+        corpus: corpus of the audit.
+        model: configuration of the model.
+        options: what the audit covers.
+        heard: names of utterances in the training of the model, whatever their speakers are called.
 
     Returns:
         Rows of the corpus with a column ``known``: whether the model was trained on the speaker;
@@ -61,6 +67,13 @@ def select(
             f"{', '.join(model.labels)}; rename some with map={{…}}"
         )
     table = table.assign(known=_known(table, model))
+    same = table["utterance"].isin(list(heard))
+    if not table.loc[same, "known"].all():
+        notes.append(
+            f"{int(same.sum())} utterances were in the training of the model, some under other "
+            "names of speakers; these speakers count as known"
+        )
+    table["known"] |= table["speaker"].isin(table.loc[same, "speaker"])
     if pretrained_on := model.training.get("pretrained_on"):
         notes.append(f"the model was pre-trained on {pretrained_on}; its speakers count as new")
     if options.new_speakers:

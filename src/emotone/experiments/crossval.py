@@ -12,6 +12,7 @@ import pandas as pd
 
 from emotone import corpora
 from emotone.corpora import Corpus
+from emotone.corpora.fingerprints import fingerprints_in
 from emotone.errors import UsageError
 from emotone.evaluation import scoring
 from emotone.evaluation.folds import Fold, make_folds, training_fold
@@ -23,7 +24,6 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.execution import run_all
 from emotone.experiments.learners import read_data
 from emotone.experiments.overlap import (
-    fingerprints_in,
     fingerprints_of,
     refuse_common,
     refuse_repetitions,

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from emotone.corpora import Corpus
-from emotone.corpora.fingerprints import BYTES, Fingerprints, fingerprint, repeated, same_content
+from emotone.corpora.fingerprints import Fingerprints, fingerprint, repeated, same_content
 from emotone.errors import FoldError, UsageError
 from emotone.evaluation.folds import ROLES, Fold
 from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing
-from emotone.inference import model_folder
 
 SHOWN = 5  # utterances named
 
@@ -81,16 +80,3 @@ def refuse_common(corpus: Corpus, prints: Fingerprints, trained: Fingerprints, s
             f"training of {source}: {', '.join(names)}{', …' * (len(numbers) > SHOWN)}; leave them "
             "out (corpus.exclude), or set pretraining.allow_overlap=true (adapt --allow-overlap)"
         )
-
-
-def fingerprints_in(folder: Path) -> Fingerprints | None:
-    """Fingerprints of the training utterances of a model; ``None`` if it has none.
-
-    Raises:
-        ModelError: if the folder is no model, or was changed.
-    """
-    config = model_folder.read(folder)
-    if model_folder.FINGERPRINTS not in config.sha256:
-        return None
-    data = model_folder.content(folder, model_folder.FINGERPRINTS, config)
-    return np.frombuffer(data, dtype=np.uint8).reshape(-1, BYTES)

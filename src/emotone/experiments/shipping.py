@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load, load_file, save
+from safetensors.torch import load, save
 
 from emotone import corpora
 from emotone.audio import Waveform, read
 from emotone.corpora import Corpus, synthetic
-from emotone.corpora.fingerprints import Fingerprints
+from emotone.corpora.fingerprints import Fingerprints, fingerprints_in
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
 from emotone.evaluation.calibration import Calibration
@@ -22,7 +22,6 @@ from emotone.experiments.compatibility import refuse_other_network
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import prepare, read_audio, versions
 from emotone.experiments.execution import run_all
-from emotone.experiments.overlap import fingerprints_in
 from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
@@ -84,7 +83,7 @@ def train(
         (run,) = experiment.runs()
         run_all(experiment.steps(run.seed), config.runtime, observer)
         network = Network(config.features, config.model, corpus.labels)
-        network.load_state_dict(load_file(run.folder.weights))
+        network.load_state_dict(load(run.folder.weights.read_bytes()))
         values = _config(experiment, fold, network, found)
         model_folder.write(
             out,

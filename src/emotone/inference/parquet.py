@@ -41,9 +41,11 @@ def from_csv(source: Path, target: Path, header: Sequence[str]) -> None:
     )
     parsing = arrow.csv.ParseOptions(newlines_in_values=True)
     with (
-        arrow.csv.open_csv(source, convert_options=options, parse_options=parsing) as rows,
+        source.open("rb") as text,  # opened here: names need not be UTF-8
+        arrow.csv.open_csv(text, convert_options=options, parse_options=parsing) as rows,
         replacing(target) as temporary,
-        arrow.parquet.ParquetWriter(temporary, rows.schema) as writer,
+        temporary.open("wb") as table,
+        arrow.parquet.ParquetWriter(table, rows.schema) as writer,
     ):
         for block in rows:
             writer.write_batch(block)
