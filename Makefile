@@ -37,22 +37,23 @@ results: .venv/installed
 		"pretraining.corpus=[{name: emodb, root: $(DATA)/emodb}, {name: nemo, root: $(DATA)/nemo}]" $(HALF) --out results/pretrained/ravdess
 	$(BIN)/python results/tables.py
 
-# Makes the shipped models, their results and cards; takes five hours on two cores.
-BASE := experiments/emotone-base.yaml corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo
-EIGHT := experiments/emotone-8.yaml corpus.root=$(DATA)/ravdess
+# Makes the shipped models, their results and cards; takes three hours on two cores.
+BASE := emotone-base corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo corpus.3.root=$(DATA)/savee \
+	corpus.4.root=$(DATA)/emovo corpus.5.root=$(DATA)/aesdd corpus.6.root=$(DATA)/ased \
+	training.disturb.noise_folder=$(DATA)/noise training.disturb.room_folder=$(DATA)/rir
+EIGHT := emotone-8 corpus.root=$(DATA)/ravdess
 MODELS := results/models
+SHIPPED := src/emotone/pretrained
 
 models: .venv/installed
-	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/kfold
-	$(BIN)/emotone crossval $(BASE) model.kind=opensmile-svm "model.c=[0.00001,0.0001,0.001,0.01]" --out $(MODELS)/emotone-base/kfold-compare
-	$(BIN)/emotone crossval $(BASE) protocol.name=cross_corpus "seeds=[0,1,2,3,4]" --out $(MODELS)/emotone-base/cross-corpus
-	$(BIN)/emotone crossval $(BASE) protocol.name=cross_corpus model.kind=opensmile-svm "model.c=[0.00001,0.0001,0.001,0.01]" --out $(MODELS)/emotone-base/cross-corpus-compare
+	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/cross-corpus
 	$(BIN)/emotone crossval $(EIGHT) --out $(MODELS)/emotone-8/kfold
-	rm -rf src/emotone/pretrained/*
-	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/kfold --out src/emotone/pretrained/emotone-base
-	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out src/emotone/pretrained/emotone-8
-	$(BIN)/emotone train $(BASE) protocol.validation_speakers=10 --out out/held-out
-	$(BIN)/python results/models/robustness.py out/held-out emodb=$(DATA)/emodb ravdess=$(DATA)/ravdess
+	rm -rf $(SHIPPED)/*
+	$(BIN)/emotone train $(BASE) --calibrate $(MODELS)/emotone-base/cross-corpus --out $(SHIPPED)/emotone-base
+	$(BIN)/emotone train $(EIGHT) --calibrate $(MODELS)/emotone-8/kfold --out $(SHIPPED)/emotone-8
+	$(BIN)/emotone train $(BASE) protocol.validation_speakers=30 --calibrate $(MODELS)/emotone-base/cross-corpus --out out/held-out
+	$(BIN)/emotone audit out/held-out $(foreach name,emodb ravdess nemo savee emovo aesdd ased,$(name) $(DATA)/$(name)) \
+		--new-speakers --noise $(DATA)/noise --rooms $(DATA)/rir --test-half --most-per-speaker 12 --jobs 2 --out $(MODELS)/emotone-base/audit-new-speakers
 	$(BIN)/python results/models/cards.py
 
 # Measures speed and size on this machine, which should be idle.

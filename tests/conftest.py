@@ -1,6 +1,7 @@
 """Generated audio and small corpora that all tests share."""
 
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,10 @@ torch.set_num_threads(1)  # small networks are slower with more, much slower on 
 
 @pytest.fixture
 def make_table(tmp_path: Path) -> Callable[..., Path]:
-    """Write a small corpus as a table with audio files; returns the path of the table."""
+    """Write a small corpus as a table with audio files; returns the path of the table.
+
+    Each folder has other audio.
+    """
 
     def make(
         speakers: int = 4,
@@ -29,13 +33,14 @@ def make_table(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         root = tmp_path / folder
         root.mkdir()
+        first = 0 if folder == "corpus" else zlib.crc32(folder.encode()) % 10_000 + 100
         rows: list[dict[str, str]] = []
         for speaker in range(speakers):
             for emotion in emotions:
                 for take in range(takes):
                     name = f"s{speaker}_{emotion}_{take}.wav"
                     seconds = 0.3 + 0.1 * take
-                    soundfile.write(root / name, voice(len(rows), seconds), 16_000)
+                    soundfile.write(root / name, voice(first + len(rows), seconds), 16_000)
                     rows.append({"file": name, "emotion": emotion, "speaker": f"s{speaker}"})
         pd.DataFrame(rows).to_csv(root / "table.csv", index=False)
         return root / "table.csv"

@@ -10,7 +10,8 @@ pytestmark = pytest.mark.slow
 WITHOUT_TORCH = [
     "audio", "inference.predict", "inference.timeline", "serve.app", "corpora",
     "evaluation.calibration", "evaluation.results_folder", "evaluation.scoring",
-    "reporting.card", "reporting.database", "reporting.plots", "reporting.report", "cli",
+    "reporting.audit_report", "reporting.card", "reporting.database", "reporting.plots",
+    "reporting.report", "experiments.audit", "experiments.corpus_arguments", "cli", "cli.auditing",
 ]  # fmt: skip
 
 

@@ -128,6 +128,14 @@ def test_the_python_that_is_shown_uses_what_there_is() -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 used.add((node.value.id, node.attr))
     methods = {name for owner, name in used if owner == "recognizer"}
-    assert {"predict", "segments", "for_speaker", "stream", "predict_many"} == methods
+    assert {
+        "predict",
+        "segments",
+        "for_speaker",
+        "stream",
+        "predict_many",
+        "embed",
+        "with_threshold",
+    } == methods
     assert all(hasattr(Recognizer, name) for name in methods)
     assert {name for owner, name in used if owner == "emotone"} == {"load"}

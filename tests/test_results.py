@@ -79,7 +79,7 @@ def test_the_cards_are_made_from_the_results(name: str) -> None:
     card = (model_folder.MODELS / name / model_folder.CARD).read_text(encoding="utf-8")
     assert card == cards.rendered(name)
     config = model_folder.read(model_folder.MODELS / name)
-    folder = ResultsFolder(RESULTS / "models" / name / "kfold")
+    folder = ResultsFolder(RESULTS / "models" / cards.FOLDERS[name])
     asked = load(PRESETS / f"{name}.yaml")
     found = configuration_of(folder)
     assert found.identity() | {"seeds": None} == asked.identity() | {"seeds": None}

@@ -1,18 +1,22 @@
 """Speech emotion recognition that can be trusted: a small CNN + BLSTM on log-mel spectrograms."""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emotone.inference.prediction import Prediction
     from emotone.inference.recognizer import Recognizer, load
 
-__version__ = version("emotone")
+    __version__: str
+
 __all__ = ["Prediction", "Recognizer", "load"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the recogniser on first use, so that ``import emotone`` is quick."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("emotone")
     if name in __all__:
         from emotone.inference import recognizer
 

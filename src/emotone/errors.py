@@ -17,6 +17,10 @@ class AudioError(EmotoneError):
     """A file or an array is not usable as audio."""
 
 
+class SpeechTypeError(AudioError, TypeError):
+    """What was given as speech is neither a file nor an array with its rate."""
+
+
 class CorpusError(EmotoneError):
     """A corpus is missing, unreadable or not the one that the configuration names."""
 

@@ -60,7 +60,12 @@ def save_picture(figure: Any, path: Path) -> None:
     Raises:
         StorageError: see :func:`replacing`.
     """
-    with replacing(path) as temporary:
+    import matplotlib
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):  # names of speakers and labels are no formulas
+        text.set_parse_math(False)
+    with replacing(path) as temporary, matplotlib.rc_context({"text.parse_math": False}):
         figure.savefig(temporary, format=path.suffix[1:].lower(), dpi=PICTURE_DPI)
 
 

@@ -130,7 +130,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"cut.{suffix}"
     soundfile.write(path, tone(16_000) + np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(AudioError, match=r"cut\.\w+: (truncated|not audio)"):
+    with pytest.raises(AudioError, match=r"cut\.\w+: truncated"):
         audio.read(path)
 
 

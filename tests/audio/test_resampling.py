@@ -94,9 +94,19 @@ def test_arrays_of_any_type_have_one_scale(dtype: str) -> None:
     np.testing.assert_allclose(audio.from_array(given, 16_000), samples, atol=0.01)
 
 
+@both_paths
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_of_python_are_samples_of_16_bits(convert: Any, dtype: str) -> None:
+    samples = (30_000 * tone(16_000)).astype(np.int16)
+    if dtype == "uint64":
+        samples = np.abs(samples)
+    np.testing.assert_array_equal(convert(samples.astype(dtype), 16_000), convert(samples, 16_000))
+
+
 @pytest.mark.parametrize(
     ("samples", "rate", "message"),
     [
+        (np.array([0, 40_000]), 16_000, "int64 beyond the range of 16 bits.*convert them to int32"),
         (np.zeros(10), 0, "positive whole number of Hz, got 0"),
         (np.zeros(10), 16_000.5, "positive whole number of Hz, got 16000.5"),
         (np.zeros((2, 3, 4)), 16_000, r"expected shape \(samples,\) or \(samples, channels\)"),

@@ -57,10 +57,24 @@ def test_corpus_prints_text_json_and_a_picture(
     done = emotone("corpus", "table", table, "keep=[anger]", "--json")
     facts = json.loads(done.stdout)
     assert facts["emotions"] == {"anger": 8}
+    assert emotone("corpus", table, "corpus.keep=[anger]", "--json").stdout == done.stdout
     assert (
         "8 utterances of neutral are left out because of corpus.map or corpus.keep"
         in facts["problems"]
     )
+
+
+def test_names_are_shown_and_drawn_as_they_are(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = make_table(emotions=("anger", "[b]$\\frac$"), speakers=2)
+    text = table.read_text().replace("s0\n", "x[/b]\n").replace("s1\n", ":smile: $_{$\n")
+    table.write_text(text)
+    done = emotone("corpus", table, "--plot", tmp_path / "p.svg")
+    assert done.returncode == 0, done.stderr
+    for name in ("x[/b]", ":smile: $_{$", "[b]$\\frac$"):
+        assert name in done.stdout
+    assert (tmp_path / "p.svg").is_file()
 
 
 @pytest.mark.parametrize(
@@ -70,7 +84,10 @@ def test_corpus_prints_text_json_and_a_picture(
         (["emodb", "gone"], 1, "the folder gone does not exist"),
         (["emodb"], 1, "no root given"),
         (["emodb", "x", "rot=3"], 2, "unknown option 'corpus.rot'; did you mean 'root'?"),
-        (["emodb", "x", "keep=[joy]"], 2, "unknown emotion 'joy'"),
+        (["table", "gone.csv", "corpus.map={a: b}"], 1, "the file gone.csv does not exist"),
+        (["gone.csv"], 1, "the file gone.csv does not exist"),
+        (["emodb", "x", "corpus.corpus.map={a: b}"], 2, "'corpus.corpus'; known are name, root"),
+        (["emodb", "x", "keep=[joyful]", "strict_labels=true"], 2, "unknown emotion 'joyful'"),
     ],
 )
 def test_bad_corpora_are_one_line(arguments: list[str], code: int, message: str) -> None:

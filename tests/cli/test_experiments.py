@@ -33,8 +33,8 @@ def test_crossval_prints_the_table_and_writes_the_report(experiment: Path, tmp_p
     for part in ("UAR (balanced accuracy, UA)", "WAR (accuracy, WA)", "95 % interval", "± "):
         assert part in done.stdout
     assert "speaker-independent" in done.stdout
-    lines = [line for line in done.stderr.splitlines() if line.startswith("run ")]
-    assert {line.partition(":")[0] for line in lines} == {"run 1-0", "run 2-0"}
+    lines = [line for line in done.stderr.splitlines() if line.startswith("fold ")]
+    assert {line.partition(":")[0] for line in lines} == {"fold 1, seed 0", "fold 2, seed 0"}
     assert all("3 epochs, kept epoch 3" in line for line in lines)
     assert "2 of 2 runs finished" in lines[-1]
     assert (out / "report.html").is_file()

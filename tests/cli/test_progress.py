@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from emotone.cli.progress import Estimate, TerminalObserver
+from emotone.cli.progress import Estimate, TerminalObserver, counting
 from emotone.evaluation.results import Epoch, RunRecord
 
 
@@ -61,10 +61,10 @@ def test_a_line_says_how_a_run_ended() -> None:
         made.finished(runs[2], RunRecord("c", 0, 3.0, 9))
     assert written.getvalue().splitlines() == [
         "1 of 4 runs were finished before",
-        "run a: 10 epochs, kept epoch 7, validation UAR 50.0 %, 20 s; "
+        "a: 10 epochs, kept epoch 7, validation UAR 50.0 %, 20 s; "
         "2 of 4 runs finished, about 40 s left",
-        "run b failed: out of memory",
-        "run c: 3 s; 3 of 4 runs finished",
+        "b failed: out of memory",
+        "c: 3 s; 3 of 4 runs finished",
     ]
 
 
@@ -79,7 +79,7 @@ def test_without_a_terminal_silence_is_never_long() -> None:
         made.epochs(run, history(4))
         wait_for(
             written,
-            "run a: epoch 4 of 10, training loss 0.250; 0 of 1 runs finished, about 12 s left\n",
+            "a: epoch 4 of 10, training loss 0.250; 0 of 1 runs finished, about 12 s left\n",
         )
     lines = len(written.getvalue())
     time.sleep(0.2)
@@ -120,3 +120,15 @@ def test_a_corpus_is_introduced() -> None:
         f"{start}3 folds, speaker-independent", "note: a file is […]",
         f"{start}3 training speakers, 1 validation speaker", "note: a file is […]",
     ]  # fmt: skip
+
+
+def test_counting_prints_lines_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with counting("reading", 3, line_s=0) as advance:
+        advance()
+        advance()
+    assert capsys.readouterr().err.splitlines() == ["reading: 1 of 3", "reading: 2 of 3"]
+    with counting("reading", 3) as advance:
+        advance()
+    assert capsys.readouterr().err == ""

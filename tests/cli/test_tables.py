@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from emotone.cli.tables import show_ablation, show_results
@@ -35,6 +37,16 @@ def test_rates_are_pooled_with_interval_and_folds(capsys: pytest.CaptureFixture[
         f"{100 * rate.fold_mean:.1f} ± {100 * rate.fold_std:.1f}",
     ]
     assert of_corpus == ["UAR of a", "50.0", "45.0 … 55.0", "50.0 ± 2.0"]
+
+
+def test_names_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("a[/b]", "[red]b", ":smile:")
+    rates = CorpusRates(**vars(made_rates(0.5)), utterances=40)
+    results = made_results(seeds=1, by_corpus=dict.fromkeys(names, rates))
+    show_results(replace(results, setting=replace(results.setting, corpus="[/i]x")))
+    text = capsys.readouterr().out
+    assert text.startswith("[/i]x, speaker-independent")
+    assert [row[0] for row in rows(text)[2:]] == [f"UAR of {name}" for name in names]
 
 
 def test_an_ablation_has_a_row_per_variant(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from emotone import corpora
 from emotone.corpora.emodb import EmodbOptions
-from tests.helpers import real_corpus, rows, small_emodb, write
+from emotone.errors import CorpusError
+from tests.helpers import EMODB_NAMES, real_corpus, rows, small_emodb, write
 
 
 def example(root: Path) -> EmodbOptions:
@@ -25,6 +28,25 @@ def test_names(tmp_path: Path) -> None:
         "5 of 535 utterances of emodb were found; is the copy complete?",
         "1 audio files with other names are left out: noise",
     )
+
+
+def test_windows_media_files_are_read_as_any_other(tmp_path: Path) -> None:
+    by_name = {name: (tmp_path / "wav" / f"{name}.wma") for name in EMODB_NAMES}
+    (tmp_path / "wav").mkdir()
+    for path in by_name.values():
+        path.touch()
+    table = corpora.read(EmodbOptions(root=tmp_path)).table
+    assert dict(zip(table["utterance"], table["file"], strict=True)) == {
+        name: str(path) for name, path in by_name.items()
+    }
+
+
+def test_files_of_no_audio_suffix_are_counted_and_not_suggested(tmp_path: Path) -> None:
+    (tmp_path / "e").mkdir()
+    for name in EMODB_NAMES:
+        (tmp_path / "e" / f"{name}.lab").touch()
+    with pytest.raises(CorpusError, match=r"no audio files, but 5 files with the suffix \.lab; co"):
+        corpora.read(EmodbOptions(root=tmp_path / "e"))
 
 
 def test_real_corpus_has_the_published_counts() -> None:

@@ -28,7 +28,7 @@ def corpus_of(
     rows = [
         {
             "utterance": f"s{speaker:02d}-{emotion}-{take}",
-            "file": "x.wav",
+            "file": f"s{speaker:02d}-{emotion}-{take}.wav",
             "emotion": emotion,
             "speaker": f"s{speaker:02d}",
             "sex": "female" if speaker % 2 else "male",
@@ -213,7 +213,7 @@ def test_too_few_speakers(speakers: int) -> None:
 
 def test_a_class_without_training_utterances_is_an_error() -> None:
     corpus = corpus_of(4)
-    fear = corpus.table.iloc[:1].assign(utterance="only", emotion="fear")
+    fear = corpus.table.iloc[:1].assign(utterance="only", file="only.wav", emotion="fear")
     table = pd.concat([corpus.table, fear], ignore_index=True)
     with pytest.raises(FoldError, match="fold s00: no training utterance has the label fear"):
         make_folds(Corpus("made", table), protocol())

@@ -93,13 +93,15 @@ def test_a_run_that_fails_is_reported_and_the_rest_goes_on(
             (missing[0].folder.path / "run.json").mkdir(parents=True)
 
     far = {"cluster": machines.address}
-    with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: "):
+    with pytest.raises(
+        StorageError, match=r"1 of 4 runs failed \(fold 1, seed 0\); fold 1, seed 0: "
+    ):
         crossval(config(table, seeds=[0, 1], runtime=far), out, Spoiler())
     assert len(list(out.glob("runs/*/predictions.csv"))) >= 3
     (out / "runs" / "1-0" / "run.json").rmdir()
     again = Recorder()
     crossval(config(table, seeds=[0, 1]), out, again)
-    assert again.runs == ["1-0"]
+    assert again.runs == ["fold 1, seed 0"]
 
 
 def test_a_killed_worker_is_replaced_and_one_that_always_dies_is_an_error(
@@ -155,11 +157,13 @@ def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
 def test_files_are_recognised_as_on_this_machine(
     machines: Any, folder: Path, tmp_path: Path
 ) -> None:
+    speech = tmp_path / "speech"
+    speech.mkdir()
     for number in range(70):
-        soundfile.write(tmp_path / f"{number:02d}.wav", voice(number, 0.3 + number / 50), 16_000)
+        soundfile.write(speech / f"{number:02d}.wav", voice(number, 0.3 + number / 50), 16_000)
     for number in (3, 60):
-        (tmp_path / f"{number:02d}.wav").write_bytes(b"no audio")
-    command: list[str | Path] = ["predict", tmp_path, "--model", folder, "--segments", "--output"]
+        (speech / f"{number:02d}.wav").write_bytes(b"no audio")
+    command: list[str | Path] = ["predict", speech, "--model", folder, "--segments", "--output"]
     here = emotone(*command, tmp_path / "here.csv")
     far = emotone(*command, tmp_path / "there.csv", "--cluster", machines.address)
     assert (here.returncode, here.stderr) == (far.returncode, far.stderr)

@@ -52,6 +52,8 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("training.epochs.x=3", "'training.epochs.x=3': epochs has no options of its own"),
         ("seeds=[1,1]", "give at least one seed, each once"),
         ("seeds=[", "the value is not valid YAML"),
+        ("seeds=!!int x", "the value is not valid YAML"),
+        ("pretraining={model: x, model: y}", "'model' is given twice"),
         ("pretraining={corpus: {name: emodb, rot: x}}", "unknown option 'pretraining.corpus.rot'"),
         ("pretraining={corpus: {name: nemo}, epoch: 1}", "unknown option 'pretraining.epoch'; "),
         ("pretraining={corpus: {name: emod}}", "corpus.name must be one of aesdd, ased"),
@@ -69,10 +71,25 @@ def test_bad_options_are_refused_with_a_hint(path: Path, override: str, message:
 
 
 def test_bad_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"one of experiments/: .*demo\.yaml, .*emodb\.yaml"):
+    with pytest.raises(UsageError, match=r"name of one that ships: .*demo, .*emodb"):
         config.load(tmp_path / "gone.yaml")
     (tmp_path / "bad.yaml").write_text("corpus: [")
     with pytest.raises(UsageError, match="not valid YAML"):
+        config.load(tmp_path / "bad.yaml")
+    for text, message in (
+        ("seeds: [1]\ncorpus: {name: emodb}\nseeds: [2]", "'seeds' is given twice .* line 3"),
+        ("corpus: {name: emodb, keep: [fear], keep: [anger]}", "'keep' is given twice"),
+        ("a: !!python/object:os.system {}", "could not determine a constructor"),
+        ("a: !!int x", "not valid YAML: .*invalid literal"),
+        ("? [1]\n: 2\n? {a: 1}\n: 2", "found unhashable key"),
+        ("[" * 5000, "not valid YAML: "),
+    ):
+        (tmp_path / "bad.yaml").write_text(text)
+        with pytest.raises(UsageError, match=message) as caught:
+            config.load(tmp_path / "bad.yaml")
+        assert "\n" not in str(caught.value)
+    (tmp_path / "bad.yaml").write_bytes(b"corpus: \xff")
+    with pytest.raises(UsageError, match=r"not valid YAML: .*in UTF-8"):
         config.load(tmp_path / "bad.yaml")
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(UsageError, match="expected sections such as 'corpus:', got list"):
@@ -82,6 +99,24 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
     with pytest.raises(UsageError, match="corpus: field required"):
         config.load(tmp_path / "none.yaml")
+
+
+def test_what_looks_like_a_date_or_a_number_is_a_name(path: Path) -> None:
+    changes = ["corpus.root=2024-13-45", "corpus.map={1: 2}", "corpus.keep=[2]"]
+    assert config.load(path, changes).corpus == (
+        EmodbOptions(root=Path("2024-13-45"), map={"1": "2"}, keep=("2",)),
+    )
+
+
+def test_a_merged_key_may_be_given_again(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text(
+        "corpus:\n- &a {name: emodb, root: x}\n- {<<: *a, name: nemo}\n"
+    )
+    loaded = config.load(tmp_path / "e.yaml")
+    assert [(corpus.name, corpus.root) for corpus in loaded.corpus] == [
+        ("emodb", Path("x")),
+        ("nemo", Path("x")),
+    ]
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -26,6 +26,7 @@ from tests.helpers import TINY, Recorder, config, full_iemocap, predictions, sna
 pytestmark = pytest.mark.slow
 
 PATIENCE_S = 300  # how long a test waits for another process before it gives up
+RUNS = [f"fold {fold}, seed {seed}" for fold in (1, 2) for seed in (0, 1)]
 
 
 def test_a_results_folder_holds_what_the_design_says(
@@ -34,7 +35,7 @@ def test_a_results_folder_holds_what_the_design_says(
     table, out = make_table(), tmp_path / "out"
     recorder = Recorder()
     results = crossval(config(table, seeds=[0, 1]), out, recorder)
-    assert sorted(recorder.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert sorted(recorder.runs) == RUNS
     assert recorder.epochs_of == dict.fromkeys(recorder.runs, 3)
     assert ResultsFolder(out).results() == results
     found = predictions(out)
@@ -231,7 +232,7 @@ def test_a_finished_folder_that_is_not_whole_is_made_again(
     damage(out)
     again = Recorder()
     assert crossval(asked, out, again).scores == scores
-    assert sorted(again.runs) == ["1-0", "1-1", "2-0", "2-1"]
+    assert sorted(again.runs) == RUNS
     assert ResultsFolder(out).results().scores == scores
     assert (out / "predictions.csv").read_bytes() == before
     assert ResultsFolder(out).is_complete
@@ -321,6 +322,28 @@ def test_enrolment_is_measured_beside_the_headline(
     assert (sets.nunique(axis=1) == 1).all()  # the same utterances whatever the number
 
 
+def test_disturbed_utterances_are_tested_beside_the_others(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    training = TINY["training"] | {"disturb": {"versions": 1, "test": True}}
+    asked = config(make_table(takes=3), training=training, seeds=[0, 1])
+    results = crossval(asked, tmp_path / "out", Recorder())
+    clean, disturbed = predictions(tmp_path / "out"), ResultsFolder(tmp_path / "out").disturbed()
+    assert disturbed is not None
+    for column in ("utterance", "fold", "seed", "truth"):
+        assert disturbed[column].tolist() == clean[column].tolist()
+    assert not np.allclose(disturbed["p_anger"], clean["p_anger"], atol=1e-3)
+    assert results.disturbed is not None
+    assert results.disturbed.by_corpus == {}
+    right = disturbed["truth"] == disturbed["prediction"]
+    assert results.disturbed.uar.mean == pytest.approx(
+        right.groupby(disturbed["truth"]).mean().mean()
+    )
+    (tmp_path / "out" / "disturbed.csv").unlink()
+    again = crossval(asked, tmp_path / "out", Recorder())  # not whole, so made again
+    assert again.disturbed == results.disturbed
+
+
 def test_the_ensemble_of_seeds_is_reported_beside(
     make_table: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -348,8 +371,8 @@ def test_pretraining_comes_first_and_is_said(
     recorder = Recorder()
     results = crossval(pretrained(table, other), tmp_path / "out", recorder)
     for seed in "01":
-        before = recorder.runs.index(f"pre-training, all-{seed}")
-        assert before < min(recorder.runs.index(f"{fold}-{seed}") for fold in "12")
+        before = recorder.runs.index(f"pre-training, all speakers, seed {seed}")
+        assert before < min(recorder.runs.index(f"fold {fold}, seed {seed}") for fold in "12")
     assert results.system.pretrained_on == "other"
     assert results.independence == "speaker-independent, pre-trained on other"
     plain = crossval(config(table, seeds=[0, 1]), tmp_path / "plain", Recorder())

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from emotone.errors import StorageError
+from emotone.errors import StorageError, UsageError
 from emotone.evaluation.results_folder import ResultsFolder
+from emotone.experiments import execution
 from emotone.experiments.crossval import crossval
 from tests.helpers import Recorder, children, command_of, config
+from tests.inference import calls
 
 pytestmark = pytest.mark.slow
 
@@ -27,25 +30,38 @@ def test_a_run_that_fails_does_not_stop_the_others(
             (missing[0].folder.path / "run.json").mkdir(parents=True)
 
     spoiler = Spoiler()
-    with pytest.raises(StorageError, match=r"1 of 4 runs failed \(1-0\); 1-0: cannot write"):
+    with pytest.raises(
+        StorageError, match=r"1 of 4 runs failed \(fold 1, seed 0\); fold 1, seed 0: cannot"
+    ):
         crossval(config(table, seeds=[0, 1]), out, spoiler)
-    assert spoiler.failures == ["1-0"]
-    assert sorted(spoiler.runs) == ["1-1", "2-0", "2-1"]
+    assert spoiler.failures == ["fold 1, seed 0"]
+    assert sorted(spoiler.runs) == ["fold 1, seed 1", "fold 2, seed 0", "fold 2, seed 1"]
     (out / "runs" / "1-0" / "run.json").rmdir()
     again = Recorder()
     crossval(config(table, seeds=[0, 1]), out, again)
-    assert again.runs == ["1-0"]
+    assert again.runs == ["fold 1, seed 0"]
 
 
 def test_an_error_of_a_run_comes_back_as_itself(
-    make_table: Callable[..., Path], tmp_path: Path
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = Recorder()
-    asked = config(make_table(), runtime={"jobs": 1, "device": "cuda"})
-    with pytest.raises(Exception, match=r"CUDA|cuda") as caught:
-        crossval(asked, tmp_path / "out", recorder)
+    monkeypatch.setattr(execution, "_execute_here", calls.fail)
+    with pytest.raises(ZeroDivisionError, match="a fault of the program") as caught:
+        crossval(config(make_table(), runtime={"jobs": 1}), tmp_path / "out", recorder)
     assert "memory" not in str(caught.value)
-    assert recorder.failures == ["1-0", "2-0"]
+    assert recorder.failures == ["fold 1, seed 0", "fold 2, seed 0"]
+
+
+def test_a_device_that_is_not_there_is_said_before_anything_is_trained(
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = config(make_table(), runtime={"jobs": 1, "device": "cuda"})
+    with pytest.raises(UsageError, match=r"runtime\.device=cuda: .*use runtime\.device=cpu"):
+        crossval(asked, tmp_path / "out", recorder)
+    assert recorder.failures == []
 
 
 def test_epochs_are_reported_while_a_run_is_under_way(
@@ -93,7 +109,7 @@ def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
 
         def epochs(self, run: Any, history: Any) -> None:
             super().epochs(run, history)
-            if run.name == "1-0" and not self.runs and not self.killed:
+            if run.name == "fold 1, seed 0" and not self.runs and not self.killed:
                 self.killed = True
                 for server in children(os.getpid()):
                     if "forkserver" in command_of(server):
@@ -105,8 +121,10 @@ def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
     killer = Killer()
     training = {"epochs": 60, "patience": 60, "batch": 4}
     asked = config(make_table(), training=training, runtime={"jobs": 1})
-    with pytest.raises(StorageError, match=r"1-0: its process died, possibly out of memory; use"):
+    with pytest.raises(
+        StorageError, match=r"seed 0: its process died, possibly out of memory; use"
+    ):
         crossval(asked, tmp_path / "out", killer)
     assert killer.killed
-    assert killer.failures == ["1-0"]
-    assert killer.runs == ["2-0"]
+    assert killer.failures == ["fold 1, seed 0"]
+    assert killer.runs == ["fold 2, seed 0"]

@@ -1,11 +1,17 @@
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emotone.errors import UsageError
+from emotone.evaluation import calibration
+from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.shipping import train
-from tests.helpers import Recorder
+from emotone.experiments.crossval import crossval
+from emotone.experiments.shipping import export, train
+from emotone.inference.recognizer import Recognizer
+from tests.helpers import Recorder, config, voice
 
 pytestmark = pytest.mark.slow
 
@@ -42,3 +48,31 @@ def test_what_cannot_be_shipped_is_refused_before_training(
     with pytest.raises(UsageError, match=reason):
         train(asked, tmp_path / "out", Recorder())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_fewer_labels_is_the_same_network_among_them(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    asked = config(make_table(emotions=("anger", "fear", "neutral")))
+    tested, whole = tmp_path / "tested", tmp_path / "whole"
+    crossval(asked, tested, Recorder())
+    train(asked, whole, Recorder(), calibrate=tested)
+    with pytest.raises(UsageError, match="give --calibrate as to train"):
+        export(whole, tmp_path / "few", ["neutral", "anger"])
+    for labels in (["anger", "joy"], ["anger"], ["anger", "anger"]):
+        with pytest.raises(UsageError, match="two or more of anger, fear, neutral, each once"):
+            export(whole, tmp_path / "few", labels, tested)
+    export(whole, tmp_path / "few", ["neutral", "anger"], tested)
+    all_three, two = Recognizer(whole), Recognizer(tmp_path / "few")
+    assert two.labels == ["neutral", "anger"]
+    found = calibration.calibrate(ResultsFolder(tested), two.labels)
+    assert two.config.temperature == found.temperature
+    assert two.config.training["calibration"] == found.as_dict()
+    for seed in range(3):
+        speech = voice(seed, 1.0), 16_000
+        before, after = all_three.predict(speech).probabilities, two.predict(speech).probabilities
+        odds = np.log(before["anger"] / before["neutral"]) * all_three.config.temperature
+        expected = np.log(after["anger"] / after["neutral"]) * two.config.temperature
+        assert odds == pytest.approx(expected, abs=1e-3)
+    card = (tmp_path / "few" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.startswith("# few: neutral, anger\n")

@@ -16,7 +16,9 @@ def test_spectra_are_those_of_a_fourier_transform(
     waveform = torch.from_numpy(np.stack([voice(n, 0.5)[:samples] for n in range(2)]))
     padded = torch.nn.functional.pad(waveform, (options.window // 2, options.window))
     cut = padded.unfold(1, options.window, options.hop)[:, : 1 + samples // options.hop]
-    expected = torch.fft.rfft(cut * torch.hann_window(options.window), 512).abs().square()
+    window = torch.hann_window(options.window)
+    cut = cut - (cut @ window / window.sum())[..., None]
+    expected = torch.fft.rfft(cut * window, 512).abs().square()
     found = Features(options).power(waveform)
     assert found.shape == expected.shape
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5 * float(expected.max()))

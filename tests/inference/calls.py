@@ -45,6 +45,10 @@ def refuse(text: str) -> None:
     raise AudioError(text)
 
 
+def fail(*_: Any) -> None:
+    raise ZeroDivisionError("a fault of the program")
+
+
 class OddError(Exception):
     """An exception that cannot be unpickled."""
 

@@ -97,10 +97,10 @@ def test_a_file_that_kills_its_process_is_named_and_the_rest_goes_on(
         "import os\n"
         "from emotone import audio\n"
         "blocks = audio.blocks\n"
-        "def crashing(path, *rest):\n"
+        "def crashing(path, **options):\n"
         "    if str(path).endswith(('07.wav', '31.wav')):\n"
         "        os._exit(1)\n"
-        "    return blocks(path, *rest)\n"
+        "    return blocks(path, **options)\n"
         "audio.blocks = crashing\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)  # of started processes

@@ -23,7 +23,8 @@ from tests.helpers import voice
 
 def test_a_model_folder_holds_what_the_design_says(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()} - {".lock"}
-    assert names == {"config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"}
+    networks = {"model.onnx", "model.safetensors"}
+    assert names == {"config.json", "MODEL_CARD.md", "fingerprints.bin"} | networks
     config = model_folder.read(folder)
     assert config.labels == ("anger", "neutral")
     assert config.training["utterances"] == 8

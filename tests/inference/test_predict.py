@@ -52,7 +52,7 @@ def test_windows_without_sound_get_no_emotion(folder: Path, tmp_path: Path) -> N
     soundfile.write(tmp_path / "a.wav", np.append(voice(0, 1), np.zeros(32_000)), 16_000)
     arguments = ("--segments", "--window", "1", "--hop", "1", "--model", folder)
     shown = emotone("predict", tmp_path / "a.wav", *arguments).stdout.splitlines()
-    assert ["no sound" in line for line in shown] == [False, True, True]
+    assert ["no speech" in line for line in shown] == [False, True, True]
     rows = emotone("predict", tmp_path / "a.wav", "--csv", *arguments).stdout.splitlines()
     assert rows[2].endswith("a.wav,1.0,2.0,,,,,")
     last = json.loads(
@@ -247,3 +247,30 @@ def test_what_users_give_instead_of_speech(folder: Path, tmp_path: Path) -> None
     assert "no audio files" in one_line(
         emotone("predict", tmp_path / "folder.wav", "--model", folder)
     )
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_threshold_of_one_s_own(folder: Path, recordings: Path, jobs: str) -> None:
+    (recordings / "d.wav").unlink()
+    command = ("predict", recordings, "--json", "--jobs", jobs, "--model", folder)
+    own = [json.loads(line) for line in emotone(*command).stdout.splitlines()]
+    between = sorted(one["confidence"] for one in own)[1]
+    done = emotone(*command, "--threshold", str(between - 1e-4))
+    assert done.returncode == 0, done.stderr
+    chosen = [json.loads(line) for line in done.stdout.splitlines()]
+    assert all(one["confident"] for one in own)
+    assert sorted(one["confident"] for one in chosen) == [False, True, True]
+    assert [one["probabilities"] for one in chosen] == [one["probabilities"] for one in own]
+    shown = emotone("predict", recordings, "--threshold", "1", "--model", folder).stdout
+    assert shown.count("not sure") == 3
+
+
+@pytest.mark.parametrize("command", [("predict", "a.wav"), ("serve",)])
+@pytest.mark.parametrize("threshold", ["1.5", "-0.1", "nan", "high"])
+def test_thresholds_that_are_no_probability_are_refused(
+    command: tuple[str, ...], threshold: str
+) -> None:
+    wrong = emotone(*command, "--threshold", threshold)
+    assert wrong.returncode == 2
+    assert "threshold" in wrong.stderr
+    assert "Traceback" not in wrong.stderr

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from emotone.errors import AudioError
+from emotone.errors import AudioError, UsageError
 from emotone.experiments.shipping import rebuilt
 from emotone.inference.recognizer import BATCH, Recognizer
 from tests.helpers import voice
@@ -120,32 +121,46 @@ def test_a_stream_gives_the_answers_of_segments(recognizer: Recognizer, rate: in
         )
 
 
-def test_a_long_recording_is_processed_without_its_silence(
-    recognizer: Recognizer,
-) -> None:
-    waveform = np.concatenate([call(21), np.zeros(12 * 16_000, np.float32)])
-    windows = recognizer.segments((waveform, 16_000), window=3.0, hop=3.0)
-    shares = [list(s.prediction.probabilities.values()) for s in windows if s.prediction]
-    assert 0 < len(shares) < len(windows)
-    found = recognizer.predict((waveform, 16_000))
-    assert list(found.probabilities.values()) == pytest.approx(np.mean(shares, axis=0), abs=1e-5)
+def probabilities(recognizer: Recognizer, waveform: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.array(list(recognizer.predict((waveform, 16_000)).probabilities.values()))
+
+
+def test_a_recording_of_any_length_is_answered_by_its_parts(recognizer: Recognizer) -> None:
+    """Parts of 10 s, the last of which ends with the recording; each sample counts once."""
+    whole = np.concatenate([voice(number, 1.0) for number in range(25)])[: 243 * 1600]
+    starts, weights = (0.0, 10.0, 14.3), (10.0, 10.0, 4.3)
+    alone = [
+        probabilities(recognizer, whole[round(start * 16_000) :][: 10 * 16_000]) for start in starts
+    ]
+    assert np.ptp(alone, axis=0).max() > 0.001  # so that another weight would show
+    expected = np.average(alone, axis=0, weights=weights)
+    np.testing.assert_allclose(probabilities(recognizer, whole), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("seconds", [3, 10, 20, 30, 60])
+def test_the_answer_does_not_jump_at_any_length(recognizer: Recognizer, seconds: float) -> None:
+    whole = np.concatenate([voice(number, 1.0) for number in range(61)])
+    shorter, longer = whole[: seconds * 16_000], whole[: seconds * 16_000 + 160]
+    difference = probabilities(recognizer, shorter) - probabilities(recognizer, longer)
+    assert np.abs(difference).max() < 0.01
+
+
+def test_parts_without_sound_do_not_count(recognizer: Recognizer) -> None:
+    silence, sound = np.zeros(10 * 16_000, np.float32), voice(0, 10.0)
+    found = probabilities(recognizer, np.concatenate([silence, sound, silence]))
+    np.testing.assert_allclose(found, probabilities(recognizer, sound), atol=1e-5)
     (silent,) = recognizer.predict_many([(np.zeros(40 * 16_000, np.int16), 16_000)])
     assert "silent throughout" in str(silent)
 
 
-def test_the_mean_over_windows_spans_all_batches(recognizer: Recognizer) -> None:
-    """33 windows of 3 s in five batches, two of them silent; each is recognised alone here."""
-    count, silent = 4 * BATCH + 1, {BATCH - 1, 2 * BATCH}
-    windows = [voice(number, 3.0) * (0 if number in silent else 1) for number in range(count)]
-    alone = [
-        list(recognizer.predict((window, 16_000)).probabilities.values())
-        for number, window in enumerate(windows)
-        if number not in silent
-    ]
-    assert np.ptp(alone, axis=0).max() > 0.001  # so that a window more or less would show
-    found = recognizer.predict((np.concatenate(windows), 16_000))
-    expected = np.sum(alone, axis=0) / (count - len(silent))
-    assert list(found.probabilities.values()) == pytest.approx(expected, abs=1e-6)
+def test_the_mean_over_parts_spans_all_batches(recognizer: Recognizer) -> None:
+    """17 parts of 10 s in three batches, two of them silent; each is recognised alone here."""
+    count, silent = 2 * BATCH + 1, {BATCH - 1, BATCH}
+    parts = [voice(number, 10.0) * (0 if number in silent else 1) for number in range(count)]
+    alone = [probabilities(recognizer, part) for n, part in enumerate(parts) if n not in silent]
+    assert np.ptp(alone, axis=0).max() > 0.001  # so that a part more or less would show
+    found = probabilities(recognizer, np.concatenate(parts))
+    np.testing.assert_allclose(found, np.mean(alone, axis=0), atol=1e-6)
 
 
 def test_memory_does_not_grow_with_the_length(folder: Path, tmp_path: Path) -> None:
@@ -223,3 +238,34 @@ def test_recognising_needs_no_torch_and_importing_is_light(folder: Path, tmp_pat
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() in ("anger", "neutral"), done.stderr
+
+
+def test_the_threshold_decides_what_is_confident(recognizer: Recognizer) -> None:
+    speech = [(voice(n, 1.0), 16_000) for n in range(3)]
+    own = recognizer.predict(speech[0])
+    assert recognizer.threshold == recognizer.config.confident_from == 0.5
+    assert own.confident
+    for threshold, confident in (
+        (own.confidence, True),
+        (float(np.nextafter(own.confidence, 1)), False),
+        (0, True),
+        (1, False),
+        (None, True),
+    ):
+        chosen = recognizer.with_threshold(threshold)
+        found = chosen.predict(speech[0])
+        assert found == replace(own, confident=confident)
+        (segment,) = chosen.segments(speech[0])
+        assert segment.prediction == found
+    assert recognizer.threshold == 0.5
+    strict = recognizer.with_threshold(1.0)
+    assert strict.with_threshold(None).threshold == 0.5
+    assert strict.with_threshold(np.float32(0.25)).threshold == 0.25  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threshold", [-0.01, 1.01, np.nan, np.inf, "0.5"])
+def test_thresholds_that_are_no_probability_are_refused(
+    recognizer: Recognizer, threshold: Any
+) -> None:
+    with pytest.raises(UsageError, match=f"must be a number from 0 to 1, got {threshold!r}"):
+        recognizer.with_threshold(threshold)

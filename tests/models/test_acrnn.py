@@ -23,5 +23,8 @@ def test_an_answer_does_not_depend_on_the_batch() -> None:
     network.eval()
     together = network(features, lengths)
     assert together.shape == (5, 4)
+    embedding = network.embed(features, lengths)
+    assert embedding.shape == (5, 2 * SMALL.lstm)
+    assert torch.equal(network.classify(embedding), together)
     alone = network(features[2:3], lengths[2:3])
     torch.testing.assert_close(together[2:3], alone, atol=1e-5, rtol=1e-5)

@@ -53,10 +53,25 @@ def test_padding_never_changes_an_answer(
     for row, length in enumerate(lengths):
         batch[row, :, :length] = torch.randn(2, length, 8)
     with torch.no_grad():
-        together = crnn(batch, torch.tensor(lengths))
-        for row, length in enumerate(lengths):
-            alone = crnn(batch[row : row + 1, :, :length], torch.tensor([length]))
-            torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
+        for compute in (crnn, crnn.embed):
+            together = compute(batch, torch.tensor(lengths))
+            for row, length in enumerate(lengths):
+                alone = compute(batch[row : row + 1, :, :length], torch.tensor([length]))
+                torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("summary", "size"), [("last", 10), ("mean_std", 20), ("attention", 10)])
+def test_the_embedding_is_the_input_of_the_hidden_layer(summary: str, size: int) -> None:
+    crnn = network(summary=summary)
+    seen: list[torch.Tensor] = []
+    crnn.hidden.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0]))
+    inputs = torch.randn(3, 2, 12, 8), torch.tensor([12, 12, 12])
+    with torch.no_grad():
+        logits = crnn(*inputs)
+        embedding = crnn.embed(*inputs)
+        assert embedding.shape == (3, size)
+        assert torch.equal(embedding, seen[0])
+        assert torch.equal(crnn.classify(embedding), logits)
 
 
 def test_padding_takes_no_part_in_training_either() -> None:

@@ -43,6 +43,20 @@ def test_logits_that_are_not_numbers_are_refused() -> None:
         to_onnx(network, [SHORT, LONG])
 
 
+def test_embeddings_that_differ_are_refused_though_the_logits_agree() -> None:
+    torch.manual_seed(0)
+    model = CrnnOptions.model_validate(TINY["model"])
+    network = Network(FeatureOptions(mels=16), model, ["anger", "neutral"])
+    with torch.no_grad():
+        network.backbone.output.weight.zero_()  # the logits are the bias, whatever is heard
+    graph = to_onnx(network, [SHORT, LONG])
+    with torch.no_grad():
+        for weights in network.backbone.get_submodule("lstm").parameters():
+            weights.mul_(1.1)
+    with pytest.raises(ModelError, match="embeddings differ from PyTorch's by"):
+        check_parity(network, graph, [SHORT, LONG])
+
+
 def test_an_export_that_differs_is_refused(folder: Path) -> None:
     network = rebuilt(folder)
     speech = [voice(n, seconds) for n, seconds in enumerate((0.03, 0.4, 1.7))]

@@ -14,6 +14,7 @@ from emotone.evaluation.results import CorpusRates, Results
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.inference import model_folder
 from emotone.reporting import card
+from tests.made_audit import made_audit
 from tests.made_results import (
     LABELS,
     made_predictions,
@@ -68,6 +69,17 @@ def test_a_row_says_how_seeds_differ_and_what_is_compared() -> None:
     rates = " | 75.0 ± 1.4 [70.0, 80.0] | 76.0 ± 1.4 | 2 | "
     assert f"{start}CRNN{rates}– |" in said
     assert f"{start}another{rates}+5.0 [−1.0, +10.0] |" in said
+
+
+def test_audits_give_a_column_each_and_the_changes_they_share() -> None:
+    one = made_audit()
+    other = replace(one, robustness=one.robustness[1:])
+    found = card.robustness([one, other])
+    assert found.corpora == ["emodb (14 speakers, 560 utterances)"] * 2
+    assert found.effects == {
+        "Noise at 20 dB: pink <title>": [card.Effect(0.855, -0.04)] * 2,
+        "Rooms: rt60_1_0 <title>": [card.Effect(0.5, -0.2)] * 2,
+    }
 
 
 @pytest.mark.parametrize("name", ["emotone-base", "emotone-8"])

@@ -22,7 +22,7 @@ import soundfile
 import emotone
 from emotone.corpora.synthetic import utterance
 from emotone.serve.page import HERE
-from tests.helpers import voice
+from tests.helpers import spoken
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]  # one fixture for all
 
@@ -47,7 +47,7 @@ needs_browser = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("speech") / "secret name.wav"
-    speech = np.concatenate([voice(0, 2.5), np.zeros(16_000 * 4, np.float32), voice(1, 2.5)])
+    speech = np.concatenate([spoken(0, 2.5), np.zeros(16_000 * 4, np.float32), spoken(1, 2.5)])
     soundfile.write(path, speech, 16_000)
     return path
 
@@ -149,7 +149,7 @@ def test_an_upload_is_answered_drawn_and_downloaded(
         assert label in bars
         assert f"{100 * share:.0f} %" in bars
     said = visit.page.get_attribute("#emotone-timeline", "aria-label")
-    assert "3 to 6 seconds: no sound" in said
+    assert "3 to 6 seconds: no speech" in said
     assert f"0 to 3 seconds: {segments[0].prediction.label}" in said  # type: ignore[union-attr]
     answer = json.loads(visit.download("json"))
     assert answer["label"] == whole.label
@@ -253,5 +253,5 @@ def test_the_server_stops_while_the_page_is_open(browser: Any, tmp_path: Path) -
     server = Server(tmp_path)
     Visit(browser, server)
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(timeout=30) == 0
+    assert server.process.wait(timeout=30) == 130
     assert [path.name for path in tmp_path.iterdir()] == []

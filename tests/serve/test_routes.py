@@ -80,3 +80,32 @@ def test_an_endpoint_is_registered_by_its_file(
         assert client.get("/v1/labels").json() == ["anger", "neutral"]
         error_of(client.post("/v1/labels"), 405, "invalid")
         assert "/v1/labels" in client.get("/openapi.json").json()["paths"]
+
+
+def test_a_request_chooses_the_threshold(client: TestClient) -> None:
+    sound = {"file": wav(1.3)}
+    own = client.post("/v1/predict", files=sound).json()
+    assert own["confident"] is True  # the model's threshold is 0.5
+    for threshold, confident in ((own["confidence"] - 1e-4, True), (1, False)):
+        asked = {"threshold": threshold}
+        found = client.post("/v1/predict", params=asked, files=sound).json()
+        assert found == own | {"confident": confident}
+        (part,) = client.post("/v1/segments", params=asked, files=sound).json()["segments"]
+        assert part["confident"] is confident
+        with client.websocket_connect(f"/v1/stream?rate=16000&threshold={threshold}") as live:
+            live.send_bytes((voice(0, 1.3) * 2**15).astype("<i2").tobytes())
+            live.send_text("end")
+            assert live.receive_json()["confident"] is confident
+    for threshold in (-0.1, 1.1, "nan", "high"):
+        wrong = client.post("/v1/predict", params={"threshold": threshold}, files=sound)
+        assert error_of(wrong, 422, "invalid").startswith("threshold: ")
+
+
+def test_a_service_has_a_threshold_of_its_own(folder: Path) -> None:
+    options = ServeOptions(models=(str(folder),), workers=1, threshold=1.0)
+    with TestClient(create(options)) as client:
+        assert client.get("/v1/models").json()[0]["confident_from"] == 1.0
+        sound = {"file": wav(1.3)}
+        assert client.post("/v1/predict", files=sound).json()["confident"] is False
+        asked = {"threshold": 0.5}
+        assert client.post("/v1/predict", params=asked, files=sound).json()["confident"] is True

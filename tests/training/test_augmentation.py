@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from emotone.features import FeatureOptions, Features, hz_of_mel, mel_centres
-from emotone.training.augmentation import AugmentOptions, Draws, augment
+from emotone.training.augmentation import AugmentOptions, Draws, augment, mix_style
 
 NONE = {"speed": 0, "tempo": 0, "warp": 0, "level_db": 0, "equaliser_db": 0, "mixup": 0}
 FEATURES = FeatureOptions()
@@ -153,10 +153,10 @@ def test_what_lies_outside_the_band_is_lost() -> None:
 def drawn(**fields: list[float]) -> Draws:
     """Draws of one utterance, zero but for some."""
     rows: dict[str, Any] = {"uniform": [0.0] * 16, "normal": [0.0] * 6, "band": [0.0] * 4}
-    rows |= fields
+    rows |= {"babble": [0.0] * 3, "style": [0.0] * 2} | fields
     return Draws(
         np.array([rows["uniform"]]), np.array([rows["normal"]]), np.array([7]),
-        np.array([rows["band"]]),
+        np.array([rows["band"]]), np.array([rows["babble"]]), np.array([rows["style"]]),
     )  # fmt: skip
 
 
@@ -199,3 +199,41 @@ def test_noise_has_the_level_and_flutter_drawn(draw: float, below_db: float) -> 
     assert float(10 * added.mean().log10()) == pytest.approx(-below_db, abs=0.1)
     # mel power of noise as a mean of eight independent exponential variables
     assert float(added.std() / added.mean()) == pytest.approx(1 / np.sqrt(8), rel=0.03)
+
+
+def test_babble_is_the_power_of_other_utterances_below_the_speech() -> None:
+    """Each utterance has a band of its own; what is added is in those of the others."""
+    log_mel = torch.full((4, 30, 64), -20.0)
+    frames = torch.tensor([30, 30, 20, 10])
+    for row, length in enumerate(frames.tolist()):
+        log_mel[row, :length, 10 * row] = 0.0
+        log_mel[row, length:] = 0.0  # padding, which is not heard
+    out, _ = changed(log_mel, frames, babble=1)
+    untouched, _ = changed(log_mel, frames, babble=0)
+    assert torch.equal(untouched, log_mel)
+    for row, length in enumerate(frames.tolist()):
+        added = (out[row, :length].exp() - log_mel[row, :length].exp()).sum(dim=0)
+        bands = {int(band) for band in torch.nonzero(added > 1e-3 * length)}
+        assert bands
+        assert bands <= {0, 10, 20, 30} - {10 * row}
+        below_db = -10 * torch.log10(added.sum() / length)
+        assert 0 <= float(below_db) <= 30.5
+
+
+def test_mixed_styles_lie_between_those_of_both_utterances() -> None:
+    torch.manual_seed(0)
+    frames = torch.tensor([50, 30])
+    x = torch.randn(2, 3, 50, 8) * torch.tensor([1.0, 3.0])[:, None, None, None]
+    x[1] += 5
+    x[1, :, 30:] = 0
+    shares = np.array([[0.0, 0.5], [0.9, 0.5]])  # a quarter of the other; not mixed
+    mixed = mix_style(x, frames, shares, 0.5)
+    torch.testing.assert_close(mixed[1], x[1], atol=1e-4, rtol=1e-4)
+    expected_mean = 0.75 * x[0].mean(dim=1) + 0.25 * x[1, :, :30].mean(dim=1)
+    torch.testing.assert_close(mixed[0].mean(dim=1), expected_mean, atol=1e-4, rtol=1e-4)
+    deviations = [x[0].std(dim=1, correction=0), x[1, :, :30].std(dim=1, correction=0)]
+    expected_std = 0.75 * deviations[0] + 0.25 * deviations[1]
+    torch.testing.assert_close(
+        mixed[0].std(dim=1, correction=0), expected_std, atol=1e-4, rtol=1e-4
+    )
+    assert not mixed[1, :, 30:].any()

@@ -30,7 +30,7 @@ def test_a_batch_is_padded_with_zeros(data: Spectrograms) -> None:
 
 
 def test_segments_cover_each_utterance_once(data: Spectrograms) -> None:
-    pieces = cut_segments(data, [0, 1], 6)
+    pieces = cut_segments(whole_utterances(data, [0, 1]), 6)
     for number in (0, 1):
         covered = [
             frame
@@ -44,11 +44,13 @@ def test_segments_cover_each_utterance_once(data: Spectrograms) -> None:
 def test_the_last_segment_may_overlap_the_one_before(data: Spectrograms) -> None:
     frames = int(data.frames[0])
     assert frames % 6
-    pieces = cut_segments(data, [0], 6, overlapping=True)
-    assert pieces[:-1] == cut_segments(data, [0], 6)[:-1]
+    pieces = cut_segments(whole_utterances(data, [0]), 6, overlapping=True)
+    assert pieces[:-1] == cut_segments(whole_utterances(data, [0]), 6)[:-1]
     assert pieces[-1] == Example(0, frames - 6, frames)
-    assert cut_segments(data, [0], frames, overlapping=True) == whole_utterances(data, [0])
-    longer = cut_segments(data, [0], frames + 5, overlapping=True)
+    assert cut_segments(whole_utterances(data, [0]), frames, overlapping=True) == whole_utterances(
+        data, [0]
+    )
+    longer = cut_segments(whole_utterances(data, [0]), frames + 5, overlapping=True)
     assert longer == whole_utterances(data, [0])
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from emotone.training.hardware import fabric_on, keep_memory, usable_precision
+from emotone.errors import UsageError
+from emotone.training.hardware import check_device, fabric_on, keep_memory, usable_precision
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,16 @@ def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("ctypes.CDLL", missing)
     keep_memory()
+
+
+@pytest.mark.parametrize(
+    ("device", "module"), [("cuda", torch.cuda), ("mps", torch.backends.mps)], ids=["cuda", "mps"]
+)
+def test_a_device_that_is_not_there_is_refused_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, device: str, module: object
+) -> None:
+    monkeypatch.setattr(module, "is_available", lambda: False)
+    with pytest.raises(UsageError, match=rf"runtime.device={device}: .*use runtime.device=cpu"):
+        fabric_on(device, "32-true")
+    monkeypatch.setattr(module, "is_available", lambda: True)
+    check_device(device)

@@ -6,10 +6,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from emotone.audio.mixing import Mixer, as_float32
 from emotone.errors import AudioError
 
 SAMPLE_RATE = 16_000  # Hz
-MAX_CHANNELS = 64
+MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; beyond, no speech is left, or resampling does not end
 
 Waveform = NDArray[np.float32]
 
@@ -23,11 +24,12 @@ class Resampler:
         rate: sampling rate in Hz.
 
     Raises:
-        AudioError: if it is not a positive whole number.
+        AudioError: if it is not a whole number from 1 kHz to 1 MHz.
     """
 
     def __init__(self, rate: int) -> None:
-        _check_rate(rate)
+        check_rate(rate)
+        self._mixer = Mixer(rate)
         self._stream = None
         if rate != SAMPLE_RATE:
             self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
@@ -38,11 +40,11 @@ class Resampler:
         Raises:
             AudioError: see :func:`from_array`; zero samples are allowed.
         """
-        return self._resampled(_mono(samples), last=False)
+        return self._resampled(self._mixer.push(as_float32(samples)), last=False)
 
     def close(self) -> Waveform:
         """Return the remaining samples."""
-        return self._resampled(np.zeros(0, np.float32), last=True)
+        return self._resampled(self._mixer.close(), last=True)
 
     def _resampled(self, mono: Waveform, *, last: bool) -> Waveform:
         if self._stream is not None:
@@ -53,50 +55,37 @@ class Resampler:
 def from_array(samples: NDArray[Any], rate: int) -> Waveform:
     """Convert an array to 16 kHz mono float32.
 
+    Channels are averaged; where they cancel, as when one of two is inverted, the loudest is taken.
+
     Args:
         samples: shape ``(samples,)`` or ``(samples, channels)``; floating point within ±1, or
-            integers, which are scaled by the range of their type.
+            integers, which are scaled by the range of their type (those of 64 bits, by that of
+            16 bits).
         rate: sampling rate in Hz.
 
     Returns:
         Waveform of shape ``(samples,)`` at 16 kHz.
 
     Raises:
-        AudioError: if the shape, type or rate cannot be that of audio, or a sample is not finite.
+        AudioError: if the shape, type or rate cannot be that of audio, or a sample is not finite
+            or beyond ±65,536.
     """
-    _check_rate(rate)
-    mono = _mono(samples)
-    if len(mono) == 0:
+    resampler = Resampler(rate)
+    first = resampler.push(samples)
+    if len(samples) == 0:
         raise AudioError("the array holds no samples")
-    if rate != SAMPLE_RATE:
-        mono = soxr.resample(mono, rate, SAMPLE_RATE)
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    return np.concatenate([first, resampler.close()])
 
 
-def _check_rate(rate: int) -> None:
+def check_rate(rate: int) -> None:
+    """Check a sampling rate in Hz.
+
+    Raises:
+        AudioError: if it is not a whole number from 1 kHz to 1 MHz.
+    """
     if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate <= 0:
         raise AudioError(f"the sampling rate must be a positive whole number of Hz, got {rate!r}")
-
-
-def _mono(samples: NDArray[Any]) -> Waveform:
-    """Check an array and average its channels."""
-    samples = np.asarray(samples)
-    if samples.ndim not in (1, 2):
-        raise AudioError(f"expected shape (samples,) or (samples, channels), got {samples.shape}")
-    if samples.ndim == 2 and not 1 <= samples.shape[1] <= MAX_CHANNELS:
+    if not MIN_RATE <= rate <= MAX_RATE:
         raise AudioError(
-            f"expected shape (samples, channels) with 1 to {MAX_CHANNELS} channels, got "
-            f"{samples.shape}; transpose it if the channels come first"
+            f"the sampling rate must be from {MIN_RATE} Hz to {MAX_RATE} Hz, got {rate} Hz"
         )
-    if samples.dtype.kind == "i":
-        samples = samples.astype(np.float32) / float(-int(np.iinfo(samples.dtype).min))
-    elif samples.dtype.kind == "u":
-        half = (int(np.iinfo(samples.dtype).max) + 1) / 2
-        samples = ((samples.astype(np.float64) - half) / half).astype(np.float32)
-    elif samples.dtype.kind == "f":
-        samples = samples.astype(np.float32, copy=False)
-    else:
-        raise AudioError(f"expected real numbers, got an array of type {samples.dtype}")
-    if not np.isfinite(samples).all():
-        raise AudioError("contains NaN or infinite samples; export the audio again")
-    return samples.mean(axis=1) if samples.ndim == 2 else samples

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import corpora, experiments, recognition, serving
+from emotone.cli import auditing, corpora, experiments, recognition, serving
+from emotone.cli.extras import installation
+from emotone.cli.terminal import accept_any_text, library_messages_hidden
 from emotone.errors import EmotoneError
 
-INTERRUPTED = 130  # exit code after Ctrl-C
 COMMANDS = (  # in the order of --help
     recognition.predict,
     corpora.corpora,
@@ -19,6 +20,7 @@ COMMANDS = (  # in the order of --help
     experiments.adapt,
     experiments.crossval,
     experiments.ablate,
+    auditing.audit,
     experiments.report,
     experiments.export,
     serving.serve,
@@ -30,27 +32,40 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Speech emotion recognition that can be trusted.",
 )
 for _command in COMMANDS:
     app.command()(_command)
 
 
-def main() -> None:
-    """Run the command line; user-facing errors are one line, not a traceback."""
+def run() -> None:
+    """Run a command; user-facing errors are one line, not a traceback."""
+    accept_any_text()
     try:
-        app()
+        with library_messages_hidden():
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # here, where a full disk can be reported
     except EmotoneError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped; run the same command again to continue", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has exited, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         sys.exit(1)
+    except OSError as error:
+        _give_up_output()
+        place = error.filename or "the output"
+        _fail(f"cannot read or write {place}: {error.strerror or error}", 1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("emotone"):
             raise
-        _fail(f"this command needs the package '{error.name}': pip install 'emotone[train]'", 1)
+        _fail(f"this command needs the package '{error.name}': {installation(error.name)}", 1)
+
+
+def _give_up_output() -> None:
+    """Keep Python from writing again, at its end, what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> None:

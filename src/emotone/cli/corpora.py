@@ -21,11 +21,15 @@ def corpora(*, json: Json = False) -> None:
 
 
 def corpus(
-    name: Annotated[str, typer.Argument(help="Name of the reader, such as emodb.")],
-    root: Annotated[Path | None, typer.Argument(help="Root directory of the corpus.")] = None,
+    name: Annotated[
+        str, typer.Argument(help="Name of the reader, such as emodb, or a table of files.")
+    ],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Options, such as keep=[anger,neutral]."),
+        typer.Argument(
+            metavar="[ROOT] [KEY=VALUE]...",
+            help="Root directory of the corpus, and options such as keep=[anger,neutral].",
+        ),
     ] = None,
     *,
     json: Json = False,
@@ -36,9 +40,9 @@ def corpus(
     from emotone.cli.progress import counting
     from emotone.cli.tables import show_inspection
     from emotone.corpora.inspection import inspect
-    from emotone.experiments.config import corpus_options
+    from emotone.experiments.corpus_arguments import corpus_options
 
-    read = corpora.read(corpus_options(name, root, overrides or []))
+    read = corpora.read(corpus_options(name, overrides or []))
     with counting("reading audio", read.table["file"].nunique()) as advance:
         found = inspect(read, advance=advance)
     if json:

@@ -1,7 +1,7 @@
 """Commands that train, evaluate and report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +19,9 @@ def crossval(
     cluster: OnCluster = None,
 ) -> None:
     """Cross-validate: folds × seeds, speaker-independent, resumable; writes results and report."""
-    from emotone.experiments.config import load
+    from emotone.experiments.sources import configuration
 
-    _crossval(load(config, _with_cluster(overrides, cluster)), out)
+    _crossval(configuration(config, _with_cluster(overrides, cluster)), out)
 
 
 def demo(overrides: Overrides = None, *, out: ResultsOut = Path("out/demo")) -> None:
@@ -34,7 +34,7 @@ def demo(overrides: Overrides = None, *, out: ResultsOut = Path("out/demo")) -> 
 
 def ablate(
     config: Annotated[
-        Path, typer.Argument(help="Ablation file, such as experiments/ablation-emodb.yaml.")
+        str, typer.Argument(help="Ablation file, or a shipped one such as ablation-emodb.")
     ],
     overrides: Overrides = None,
     *,
@@ -51,8 +51,9 @@ def ablate(
     from emotone.cli.progress import TerminalObserver
     from emotone.cli.tables import show_ablation
     from emotone.experiments import ablation, variants
+    from emotone.experiments.corpus_arguments import overrides_of
 
-    loaded = variants.load(config, _with_cluster(overrides, cluster))
+    loaded = variants.load(config, overrides_of(_with_cluster(overrides, cluster)))
     with TerminalObserver() as observer:
         results = ablation.ablate(loaded, out, observer, hours, only or ())
     show_ablation(results)
@@ -75,9 +76,9 @@ def train(
     """Train one network on all speakers and write a model folder that emotone.load reads."""
     from emotone.cli.progress import TerminalObserver
     from emotone.experiments import shipping
-    from emotone.experiments.config import load
+    from emotone.experiments.sources import configuration
 
-    loaded = load(config, overrides or [])
+    loaded = configuration(config, overrides or [])
     with TerminalObserver() as observer:
         folder = shipping.train(loaded, out, observer, calibrate)
     typer.echo(f"model: {folder}")
@@ -85,22 +86,24 @@ def train(
 
 def adapt(
     model: Annotated[str, typer.Argument(help="Model to start from, such as emotone-base.")],
-    config: Annotated[
-        Path,
-        typer.Argument(help="Table of your files, emotions and speakers, or a configuration file."),
-    ],
+    config: Config,
     overrides: Overrides = None,
     *,
     out: ModelOut,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option("--allow-overlap", help="Test also on what the model was trained on."),
+    ] = False,
 ) -> None:
     """Train a model further on your own speech, and compare with training from scratch."""
     from emotone.cli.progress import TerminalObserver
     from emotone.cli.tables import show_ablation
     from emotone.experiments import adaptation
+    from emotone.experiments.sources import configuration
 
-    loaded = _table_or_configuration(config, overrides or [])
+    loaded = configuration(config, overrides or [])
     with TerminalObserver() as observer:
-        adapted = adaptation.adapt(model, loaded, out, observer)
+        adapted = adaptation.adapt(model, loaded, out, observer, allow_overlap=allow_overlap)
     show_ablation(adapted.results)
     typer.echo(f"model: {adapted.folder}")
 
@@ -108,13 +111,22 @@ def adapt(
 def export(
     model: Annotated[str, typer.Argument(help="Model folder, or name of a model.")],
     *,
-    out: Annotated[Path, typer.Option(help="ONNX file to write.")],
+    out: Annotated[Path, typer.Option(help="ONNX file to write, or new model folder.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Labels that remain possible, such as anger,neutral; all by default."),
+    ] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="See emotone train; needed with --labels.")
+    ] = None,
 ) -> None:
-    """Write a model as one ONNX file (waveform in, logits out) after comparing it with PyTorch."""
+    """Export a model to ONNX again (waveform in, logits out) and compare it with PyTorch."""
     from emotone.experiments import shipping
     from emotone.inference.model_folder import locate
 
-    typer.echo(f"{shipping.export(locate(model), out)}: ONNX and PyTorch agree within 1e-4")
+    some = None if labels is None else [label.strip() for label in labels.split(",")]
+    exported = shipping.export(locate(model), out, some, calibrate)
+    typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4")
 
 
 def report(
@@ -150,19 +162,6 @@ def _write_reports(folder: Path) -> list[Path]:
 
     with counting("writing reports", len(covered(folder))) as advance:
         return write(folder, advance)
-
-
-def _table_or_configuration(path: Path, overrides: list[str]) -> "ExperimentConfig":
-    """Read a configuration file, or make a configuration for a table of files."""
-    from emotone.experiments.config import checked, load
-    from emotone.experiments.overrides import set_option
-
-    if path.suffix in (".yaml", ".yml"):
-        return load(path, overrides)
-    values: dict[str, Any] = {"corpus": {"name": "table", "root": path}}
-    for override in overrides:
-        set_option(values, override)
-    return checked(values, str(path))
 
 
 def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]:

@@ -1,6 +1,7 @@
 """Progress on standard error: bars on a terminal, lines where there is none."""
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +31,17 @@ LINE_S = 60.0  # at most this long between two lines where there is no terminal
 
 
 @contextmanager
-def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal; yields the function that advances it by one."""
+def counting(what: str, total: int, line_s: float = LINE_S) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal, and elsewhere a line whenever a minute has passed.
+
+    Args:
+        what: is counted.
+        total: number of steps.
+        line_s: least time between two lines in seconds.
+
+    Yields:
+        The function that advances it by one.
+    """
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
@@ -42,8 +52,17 @@ def counting(what: str, total: int) -> Iterator[Callable[[], None]]:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)
+        task, last_line = progress.add_task(what, total=total), time.monotonic()
+
+        def advance() -> None:
+            nonlocal last_line
+            progress.advance(task)
+            if not console.is_terminal and time.monotonic() - last_line >= line_s:
+                last_line = time.monotonic()
+                done = progress.tasks[task].completed
+                print(f"{what}: {done:.0f} of {total}", file=sys.stderr, flush=True)
+
+        yield advance
 
 
 class Estimate:
@@ -120,7 +139,7 @@ class TerminalObserver:
     """
 
     def __init__(self, line_s: float = LINE_S) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -183,7 +202,7 @@ class TerminalObserver:
         self.estimate.epochs(run, history)
         if history:
             self.state = (
-                f"run {run.name}: epoch {len(history)} of {run.experiment.epochs}, "
+                f"{run.name}: epoch {len(history)} of {run.experiment.epochs}, "
                 f"training loss {history[-1].training_loss:.3f}"
             )
         self._advance()
@@ -200,12 +219,12 @@ class TerminalObserver:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
         note = "" if self.console.is_terminal else f"; {self._note()}"
-        self._print(f"run {run.name}: {', '.join(parts)}{note}")
+        self._print(f"{run.name}: {', '.join(parts)}{note}")
 
     def failed(self, run: "Run", error: Exception) -> None:
         """Print why a run failed."""
         self._ended_run(run)
-        self._print(f"run {run.name} failed: {' '.join(str(error).split())}")
+        self._print(f"{run.name} failed: {' '.join(str(error).split())}")
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
@@ -228,7 +247,7 @@ class TerminalObserver:
 
     def _print(self, line: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(line, soft_wrap=True)
 
     def _print_lines(self) -> None:
         """Print the state whenever no line was printed for a while."""

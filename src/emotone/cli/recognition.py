@@ -2,26 +2,32 @@
 
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import OnCluster
+from emotone.cli.options import OnCluster, Threshold
 from emotone.errors import UsageError
 
 if TYPE_CHECKING:
+    from emotone.audio import Truncated
     from emotone.inference.execution import Executor
     from emotone.inference.recognizer import Recognizer
 
 
 def predict(
     paths: Annotated[
-        list[Path], typer.Argument(help="Audio files, folders, patterns, or - for standard input.")
+        list[Path],
+        typer.Argument(
+            help="Audio files, folders, patterns, or - for standard input.",
+            readable=False,  # what cannot be read is reported, and the rest is recognised
+        ),
     ],
     *,
     model: Annotated[
         str | None, typer.Option(help="Model folder, shipped model, or id of the Hugging Face Hub.")
     ] = None,
+    threshold: Threshold = None,
     segments: Annotated[
         bool, typer.Option("--segments", help="Recognise windows, with their times.")
     ] = False,
@@ -33,6 +39,10 @@ def predict(
         Path | None,
         typer.Option(help="Write a .csv, .jsonl or .parquet file; resumes if it exists."),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(help="Write predictions and embeddings as .parquet or .csv; resumes."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw waveform and emotions of one file: PNG, SVG or PDF.")
     ] = None,
@@ -43,6 +53,10 @@ def predict(
     save_speaker: Annotated[
         Path | None, typer.Option(help="Save speaker statistics as JSON.")
     ] = None,
+    truncated: Annotated[
+        Literal["error", "accept"],
+        typer.Option(help="If the end of a file is missing: an error, or take what is there."),
+    ] = "error",
     threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of processes; does not change the results.")
@@ -54,14 +68,20 @@ def predict(
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
 
-    if json + csv + (output is not None) > 1:
-        raise UsageError("--json, --csv and --output exclude each other; give one of them")
-    recognizer = load(model, threads=threads)
+    if json + csv + (output is not None) + (embeddings is not None) > 1:
+        raise UsageError(
+            "--json, --csv, --output and --embeddings exclude each other; give one of them"
+        )
+    _check_embeddings(embeddings, segments=segments)
+    recognizer = load(model, threads=threads).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker)
-    files = files_in(paths)
+    sources = files_in(paths)
+    files = sources.files
+    for line in [*sources.notes, *(f"error: {error}" for error in sources.errors)]:
+        typer.echo(line, err=True)
     if plot is not None:
-        _draw(recognizer, files, window, hop, plot)
+        _draw(recognizer, files, window, hop, plot, truncated)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
     with _executor(jobs, cluster) as executor:
@@ -69,12 +89,24 @@ def predict(
             recognizer,
             files,
             kind="json" if json else "csv" if csv else "table",
-            output=output,
+            output=output or embeddings,
             segments=(window, hop) if segments else None,
             executor=executor,
+            embedding=embeddings is not None,
+            truncated=truncated,
         )
-    if failed:
+    if failed or sources.errors:
         raise typer.Exit(1)
+
+
+def _check_embeddings(output: Path | None, *, segments: bool) -> None:
+    """Refuse what embeddings cannot be written to, or are not computed for."""
+    if output is None:
+        return
+    if output.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"--embeddings {output}: the name must end in .parquet or .csv")
+    if segments:
+        raise UsageError("--embeddings has one row per file; leave out --segments")
 
 
 def _executor(jobs: int, address: str | None) -> AbstractContextManager["Executor | None"]:
@@ -107,7 +139,12 @@ def _for_speaker(
 
 
 def _draw(
-    recognizer: "Recognizer", files: list[Path], window: float, hop: float, picture: Path
+    recognizer: "Recognizer",
+    files: list[Path],
+    window: float,
+    hop: float,
+    picture: Path,
+    truncated: "Truncated",
 ) -> None:
     from emotone.files import check_picture_name
     from emotone.inference.sources import STDIN
@@ -117,5 +154,5 @@ def _draw(
     if len(files) != 1 or str(files[0]) == STDIN:
         found = f"{len(files)} files" if len(files) != 1 else "standard input"
         raise UsageError(f"--plot draws one file, got {found}; give the path of one recording")
-    segments = recognizer.segments(files[0], window=window, hop=hop)
-    draw(files[0], segments, recognizer.labels, picture)
+    segments = recognizer.segments(files[0], window=window, hop=hop, truncated=truncated)
+    draw(files[0], segments, recognizer.labels, picture, truncated)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from emotone.cli.options import Threshold
 from emotone.errors import UsageError
 
 
@@ -16,6 +17,7 @@ def serve(
     model: Annotated[
         list[str] | None, typer.Option(help="Model folder or name; several may be given.")
     ] = None,
+    threshold: Threshold = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; one per core by default.")
     ] = None,
@@ -46,6 +48,7 @@ def serve(
     limits = {
         "upload_mb": upload_mb, "minutes": minutes, "seconds": seconds, "queue": queue,
         "streams": streams, "stream_minutes": stream_minutes, "idle_s": idle_s, "token": token,
+        "threshold": threshold,
     }  # fmt: skip
     chosen = {name: value for name, value in (given | limits).items() if value is not None}
     try:

@@ -1,16 +1,19 @@
 """Tables on standard output."""
 
 import sys
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from emotone.reporting.rendering import difference, interval, p_value, percent, rate
+from emotone.evaluation.changes import GROUPS
+from emotone.reporting.rendering import difference, interval, p_value, percent, points, rate
 
 if TYPE_CHECKING:
     from emotone.corpora.inspection import Inspection
+    from emotone.evaluation.audit_results import Audit
     from emotone.evaluation.results import AblationResults, AblationRow, Rate, Results
 
 SECONDS_PER_HOUR = 3600
@@ -18,7 +21,7 @@ SECONDS_PER_HOUR = 3600
 
 def show_results(results: "Results") -> None:
     """Print the rates of an experiment."""
-    console = Console(file=sys.stdout)
+    console = _console()
     setting, scores = results.setting, results.scores
     seeds = f"seed{'s' * (len(setting.seeds) > 1)} {', '.join(map(str, setting.seeds))}"
     table = _table(
@@ -32,16 +35,18 @@ def show_results(results: "Results") -> None:
         "WAR (accuracy, WA)": scores.war,
     }
     rows |= {f"UAR of {name}": rates.uar for name, rates in results.by_corpus.items()}
+    if results.disturbed is not None:
+        rows["UAR, disturbed"] = results.disturbed.uar
     for name, found in rows.items():
         folds = f"{percent(found.fold_mean)} ± {percent(found.fold_std)}"
         table.add_row(name, percent(found.mean), interval(found.interval_95), folds)
     console.print(table)
-    console.print("The interval is a bootstrap over speakers.", highlight=False)
+    console.print("The interval is a bootstrap over speakers.")
 
 
 def show_ablation(results: "AblationResults") -> None:
     """Print the table of an ablation."""
-    console = Console(file=sys.stdout)
+    console = _console()
     table = _table(f"{results.setting.title}, UAR in %")
     table.add_column("variant")
     table.add_column("mean ± std over seeds", justify="right")
@@ -59,9 +64,45 @@ def show_ablation(results: "AblationResults") -> None:
     if results.missing:
         console.print(
             f"Unfinished: {results.missing} runs are missing; a seed counts once all its folds "
-            "are finished. The same command without --only resumes.",
-            highlight=False,
+            "are finished. The same command without --only resumes."
         )
+
+
+def show_audit(audit: "Audit") -> None:
+    """Print the groups of changes of an audit, each with its worst change."""
+    console = Console(file=sys.stdout)
+    subject = audit.subject
+    console.print(
+        f"{subject.model} on {subject.corpus}, {subject.utterances} utterances, "
+        f"{subject.speakers} speakers: UAR {percent(audit.clean.uar)} %",
+        highlight=False,
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("changes", "worst of them"):
+        table.add_column(column)
+    for column in ("unchanged", "Δ UAR", "met"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for group, effects in groupby(audit.robustness, lambda effect: effect.group):
+        found = list(effects)
+        worst = min(found, key=lambda effect: effect.unchanged)
+        judged = [effect.passed for effect in found if effect.passed is not None]
+        table.add_row(
+            GROUPS[group],
+            worst.title,
+            f"{percent(worst.unchanged)} %",
+            points(worst.uar_change),
+            f"{sum(judged)} of {len(judged)}" if judged else "–",
+        )
+    console.print(table)
+    console.print(
+        f"Calibration error {percent(audit.calibration.error)} %. Confident: "
+        f"{percent(audit.coverage.confident)} % of the answers, {percent(audit.coverage.accuracy)} "
+        f"% of these are right; {percent(max(kind.confident for kind in audit.non_speech))} % of "
+        "the worst kind of sounds without speech.",
+        highlight=False,
+    )
+    for note in subject.notes:
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _difference(row: "AblationRow", reference: str) -> str:
@@ -90,7 +131,7 @@ def show_corpora() -> None:
         info = reader.info
         facts.add_row(name, info.language or ANY, *counts(info), info.licence)
         layouts.add_row(name, info.layout)
-    console = Console(file=sys.stdout)
+    console = _console()
     console.print(facts)
     console.print(layouts)
 
@@ -98,21 +139,25 @@ def show_corpora() -> None:
 def show_inspection(inspection: "Inspection") -> None:
     """Print the contents and the problems of a corpus."""
     facts = inspection.as_dict()
-    console = Console(file=sys.stdout)
+    console = _console()
     hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
     sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
     console.print(
         f"{facts['corpus']}: {facts['utterances']} utterances, {facts['speakers']} speakers "
-        f"({sexes}), {hours:.2f} hours",
-        highlight=False,
+        f"({sexes}), {hours:.2f} hours"
     )
     console.print(_speakers_table(facts))
     for line in _spreads(facts):
-        console.print(line, highlight=False)
+        console.print(line)
     if not facts["problems"]:
         console.print("no problems found")
     for problem in facts["problems"]:
-        console.print(f"problem: {problem}", highlight=False, markup=False)
+        console.print(f"problem: {problem}")
+
+
+def _console() -> Console:
+    """Standard output; names of speakers, labels and corpora are printed as they are."""
+    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
 def _speakers_table(facts: dict[str, Any]) -> Table:

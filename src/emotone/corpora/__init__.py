@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 import pandas as pd
 from pydantic import Field
 
-from emotone.corpora.base import COLUMNS, EMOTIONS, Corpus, CorpusOptions, relabelled
+from emotone.corpora.base import COLUMNS, Corpus, CorpusOptions
+from emotone.corpora.contradictions import spelling_problems
+from emotone.corpora.labels import EMOTIONS
 from emotone.corpora.registry import readers
+from emotone.corpora.selection import excluded, relabelled
 from emotone.errors import CorpusError
 
 READERS = readers()
@@ -28,12 +31,13 @@ __all__ = ["COLUMNS", "EMOTIONS", "READERS", "AnyCorpusOptions", "Corpus", "read
 
 
 def read(options: AnyCorpusOptions) -> Corpus:
-    """Read the corpus that ``options`` describe, with ``map`` and ``keep`` applied.
+    """Read the corpus that ``options`` describe, with ``exclude``, ``map``, ``keep`` applied.
 
     Raises:
         CorpusError: if the root directory does not exist or holds something else.
     """
-    return relabelled(READERS[options.name].read(options), options)
+    corpus = relabelled(excluded(READERS[options.name].read(options), options), options)
+    return Corpus(corpus.name, corpus.table, (*corpus.problems, *spelling_problems(corpus.table)))
 
 
 def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:

@@ -12,19 +12,19 @@ Emotions: any
 Layout: db.yaml
 """
 
+import os
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from emotone.corpora.base import (
-    ALIASES,
-    EMOTIONS,
     Corpus,
     CorpusOptions,
-    canonical,
     corpus_from_rows,
     existing_root,
+    label_of,
 )
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
@@ -53,7 +53,7 @@ def read(options: AudformatOptions) -> Corpus:
 
     Raises:
         CorpusError: if the folder does not exist or holds no database, a table or column does not
-            exist, or an emotion is unknown.
+            exist, the database is damaged, or an emotion is unknown and ``strict_labels`` is set.
     """
     import audformat
 
@@ -67,27 +67,27 @@ def read(options: AudformatOptions) -> Corpus:
             f"audformat: {pickled[0]} is a pickled table, which could execute code when it is "
             "read; save the database as CSV or Parquet and remove this file"
         )
-    database = audformat.Database.load(str(root))
+    try:
+        database = audformat.Database.load(str(root), load_data=False)
+    except Exception as error:  # the library raises many kinds for a damaged file
+        raise _damaged(root / "db.yaml", error) from error
     name = _table_with(database, options.emotion, options.table)
-    table = database[name].get()
-    table["speaker"] = _speakers(database, name, table, options.speaker)
+    table = _rows(root, name, options.emotion)
+    table["speaker"] = _speakers(root, database, name, table, options.speaker)
     unlabelled = int(table[[options.emotion, "speaker"]].isna().any(axis=1).sum())
-    table = table.dropna(subset=[options.emotion, "speaker"])
     sexes = _sexes(database, options.speaker)
-    segmented = audformat.index_type(table) == audformat.define.IndexType.SEGMENTED
     rows = []
-    for index, row in table.iterrows():
-        file, start, end = index if segmented else (index, pd.Timedelta(0), pd.NaT)
-        stem = str(file).rpartition(".")[0].replace("/", "-")
+    for row in table.dropna(subset=[options.emotion, "speaker"]).to_dict("records"):
+        stem = row["file"].rpartition(".")[0].replace("/", "-")
         rows.append(
             {
-                "utterance": f"{stem}#{start.total_seconds():g}" if segmented else stem,
-                "file": str(_inside(root, file)),
-                "start": start.total_seconds(),
-                "end": float("nan") if pd.isna(end) else end.total_seconds(),
-                "emotion": _emotion(str(row[options.emotion]), options),
+                "utterance": f"{stem}#{row['start']:g}" if database[name].is_segmented else stem,
+                "file": str(_inside(root, row["file"])),
+                "start": row["start"],
+                "end": row["end"],
+                "emotion": label_of(str(row[options.emotion]), options, f"audformat: {root}"),
                 "speaker": str(row["speaker"]),
-                "sex": sexes.get(row["speaker"], ""),
+                "sex": sexes.get(str(row["speaker"]), ""),
             }
         )
     if not rows:
@@ -97,15 +97,38 @@ def read(options: AudformatOptions) -> Corpus:
     return corpus_from_rows(database.name, rows, language=language, problems=problems)
 
 
-def _emotion(label: str, options: AudformatOptions) -> str:
-    """Return the emotion of a label, or the label itself if ``map`` renames it."""
-    emotion = canonical(label) or (label if label in options.map else None)
-    if emotion is None:
-        raise CorpusError(
-            f"audformat: unknown emotion '{label}' in {options.root}{nearest(label, EMOTIONS)}; "
-            f"rename it with corpus.map; known emotions are {', '.join([*EMOTIONS, *ALIASES])}"
-        )
-    return emotion
+def _rows(root: Path, name: str, column: str) -> pd.DataFrame:
+    """Read a table of a database: ``file``, ``start`` and ``end`` in seconds, and its columns.
+
+    Times may also be numbers, which are seconds. Every text but an empty one is a name, NA too.
+    """
+    path = root / f"db.{name}.parquet"
+    try:
+        if path.is_file():
+            table = pd.read_parquet(path)
+        else:
+            path = root / f"db.{name}.csv"
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+        table["file"] = table[["file", column]]["file"].astype(str)
+        for time, default in (("start", 0.0), ("end", float("nan"))):
+            given = table[time] if time in table.columns else pd.Series(default, table.index)
+            table[time] = given.map(_seconds).fillna(default)
+    except Exception as error:  # the libraries raise many kinds for a damaged file
+        raise _damaged(path, error) from error
+    return table
+
+
+def _seconds(time: Any) -> float:
+    """Seconds of a time: a duration, a number, or a text of either."""
+    try:
+        return float(time)
+    except (TypeError, ValueError):
+        return float(pd.Timedelta(time).total_seconds())
+
+
+def _damaged(path: Path, error: Exception) -> CorpusError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return CorpusError(f"audformat: {path} cannot be read ({reason}); copy the database again")
 
 
 def _table_with(database: Any, column: str, requested: str | None) -> str:
@@ -125,37 +148,38 @@ def _table_with(database: Any, column: str, requested: str | None) -> str:
     )
 
 
-def _speakers(database: Any, name: str, table: pd.DataFrame, column: str) -> "pd.Series[Any]":
+def _speakers(
+    root: Path, database: Any, name: str, table: pd.DataFrame, column: str
+) -> "pd.Series[Any]":
+    """Speakers of the rows of a table, from itself or from another table of the same files."""
     if column in table.columns:
         return table[column]
-    files = table.index.get_level_values("file")
     for other in database.tables:
         if other != name and column in database[other].columns:
-            values = database[other][column].get()
-            by_file = values.groupby(values.index.get_level_values("file")).first()
-            return pd.Series(by_file.reindex(files).to_numpy(), index=table.index)
+            by_file = _rows(root, other, column).groupby("file")[column].first()
+            return pd.Series(by_file.reindex(table["file"]).to_numpy(), index=table.index)
     raise CorpusError(
         f"audformat: no column '{column}' in any table; set corpus.speaker to the column of "
         "speakers"
     )
 
 
-def _sexes(database: Any, column: str) -> dict[Any, str]:
+def _sexes(database: Any, column: str) -> dict[str, str]:
     """Sexes of the speakers, if the scheme of the speakers has them."""
     for scheme in (column, "speaker"):
         labels = database.schemes[scheme].labels if scheme in database.schemes else None
         if isinstance(labels, dict):
             return {
-                speaker: str(about.get("gender", about.get("sex", "")))
+                str(speaker): str(about.get("gender", about.get("sex", "")))
                 for speaker, about in labels.items()
                 if isinstance(about, dict)
             }
     return {}
 
 
-def _inside(root: Path, file: Any) -> Path:
+def _inside(root: Path, file: str) -> Path:
     """The path of a file, also if it is there with another extension."""
-    path = root / str(file)
-    if path.is_file():
+    path = root / file
+    if os.path.isfile(path):  # noqa: PTH113  (also False for a name that is too long)
         return path
-    return next(iter(sorted(path.parent.glob(f"{path.stem}.*"))), path)
+    return next(iter(sorted(path.parent.glob(f"{escape(path.stem)}.*"))), path)

@@ -1,4 +1,4 @@
-"""Shared by all corpus readers: options, columns of the table, names of emotions, file search."""
+"""Shared by all corpus readers: options, columns of the table, file search."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,35 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from emotone import audio
 from emotone.corpora.info import CorpusInfo
+from emotone.corpora.labels import EMOTIONS, canonical, normalised, unknown
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
-
-EMOTIONS = (
-    "anger",
-    "boredom",
-    "calm",
-    "disgust",
-    "fear",
-    "happiness",
-    "neutral",
-    "sadness",
-    "surprise",
-)
-
-ALIASES = {
-    "angry": "anger",
-    "bored": "boredom",
-    "boredem": "boredom",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happy": "happiness",
-    "joy": "happiness",
-    "sad": "sadness",
-    "surprised": "surprise",
-}
 
 COLUMNS = (
     "utterance",
@@ -50,10 +28,6 @@ COLUMNS = (
     "corpus",
 )
 
-AUDIO_SUFFIXES = frozenset(
-    [".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".webm"]
-)
-
 
 class CorpusOptions(Options):
     """Options that all readers share. Each reader extends them with its own name and options.
@@ -63,27 +37,43 @@ class CorpusOptions(Options):
         root: root directory of the corpus.
         map: new names of emotions, such as ``{calm: neutral}``; null leaves an emotion out.
         keep: the emotions to keep, after ``map``; empty for all.
+        exclude: files to leave out: names, or patterns such as ``03a*.wav`` and ``Actor_01/*``.
+        strict_labels: refuse labels that are not emotions that emotone knows.
     """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a label may be a number
 
     name: str
     root: Path | None = None
     map: dict[str, str | None] = Field(default_factory=dict)
     keep: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    strict_labels: bool = False
 
     @field_validator("map")
     @classmethod
-    def _map_to_known(cls, mapping: dict[str, str | None]) -> dict[str, str | None]:
-        for emotion in mapping.values():
-            if emotion is not None:
-                _check_known(emotion)
-        return mapping
+    def _map_normalised(cls, names: dict[str, str | None]) -> dict[str, str | None]:
+        return {
+            normalised(name): None if new is None else normalised(new)
+            for name, new in names.items()
+        }
 
     @field_validator("keep")
     @classmethod
-    def _keep_known(cls, emotions: tuple[str, ...]) -> tuple[str, ...]:
-        for emotion in emotions:
-            _check_known(emotion)
-        return emotions
+    def _keep_normalised(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normalised(name) for name in names)
+
+    @model_validator(mode="after")
+    def _known_if_strict(self) -> "CorpusOptions":
+        if self.strict_labels:
+            for emotion in (*self.map.values(), *self.keep):
+                if emotion is not None and emotion not in EMOTIONS:
+                    raise ValueError(unknown(emotion))
+        return self
+
+    def leaves_out(self, file: str) -> bool:
+        """Whether ``exclude`` names a file."""
+        return any(matches(file, pattern) for pattern in self.exclude)
 
 
 SEARCH_LIMIT = 200  # files or folders examined to suggest the right folder
@@ -124,7 +114,11 @@ def corpus_from_rows(
     language: str = "",
     problems: Iterable[str] = (),
 ) -> Corpus:
-    """Build a corpus from one mapping per utterance; missing columns get their default value."""
+    """Build a corpus from one mapping per utterance; missing columns get their default value.
+
+    Names of speakers and sessions are normalised, see :func:`normalised`; an utterance's name that
+    another one has gets a number.
+    """
     defaults: dict[str, Any] = {
         "start": 0.0,
         "end": float("nan"),
@@ -134,40 +128,12 @@ def corpus_from_rows(
         "corpus": name,
     }
     table = pd.DataFrame([defaults | dict(row) for row in rows])
+    for column in ("speaker", "session"):
+        table[column] = [normalised(str(value)) for value in table[column]]
+    table["utterance"] = _unique([str(value) for value in table["utterance"]])
     extra = [column for column in table.columns if column not in COLUMNS]
     table = table[[*COLUMNS, *extra]].sort_values("utterance", ignore_index=True)
     return Corpus(name, table, tuple(problems))
-
-
-def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
-    """Apply ``map`` and ``keep``; utterances left out are counted among the problems.
-
-    Raises:
-        CorpusError: if ``map`` renames an emotion that does not occur, or no utterance is left.
-    """
-    if not options.map and not options.keep:
-        return corpus
-    table = corpus.table
-    present = sorted(table["emotion"].unique())
-    for emotion in options.map:
-        if emotion not in present:
-            raise CorpusError(
-                f"{corpus.name}: corpus.map renames '{emotion}', which does not occur"
-                f"{nearest(emotion, present)}; the emotions are {', '.join(present)}"
-            )
-    new = table["emotion"].map(lambda emotion: options.map.get(emotion, emotion))
-    kept = new.notna() & (new.isin(options.keep) if options.keep else True)
-    if not kept.any():
-        raise CorpusError(
-            f"{corpus.name}: no utterance is left after corpus.map and corpus.keep; the emotions "
-            f"are {', '.join(present)}"
-        )
-    problems = [
-        f"{count} utterances of {emotion} are left out because of corpus.map or corpus.keep"
-        for emotion, count in table.loc[~kept, "emotion"].value_counts().sort_index().items()
-    ]
-    table = table.assign(emotion=new)[kept].reset_index(drop=True)
-    return Corpus(corpus.name, table, (*corpus.problems, *problems))
 
 
 def existing_root(options: CorpusOptions, layout: str) -> Path:
@@ -195,12 +161,15 @@ def existing_root(options: CorpusOptions, layout: str) -> Path:
 
 
 def audio_paths(root: Path) -> list[Path]:
-    """Audio files below ``root``, sorted; without AppleDouble files (``._name``)."""
-    return [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith("._")
-    ]
+    """Audio files below ``root``, sorted; see :func:`emotone.audio.search`.
+
+    Raises:
+        CorpusError: if a folder cannot be read.
+    """
+    found = audio.search(root)
+    if found.unreadable:
+        raise CorpusError(f"{found.unreadable[0]}; change its permissions or move it elsewhere")
+    return found.files
 
 
 def audio_by_stem(root: Path) -> dict[str, Path]:
@@ -256,10 +225,14 @@ def no_such_corpus(
     Suggests a folder beside or above it that holds such files, if there is one.
     """
     content = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
+    if not found and (others := audio.search(root).others.most_common(1)):
+        content += f", but {others[0][1]} files with the suffix {others[0][0]}"
     hint = ""
-    for folder in (root.resolve().parent, *_folders(root.resolve().parent)):
-        names = islice((path.stem for path in folder.glob("*") if path.is_file()), SEARCH_LIMIT)
-        if any(parse(stem) for stem in names):
+    here = root.resolve()
+    for folder in (here.parent, *_folders(here.parent)):
+        paths = islice(folder.glob("*"), SEARCH_LIMIT)
+        names = [path.stem for path in paths if path.suffix.lower() in audio.SUFFIXES]
+        if folder != here and any(parse(stem) for stem in names):
             hint = f"; did you mean {folder}?"
             break
     return CorpusError(
@@ -284,16 +257,44 @@ def incomplete(corpus: str, found: int, published: int | None) -> list[str]:
     return [f"{found} of {published} utterances of {corpus} were found; is the copy complete?"]
 
 
-def canonical(label: str) -> str | None:
-    """Return emotone's name of the emotion that a corpus calls ``label``, if it is known."""
-    name = label.strip().lower()
-    name = ALIASES.get(name, name)
-    return name if name in EMOTIONS else None
+def label_of(text: str, options: CorpusOptions, place: str) -> str:
+    """Return the label that a corpus gives as ``text``.
+
+    A label that ``map`` renames stays as it is, another name of a known emotion becomes
+    emotone's, and any other label is the user's own.
+
+    Args:
+        text: of the corpus.
+        options: of the corpus.
+        place: how an error begins.
+
+    Raises:
+        CorpusError: if the label is unknown and ``strict_labels`` is set.
+    """
+    label = normalised(text)
+    if label in options.map:
+        return label
+    known = canonical(label)
+    if known is None and options.strict_labels:
+        raise CorpusError(f"{place}: {unknown(label)}; rename it with corpus.map")
+    return known or label
 
 
-def _check_known(emotion: str) -> None:
-    if emotion not in EMOTIONS:
-        raise ValueError(
-            f"unknown emotion '{emotion}'{nearest(emotion, EMOTIONS)}; known emotions are "
-            f"{', '.join(EMOTIONS)}"
-        )
+def matches(file: str, pattern: str) -> bool:
+    """Whether a file has the name, or fits the pattern, ``pattern``."""
+    path = Path(file)
+    return path.name == pattern or path.stem == pattern or path.match(pattern)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Number names that another one has already."""
+    taken, result = set(names), []
+    used: set[str] = set()
+    for name in names:
+        new, number = name, 1
+        while new in used or (new != name and new in taken):
+            number += 1
+            new = f"{name}#{number}"
+        used.add(new)
+        result.append(new)
+    return result

@@ -26,9 +26,9 @@ from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
     audio_by_stem,
-    canonical,
     corpus_from_rows,
     existing_root,
+    label_of,
 )
 from emotone.corpora.info import corpus_info
 from emotone.corpora.registry import readers
@@ -52,8 +52,8 @@ def read(options: EmoboxOptions) -> Corpus:
     """Read a corpus by EmoBox's lists. Adds ``fold``, the fold in which an utterance is tested.
 
     Raises:
-        CorpusError: if a folder does not exist, a line is malformed, an emotion or corpus is
-            unknown, or a fold lists an utterance that the corpus does not have.
+        CorpusError: if a folder does not exist, a line is malformed, a corpus is unknown, or a fold
+            lists an utterance that the corpus does not have.
     """
     root = existing_root(options, INFO.layout)
     lists = sorted(root.glob("*.jsonl"))
@@ -77,9 +77,8 @@ def read(options: EmoboxOptions) -> Corpus:
         if stem not in files:
             absent.append(stem)
             continue
-        emotion = canonical(labels.get(entry["emo"], entry["emo"]))
-        if emotion is None:
-            raise CorpusError(f"emobox: {lists[0]}: unknown emotion '{entry['emo']}' of {key}")
+        text = labels.get(entry["emo"], entry["emo"])
+        emotion = label_of(str(text), options, f"emobox: {lists[0]}: {key}")
         row = {"utterance": stem, "file": str(files[stem]), "fold": folds.get(key, "")}
         rows.append({**_speaker(entry["dataset"], stem, lists[0]), **row, "emotion": emotion})
     if not rows:

@@ -1,6 +1,5 @@
 """Measures the audio of a corpus and looks for problems in it: ``emotone corpus``."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,8 @@ import pandas as pd
 
 from emotone import audio
 from emotone.corpora.base import Corpus
+from emotone.corpora.contradictions import conflicts
+from emotone.corpora.fingerprints import Fingerprints, fingerprint, repeated
 from emotone.errors import AudioError
 
 SILENT_DBFS = -70.0
@@ -32,14 +33,14 @@ class Sound:
         rate_hz: sampling rate.
         level_dbfs: RMS level in dB below full scale.
         clipped_share: share of the samples at full scale.
-        digest: hash of the samples.
+        fingerprint: see :mod:`emotone.corpora.fingerprints`.
     """
 
     seconds: float
     rate_hz: int
     level_dbfs: float
     clipped_share: float
-    digest: str
+    fingerprint: Fingerprints
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _measure(path: Path) -> Sound:
         rate_hz=rate,
         level_dbfs=max(10 * math.log10(power), FLOOR_DBFS) if power else FLOOR_DBFS,
         clipped_share=float((np.abs(samples) >= CLIPPED_LEVEL).mean()),
-        digest=hashlib.blake2b(np.ascontiguousarray(samples).tobytes(), digest_size=16).hexdigest(),
+        fingerprint=fingerprint(audio.from_array(samples, rate)),
     )
 
 
@@ -136,20 +137,29 @@ def _file_problems(sounds: dict[str, Sound | str], table: pd.DataFrame) -> Itera
     yield from _named(
         "clipped", [f for f, sound in read.items() if sound.clipped_share > CLIPPED_SHARE]
     )
-    same: dict[str, list[str]] = {}
-    for file, sound in read.items():
-        same.setdefault(sound.digest, []).append(file)
+    heard = [file for file, sound in read.items() if sound.level_dbfs >= SILENT_DBFS]
     speakers_of = table.groupby("file")["speaker"].first()
-    for group in same.values():
-        if len(group) > 1:
-            speakers = sorted({str(speakers_of[file]) for file in group})
-            source = (
-                f"different speakers ({', '.join(speakers)})"
-                if len(speakers) > 1
-                else f"speaker {speakers[0]}"
-            )
-            names = ", ".join(Path(file).name for file in group[:LISTED])
-            yield f"files of {source} have the same content: {names}"
+    for group in _same_content(heard, [read[file].fingerprint for file in heard]):
+        speakers = sorted({str(speakers_of[file]) for file in group})
+        source = (
+            f"different speakers ({', '.join(speakers)})"
+            if len(speakers) > 1
+            else f"speaker {speakers[0]}"
+        )
+        names = ", ".join(Path(file).name for file in group[:LISTED])
+        yield f"files of {source} have the same content: {names}"
+
+
+def _same_content(files: list[str], prints: list[Fingerprints]) -> list[list[str]]:
+    """Groups of files that have the same content."""
+    group_of = list(range(len(files)))  # each file's is the first of its group
+    for one, other in repeated(np.stack(prints)) if files else ():
+        joined, left = sorted((group_of[one], group_of[other]))
+        group_of = [joined if group == left else group for group in group_of]
+    groups: dict[int, list[str]] = {}
+    for file, group in zip(files, group_of, strict=True):
+        groups.setdefault(group, []).append(file)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _same_length(table: pd.DataFrame) -> Iterator[str]:
@@ -164,6 +174,7 @@ def _same_length(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _table_problems(table: pd.DataFrame) -> Iterator[str]:
+    yield from conflicts(table)
     classes = table.groupby("speaker")["emotion"].nunique()
     single = sorted(str(speaker) for speaker in classes.index[classes == 1])
     if single and table["emotion"].nunique() > 1:

@@ -12,17 +12,23 @@ Emotions: any
 Layout: the table (corpus.root is its file)
 """
 
+import csv
+import io
+import os
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from emotone.corpora.base import EMOTIONS, Corpus, CorpusOptions, corpus_from_rows
+from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows, label_of
+from emotone.corpora.labels import normalised
 from emotone.errors import CorpusError
 from emotone.options import nearest
 
 REQUIRED = ("file", "emotion", "speaker")
 TEXT_COLUMNS = ("sex", "session", "language")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SUFFIXES = (*SEPARATORS, ".parquet")
 
 
 class TableOptions(CorpusOptions):
@@ -35,38 +41,44 @@ def read(options: TableOptions) -> Corpus:
     """Read a table of utterances.
 
     Raises:
-        CorpusError: if the table does not exist, lacks a column, has an unknown emotion, an empty
-            field or a time that is not a number, or lists a file that does not exist.
+        CorpusError: if the table does not exist, lacks a column, has an empty field, a time that is
+            not a number or, with ``strict_labels``, an unknown emotion, or lists a file that does
+            not exist.
     """
     table = _load(options)
     path = options.root
     assert path is not None
+    if not _is_utf8(path):
+        raise CorpusError(
+            f"{os.fsencode(path)!r}: the path of a table must be UTF-8; rename the folder or file"
+        )
     for column in REQUIRED:
         if column not in table.columns:
             raise CorpusError(
                 f"{path}: no column '{column}'{nearest(column, table.columns)}; required are "
                 f"{', '.join(REQUIRED)}, found {', '.join(table.columns)}"
             )
-        empty = table.index[table[column].fillna("").astype(str).str.strip() == ""]
+        table[column] = table[column].fillna("").astype(str)
+        empty = table.index[table[column].map(normalised) == ""]
         if len(empty):
             raise CorpusError(f"{path}: row {empty[0] + 2} has no {column}; fill it in")
     if table.empty:
         raise CorpusError(f"{path}: no rows; add one per utterance")
-    for row, emotion in enumerate(table["emotion"]):
-        if emotion not in EMOTIONS and emotion not in options.map:
-            raise CorpusError(
-                f"{path}: row {row + 2} has the unknown emotion '{emotion}'"
-                f"{nearest(str(emotion), EMOTIONS)}; known emotions are "
-                f"{', '.join(EMOTIONS)}; rename it with corpus.map"
-            )
+    table["emotion"] = [
+        label_of(emotion, options, f"{path}: row {row + 2}")
+        for row, emotion in enumerate(table["emotion"])
+    ]
     for column, default in (("start", 0.0), ("end", float("nan"))):
         table[column] = _seconds(options, table, column, default)
     for column in TEXT_COLUMNS:
         values = table[column].fillna("") if column in table.columns else ""
         table[column] = pd.Series(values, index=table.index, dtype=str)
-    table["speaker"] = table["speaker"].astype(str)
     table["file"] = [str(path.parent / file) for file in table["file"]]
-    missing = [file for file in table["file"].unique() if not (path.parent / file).is_file()]
+    missing = [
+        file
+        for file in table["file"].unique()
+        if not options.leaves_out(file) and not os.path.isfile(file)  # noqa: PTH113
+    ]
     if missing:
         raise CorpusError(
             f"{path}: {len(missing)} files do not exist, the first is {missing[0]}; paths are "
@@ -90,15 +102,54 @@ def _load(options: TableOptions) -> pd.DataFrame:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         if path.suffix.lower() in SEPARATORS:
-            text = dict.fromkeys(["file", "emotion", "speaker", *TEXT_COLUMNS], str)
-            return pd.read_csv(path, sep=SEPARATORS[path.suffix.lower()], dtype=text)
-    except (ValueError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
+            return _read_text(path, SEPARATORS[path.suffix.lower()])
+    except CorpusError:
+        raise
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # the libraries raise many kinds for a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CorpusError(
             f"{path}: cannot be read as a {path.suffix[1:].upper()} table ({reason}); "
             "save it again, in UTF-8"
         ) from error
     raise CorpusError(f"{path}: expected .csv, .tsv or .parquet, got '{path.suffix}'")
+
+
+def _read_text(path: Path, separator: str) -> pd.DataFrame:
+    """Read a CSV or TSV table; rows may end with further empty fields.
+
+    A spreadsheet may have written semicolons for commas.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        if separator == "," and first.count(";") > first.count(","):
+            separator = ";"
+        file.seek(0)
+        lines = list(csv.reader(file, delimiter=separator))
+    lines = [line for line in lines if len(line) > 1 or "".join(line).strip()]
+    if not lines:
+        raise ValueError("the file is empty")
+    header = [name.strip() for name in lines[0]]
+    while header and not header[-1]:
+        header.pop()
+    rows = []
+    for number, line in enumerate(lines[1:], start=2):
+        if any(field.strip() for field in line[len(header) :]):
+            raise CorpusError(
+                f"{path}: row {number} has {len(line)} fields, the header has {len(header)}; "
+                "put fields that contain the separator between quotation marks"
+            )
+        rows.append((line + [""] * len(header))[: len(header)])
+    clean = io.StringIO()
+    csv.writer(clean).writerows([header, *rows])
+    clean.seek(0)
+    table = pd.read_csv(clean, skip_blank_lines=False)
+    for column in (*REQUIRED, *TEXT_COLUMNS):  # as text: 007 and NA are names
+        if column in header:
+            place = header.index(column)
+            table[column] = pd.Series([row[place] for row in rows], dtype=object)
+    return table
 
 
 def _seconds(options: TableOptions, table: pd.DataFrame, column: str, default: float) -> pd.Series:
@@ -120,3 +171,12 @@ def _names(table: pd.DataFrame) -> list[str]:
     stems = [file.rsplit("/", 1)[-1].rsplit(".", 1)[0] for file in table["file"]]
     counts = pd.Series(stems).value_counts()
     return [stem if counts[stem] == 1 else f"{stem}#{number}" for number, stem in enumerate(stems)]
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether text, such as a column of a table, can hold the path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,23 +1,25 @@
-"""Calibration: temperature and confidence threshold, fitted on unseen speakers.
+"""Calibration: temperature and confidence threshold, fitted on unseen speakers or corpora.
 
 Temperature scaling divides the logits by one number (Guo et al., "On Calibration of Modern Neural
 Networks", ICML 2017). It is fitted on the predictions of a cross-validation: no network that
-predicted an utterance was trained on its speaker.
+predicted an utterance was trained on its speaker, nor, with leave-one-corpus-out, on its corpus.
+Then each corpus counts the same, whatever its size.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from emotone.errors import UsageError
+from emotone.evaluation.label_selection import among
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.scoring import PROBABILITY
 
-ACCURACY = 0.9  # of confident predictions
+ACCURACY = 0.8  # of confident predictions
 FEWEST = 20  # predictions needed to estimate an accuracy
 BINS = 15
 SMALLEST = 1e-6  # probability, so that its logarithm is finite
@@ -25,6 +27,7 @@ TEMPERATURES = (0.05, 20.0)
 
 Probabilities = NDArray[np.float64]
 Targets = NDArray[np.int64]
+Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Calibration:
         confident_accuracy: accuracy of these; ``None`` if no prediction is confident.
         utterances: number of predictions, over all seeds.
         speakers: number of speakers.
+        left_out: what no network that predicted an utterance was trained on: its ``speaker``, or
+            its ``corpus``.
     """
 
     temperature: float
@@ -53,6 +58,7 @@ class Calibration:
     confident_accuracy: float | None
     utterances: int
     speakers: int
+    left_out: Literal["speaker", "corpus"] = "speaker"
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields, for ``config.json``."""
@@ -67,7 +73,7 @@ def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
 
     Args:
         folder: results folder of ``emotone crossval``, of the same network.
-        labels: labels of the network.
+        labels: labels of the network, all that were tested or some of them.
 
     Raises:
         UsageError: if the folder holds no results, or they do not hold for new speakers.
@@ -75,14 +81,23 @@ def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
     results = folder.results()
     if results.setting.protocol.speaker_dependent or results.system.transductive:
         raise UsageError(f"{folder}: these results do not hold for new speakers; give others")
-    table = folder.predictions()
+    table = among(folder.predictions(), labels)
     probabilities = table[[PROBABILITY + label for label in labels]].to_numpy(np.float64)
     targets = np.array([labels.index(label) for label in table["truth"]], np.int64)
-    return fit(probabilities, targets, table["fold"].to_numpy(), table["speaker"].nunique())
+    folds = table["fold"].to_numpy()
+    speakers = table["speaker"].nunique()
+    if results.setting.protocol.name != "cross_corpus":
+        return fit(probabilities, targets, folds, np.ones(len(table)), speakers)
+    weights = 1 / table.groupby("fold")["fold"].transform("size").to_numpy(np.float64)
+    return replace(fit(probabilities, targets, folds, weights, speakers), left_out="corpus")
 
 
 def fit(
-    probabilities: Probabilities, targets: Targets, folds: NDArray[Any], speakers: int
+    probabilities: Probabilities,
+    targets: Targets,
+    folds: NDArray[Any],
+    weights: Weights,
+    speakers: int,
 ) -> Calibration:
     """Fit temperature and threshold, and evaluate them by cross-fitting over folds.
 
@@ -90,25 +105,31 @@ def fit(
         probabilities: shape ``(utterances, labels)``.
         targets: number of the true label of each utterance, shape ``(utterances,)``.
         folds: name of the fold of each utterance, shape ``(utterances,)``.
+        weights: of the utterances, shape ``(utterances,)``.
         speakers: number of speakers of the utterances.
     """
     scaled, confident = np.empty_like(probabilities), np.zeros(len(targets), bool)
     for fold in np.unique(folds):
         here = folds == fold
         others = ~here if not here.all() else here
-        fitted = temperature(probabilities[others], targets[others])
+        known = probabilities[others], targets[others], weights[others]
+        fitted = temperature(*known)
         scaled[here] = softened(probabilities[here], fitted)
-        least = threshold(softened(probabilities[others], fitted), targets[others])
+        least = threshold(softened(probabilities[others], fitted), *known[1:])
         confident[here] = scaled[here].max(axis=1) >= least
     right = scaled.argmax(axis=1) == targets
-    final = temperature(probabilities, targets)
+    final = temperature(probabilities, targets, weights)
     return Calibration(
         temperature=final,
-        confident_from=threshold(softened(probabilities, final), targets),
-        error_before=calibration_error(probabilities, targets),
-        error_after=calibration_error(scaled, targets),
-        confident=float(confident.mean()),
-        confident_accuracy=float(right[confident].mean()) if confident.any() else None,
+        confident_from=threshold(softened(probabilities, final), targets, weights),
+        error_before=calibration_error(probabilities, targets, weights),
+        error_after=calibration_error(scaled, targets, weights),
+        confident=float(np.average(confident, weights=weights)),
+        confident_accuracy=(
+            float(np.average(right[confident], weights=weights[confident]))
+            if confident.any()
+            else None
+        ),
         utterances=len(targets),
         speakers=speakers,
     )
@@ -122,31 +143,32 @@ def softened(probabilities: Probabilities, temperature: float) -> Probabilities:
     return result
 
 
-def temperature(probabilities: Probabilities, targets: Targets) -> float:
-    """Temperature that minimises the cross-entropy."""
+def temperature(probabilities: Probabilities, targets: Targets, weights: Weights) -> float:
+    """Temperature that minimises the weighted cross-entropy."""
 
     def loss(logarithm: float) -> float:
         shares = softened(probabilities, float(np.exp(logarithm)))
-        return float(-np.log(np.maximum(shares[np.arange(len(targets)), targets], SMALLEST)).mean())
+        likelihood = np.maximum(shares[np.arange(len(targets)), targets], SMALLEST)
+        return float(-np.average(np.log(likelihood), weights=weights))
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
     return float(np.exp(found.x))
 
 
-def calibration_error(probabilities: Probabilities, targets: Targets) -> float:
+def calibration_error(probabilities: Probabilities, targets: Targets, weights: Weights) -> float:
     """Expected calibration error of the most probable label, in 15 bins of equal width, 0 … 1."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, right - confidence, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(targets))
+    gaps = np.bincount(bins, weights * (right - confidence), minlength=BINS)
+    return float(np.abs(gaps).sum() / weights.sum())
 
 
-def threshold(probabilities: Probabilities, targets: Targets) -> float:
-    """Lowest threshold at which nine in ten predictions are correct; 1 if there is none."""
+def threshold(probabilities: Probabilities, targets: Targets, weights: Weights) -> float:
+    """Lowest threshold at which four in five predictions are correct; 1 if there is none."""
     confidence = probabilities.max(axis=1)
     order = np.argsort(-confidence, kind="stable")
     right = (probabilities.argmax(axis=1) == targets)[order]
-    accuracy = right.cumsum() / np.arange(1, len(right) + 1)
+    accuracy = (weights[order] * right).cumsum() / weights[order].cumsum()
     enough = np.flatnonzero((accuracy >= ACCURACY) & (np.arange(len(right)) + 1 >= FEWEST))
     return float(confidence[order][enough[-1]]) if len(enough) else 1.0

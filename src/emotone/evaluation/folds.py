@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from emotone.corpora import Corpus
+from emotone.corpora.contradictions import refuse_conflicts
 from emotone.errors import FoldError
 from emotone.options import Options, nearest
 
@@ -153,6 +154,7 @@ def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int
     Raises:
         FoldError: if no training speaker is left, or a class has no utterance in training.
     """
+    refuse_conflicts(corpus)
     table = corpus.table
     options = ProtocolOptions(validation_speakers=validation_speakers)
     chosen = _validation_speakers(table, table[:0], options, np.random.default_rng(seed))
@@ -168,6 +170,7 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         FoldError: if the corpus does not allow the protocol, or a fold is not sound, see
             :func:`make_fold`.
     """
+    refuse_conflicts(corpus)
     if options.speaker_dependent and options.name != "fold_column":
         raise FoldError(
             f"protocol.speaker_dependent applies to fold_column only; {options.name} divides by "

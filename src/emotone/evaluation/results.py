@@ -58,6 +58,13 @@ class CorpusRates(Rates):
 
 
 @dataclass(frozen=True)
+class DisturbedRates(Rates):
+    """Rates on disturbed test utterances, over all and for each corpus if there are several."""
+
+    by_corpus: dict[str, CorpusRates]
+
+
+@dataclass(frozen=True)
 class SpeakerRates:
     """Rates of one test speaker, over all seeds."""
 
@@ -215,6 +222,7 @@ class Results:
             set.
         by_corpus: rates of each corpus; empty if there is only one.
         enrolment: with ``norm: enrol``, the UAR over the number of enrolment utterances.
+        disturbed: rates on disturbed test utterances, if they were asked for.
         runs: records of all runs.
         format: version of the schema.
     """
@@ -226,6 +234,7 @@ class Results:
     by_corpus: dict[str, CorpusRates]
     enrolment: tuple[EnrolmentPoint, ...]
     runs: tuple[RunRecord, ...]
+    disturbed: DisturbedRates | None = None
     format: int = FORMAT
 
     @property

@@ -24,13 +24,7 @@ from emotone.evaluation.results import (
     AblationResults,
     Results,
 )
-from emotone.evaluation.run_folder import (
-    ENROLMENT,
-    PREDICTIONS,
-    RunFolder,
-    read_table,
-    write_table,
-)
+from emotone.evaluation.run_folder import PredictionsFolder, RunFolder, read_table
 from emotone.files import TEMPORARY, suppress_os_errors, write_text
 
 CONFIG = "config.yaml"
@@ -49,15 +43,14 @@ class UnusableResultsError(UsageError):
     """Results are missing, damaged or of emotone 0.1; the same command makes them again."""
 
 
-class ResultsFolder:
+class ResultsFolder(PredictionsFolder):
     """A results folder, of an experiment or of an ablation.
+
+    Its tables raise a :class:`UsageError` if they cannot be read.
 
     Args:
         path: a folder, which need not exist yet.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
 
     def __str__(self) -> str:
         return str(self.path)
@@ -202,30 +195,6 @@ class ResultsFolder:
             UsageError: see :meth:`results`.
         """
         return self._stored(ABLATION_RESULTS)
-
-    def predictions(self) -> pd.DataFrame:
-        """Predictions of all runs, a row per utterance and seed.
-
-        Raises:
-            UsageError: if there are none.
-        """
-        return self._table(PREDICTIONS)
-
-    def enrolment(self) -> pd.DataFrame | None:
-        """Predictions of enrolled speakers, if the experiment has some."""
-        return self._table(ENROLMENT) if (self.path / ENROLMENT).is_file() else None
-
-    def write_predictions(
-        self, predictions: pd.DataFrame, enrolment: pd.DataFrame | None = None
-    ) -> None:
-        """Write the predictions of all runs.
-
-        Raises:
-            StorageError: if they cannot be written.
-        """
-        write_table(self.path / PREDICTIONS, predictions)
-        if enrolment is not None:
-            write_table(self.path / ENROLMENT, enrolment)
 
     def write_results(self, results: Results | AblationResults) -> None:
         """Write ``results.json``.

@@ -11,12 +11,13 @@ from emotone.files import replacing, suppress_os_errors, write_text
 
 PREDICTIONS = "predictions.csv"
 ENROLMENT = "enrolment.csv"
+DISTURBED = "disturbed.csv"
 RUN, CHECKPOINT, WEIGHTS = "run.json", "checkpoint.safetensors", "weights.safetensors"
 TEXT = ("utterance", "file", "fold", "speaker", "truth", "prediction", "protocol")  # columns
 
 
-class RunFolder:
-    """Folder of one run: first its checkpoint, then its predictions, last its record.
+class PredictionsFolder:
+    """A folder with predictions of test utterances.
 
     Args:
         path: a folder, which need not exist yet.
@@ -24,6 +25,46 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def predictions(self) -> pd.DataFrame:
+        """Predictions of the test utterances, a row per utterance and seed."""
+        return self._table(PREDICTIONS)
+
+    def enrolment(self) -> pd.DataFrame | None:
+        """Predictions of enrolled speakers, if there are any."""
+        return self._table(ENROLMENT) if (self.path / ENROLMENT).is_file() else None
+
+    def disturbed(self) -> pd.DataFrame | None:
+        """Predictions of disturbed test utterances, if there are any."""
+        return self._table(DISTURBED) if (self.path / DISTURBED).is_file() else None
+
+    def write_predictions(
+        self,
+        predictions: pd.DataFrame,
+        enrolment: pd.DataFrame | None = None,
+        disturbed: pd.DataFrame | None = None,
+    ) -> None:
+        """Write the predictions of the test utterances.
+
+        Args:
+            predictions: of the utterances as they are.
+            enrolment: of enrolled speakers.
+            disturbed: of disturbed utterances.
+
+        Raises:
+            StorageError: if they cannot be written.
+        """
+        tables = {PREDICTIONS: predictions, ENROLMENT: enrolment, DISTURBED: disturbed}
+        for name, table in tables.items():
+            if table is not None:
+                write_table(self.path / name, table)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return read_table(self.path / name)
+
+
+class RunFolder(PredictionsFolder):
+    """Folder of one run: first its checkpoint, then its predictions, last its record."""
 
     @property
     def is_finished(self) -> bool:
@@ -48,27 +89,6 @@ class RunFolder:
         """
         values = json.loads((self.path / RUN).read_text(encoding="utf-8"))
         return RUN_RECORD.validate_python(_current(values))
-
-    def predictions(self) -> pd.DataFrame:
-        """Predictions of the test utterances."""
-        return read_table(self.path / PREDICTIONS)
-
-    def enrolment(self) -> pd.DataFrame | None:
-        """Predictions of enrolled speakers, if there are any."""
-        path = self.path / ENROLMENT
-        return read_table(path) if path.is_file() else None
-
-    def write_predictions(
-        self, predictions: pd.DataFrame, enrolment: pd.DataFrame | None = None
-    ) -> None:
-        """Write the predictions of the test utterances.
-
-        Raises:
-            StorageError: if they cannot be written.
-        """
-        write_table(self.path / PREDICTIONS, predictions)
-        if enrolment is not None:
-            write_table(self.path / ENROLMENT, enrolment)
 
     def write_weights(self, weights: bytes) -> None:
         """Write the weights of a run without test utterances.

@@ -13,6 +13,7 @@ from emotone.corpora import Corpus
 from emotone.evaluation import metrics
 from emotone.evaluation.results import (
     CorpusRates,
+    DisturbedRates,
     EnrolmentPoint,
     Rate,
     Rates,
@@ -128,6 +129,14 @@ def by_corpus(
         name: CorpusRates(**vars(rates(rows, labels)), utterances=len(rows) // seeds)
         for name, rows in split_by_corpus(predictions, corpora).items()
     }
+
+
+def disturbed(
+    predictions: pd.DataFrame, labels: Sequence[str], corpora: Sequence[str]
+) -> DisturbedRates:
+    """Rates on disturbed utterances; see :func:`by_corpus` for the arguments."""
+    of_corpora = by_corpus(predictions, labels, corpora)
+    return DisturbedRates(**vars(rates(predictions, labels)), by_corpus=of_corpora)
 
 
 def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[str, pd.DataFrame]:

@@ -29,7 +29,14 @@ class Adaptation:
     results: AblationResults
 
 
-def adapt(model: str, config: ExperimentConfig, out: Path, observer: Observer) -> Adaptation:
+def adapt(
+    model: str,
+    config: ExperimentConfig,
+    out: Path,
+    observer: Observer,
+    *,
+    allow_overlap: bool = False,
+) -> Adaptation:
     """Train a model further on other speech, and compare with training from scratch.
 
     Both are cross-validated over the same folds and seeds, speaker-independent. Then a network
@@ -42,10 +49,11 @@ def adapt(model: str, config: ExperimentConfig, out: Path, observer: Observer) -
             may differ.
         out: model folder; resumes if the same adaptation was started in it.
         observer: progress callbacks.
+        allow_overlap: test also on utterances that the model was trained on.
 
     Raises:
-        UsageError: if ``out`` holds something else, or the model was trained on speakers of the
-            corpus.
+        UsageError: if ``out`` holds something else, or the model was trained on speakers or
+            utterances of the corpus.
         ModelError: if there is no such model.
         CorpusError, FoldError: if the corpus cannot be used.
         StorageError: if the folder cannot be written.
@@ -57,7 +65,8 @@ def adapt(model: str, config: ExperimentConfig, out: Path, observer: Observer) -
     if (out / model_folder.CONFIG).is_file():
         raise UsageError(f"{out} holds a finished model; choose another --out")
     scratch = config.model_copy(update={"features": features, "model": network})
-    adapted = scratch.model_copy(update={"pretraining": PretrainingOptions(model=model)})
+    start = PretrainingOptions(model=model, allow_overlap=allow_overlap)
+    adapted = scratch.model_copy(update={"pretraining": start})
     both = Ablation(scratch, {SCRATCH: scratch, ADAPTED: adapted}, (SCRATCH,))
     results = ablate(both, out / COMPARISON, observer)
     calibrate = out / COMPARISON / place_of(ADAPTED)

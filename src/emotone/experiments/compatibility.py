@@ -72,7 +72,8 @@ def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
         corpora: names of the corpora that are tested.
 
     Raises:
-        UsageError: if the model is another network, or was trained on one of the corpora.
+        UsageError: if the model is another network, or was trained on one of the corpora, which
+            ``pretraining.allow_overlap`` allows.
         ModelError: if it is damaged.
     """
     assert config.pretraining is not None
@@ -89,8 +90,10 @@ def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
             f"pretraining.model: {folder.name} has another network "
             f"({'; '.join(differing[:SHOWN])}); emotone adapt uses its options"
         )
-    if shared := set(model.training["corpora"]) & corpora:
+    shared = set(model.training["corpora"]) & corpora
+    if shared and not config.pretraining.allow_overlap:
         raise UsageError(
             f"pretraining.model: {folder.name} was trained on speakers of {', '.join(shared)}, "
-            "who are tested here; adapt it to other speakers"
+            "who are tested here; adapt it to other speakers, or set "
+            "pretraining.allow_overlap=true (adapt --allow-overlap)"
         )

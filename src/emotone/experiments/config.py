@@ -24,7 +24,7 @@ from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.models.crnn import CrnnOptions
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
-from emotone.options import Options, nearest
+from emotone.options import Options, explained, nearest
 from emotone.training.options import TrainingOptions
 
 
@@ -72,6 +72,7 @@ class PretrainingOptions(Options):
         model: a trained model to start from instead, see
             :func:`emotone.inference.model_folder.locate`.
         model_sha256: hash of its weights; filled in automatically.
+        allow_overlap: test also on utterances that are known to be in this earlier training.
     """
 
     corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
@@ -79,6 +80,7 @@ class PretrainingOptions(Options):
     training: TrainingOptions = TrainingOptions()
     model: str | None = None
     model_sha256: str | None = None
+    allow_overlap: bool = False
 
     @model_validator(mode="after")
     def _one_source(self) -> "PretrainingOptions":
@@ -133,7 +135,10 @@ class ExperimentConfig(Options):
         return yaml.safe_dump(self._portable(), sort_keys=False, default_flow_style=None)
 
     def _portable(self) -> dict[str, Any]:
-        where = {"corpus": {"__all__": {"root", "audio"}}}
+        where: dict[str, Any] = {
+            "corpus": {"__all__": {"root", "audio"}},
+            "training": {"disturb": {"noise_folder", "room_folder"}},
+        }
         values = self.model_dump(
             mode="json", exclude=where | {"pretraining": where | {"model": True}}
         )
@@ -158,18 +163,6 @@ def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     return checked(values, str(path))
 
 
-def corpus_options(name: str, root: Path | None, overrides: Sequence[str]) -> AnyCorpusOptions:
-    """Options of one corpus, from its name, root and ``key=value``.
-
-    Raises:
-        UsageError: if the name or an option is unknown or has a bad value.
-    """
-    corpus: dict[str, Any] = {"name": name, "root": root}
-    for override in overrides:
-        set_option(corpus, override)
-    return checked({"corpus": corpus}, "corpus").corpus[0]
-
-
 def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
     """Check a configuration.
 
@@ -190,17 +183,13 @@ def _explain(error: ValidationError) -> str:
     if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
         model_class = MODEL_KINDS[location.pop(1)]
     name = ".".join(location)
-    if "corpus" in location[:2] and location[-1] != "corpus":
-        place = location.index("corpus") + 1
+    place = location.index("corpus") + 1 if "corpus" in location[:2] else len(location)
+    if len(location) > place:
         number = location.pop(place)
         if len(location) > place and location[place] in READERS:
             corpus_class = READERS[location.pop(place)].options
         which = [number] if number != "0" else []
         name = ".".join([*location[:place], *which, *location[place:]])
-    if first["type"] == "extra_forbidden":
-        names = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
-        hint = nearest(location[-1], names) or f"; known are {', '.join(names)}"
-        return f"unknown option '{name}'{hint}"
     if first["type"].startswith("union_tag"):
         given = first.get("input")
         if location == ["model"]:
@@ -210,10 +199,8 @@ def _explain(error: ValidationError) -> str:
         asked = given.get("name") if isinstance(given, dict) else given
         hint = nearest(str(asked), READERS) if asked else ""
         return f"corpus.name must be one of {', '.join(READERS)}, got {asked!r}{hint}"
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    given = "" if first["type"] in ("missing", "value_error") else f", got {first['input']!r}"
-    return f"{name or 'configuration'}: {message}{given}"
+    known = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
+    return explained(first, name, known)
 
 
 def _names(sections: Iterable[str], classes: dict[str, type[BaseModel]]) -> list[str]:

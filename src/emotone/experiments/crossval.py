@@ -2,15 +2,17 @@
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 
 import pandas as pd
 
 from emotone import corpora
 from emotone.corpora import Corpus
+from emotone.corpora.fingerprints import fingerprints_in
 from emotone.errors import UsageError
 from emotone.evaluation import scoring
 from emotone.evaluation.folds import Fold, make_folds, training_fold
@@ -21,6 +23,11 @@ from emotone.experiments.compatibility import refuse_other_experiment, refuse_un
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.execution import run_all
 from emotone.experiments.learners import read_data
+from emotone.experiments.overlap import (
+    fingerprints_of,
+    refuse_common,
+    refuse_repetitions,
+)
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.training.spectrograms import delete_cache
 
@@ -99,20 +106,40 @@ def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Exper
 
     Raises:
         CorpusError: if audio cannot be used.
+        FoldError, UsageError: if content would be tested on that was trained on.
         StorageError: if the cache cannot be written.
     """
-    before = experiment.pretraining
+    config, corpus, before = experiment.config, experiment.corpus, experiment.pretraining
     if before is not None:
         before = read_audio(before, cache, observer)
-    total, done = len(experiment.corpus.table), 0
+    threads, advance = config.runtime.processes, _counter(observer, len(corpus.table))
+    prints = fingerprints_of(corpus, cache, threads, advance)
+    experiment = replace(experiment, pretraining=before, fingerprints=prints)
+    _refuse_what_was_trained_on(experiment)
+    data = read_data(config, corpus, cache, _counter(observer, len(corpus.table)))
+    return replace(experiment, data=data)
 
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        observer.reading(done, total)
 
-    data = read_data(experiment.config, experiment.corpus, cache, advance)
-    return replace(experiment, data=data, pretraining=before)
+def _counter(observer: Observer, total: int) -> Callable[[], None]:
+    """Return a function that reports one more utterance."""
+    numbers = count(1)
+    return lambda: observer.reading(next(numbers), total)
+
+
+def _refuse_what_was_trained_on(experiment: Experiment) -> None:
+    """Raise if roles share content, or a network that the runs start from was trained on it."""
+    corpus, prints = experiment.corpus, experiment.fingerprints
+    asked = experiment.config.pretraining
+    assert prints is not None
+    refuse_repetitions(corpus, experiment.folds, prints)
+    if asked is None or asked.allow_overlap:
+        return
+    before, model = experiment.pretraining, experiment.initial_model
+    if before is not None and before.fingerprints is not None:
+        refuse_common(corpus, prints, before.fingerprints, "pretraining.corpus")
+    trained = None if model is None else fingerprints_in(model)
+    if model is not None and trained is not None:
+        refuse_common(corpus, prints, trained, model.name)
 
 
 def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:
@@ -131,8 +158,9 @@ def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:
     runs = [run for run in experiment.runs() if run.seed in seeds]
     predictions = pd.concat([run.folder.predictions() for run in runs], ignore_index=True)
     enrolment = concatenated([run.folder.enrolment() for run in runs])
-    results = _results(experiment, runs, predictions, enrolment)
-    folder.write_predictions(predictions, enrolment)
+    disturbed = concatenated([run.folder.disturbed() for run in runs])
+    results = _results(experiment, runs, predictions, enrolment, disturbed)
+    folder.write_predictions(predictions, enrolment, disturbed)
     folder.write_results(results)
     for run in runs:
         run.folder.remove_checkpoint()
@@ -146,16 +174,18 @@ def _results(
     runs: Sequence[Run],
     predictions: pd.DataFrame,
     enrolment: pd.DataFrame | None,
+    disturbed: pd.DataFrame | None,
 ) -> Results:
-    labels, name = experiment.corpus.labels, experiment.corpus.name
+    labels, names = experiment.corpus.labels, experiment.corpus.name.split("+")
     records = [run.folder.record() for run in runs]
     return Results(
         setting=setting(experiment, sorted({run.seed for run in runs})),
         system=system(experiment, records),
         scores=scoring.score(predictions, labels),
         validation_uar=_mean(record.validation_uar for record in records),
-        by_corpus=scoring.by_corpus(predictions, labels, name.split("+")),
+        by_corpus=scoring.by_corpus(predictions, labels, names),
         enrolment=() if enrolment is None else scoring.enrolment_curve(enrolment, labels),
+        disturbed=None if disturbed is None else scoring.disturbed(disturbed, labels, names),
         runs=tuple(records),
     )
 
@@ -253,7 +283,8 @@ def _claim(
 def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFolder) -> bool:
     """Whether results and predictions can be read and cover all folds and seeds."""
     try:
-        results, predictions, enrolment = folder.results(), folder.predictions(), folder.enrolment()
+        results, predictions = folder.results(), folder.predictions()
+        enrolment, disturbed = folder.enrolment(), folder.disturbed()
     except UnusableResultsError:
         return False
     rows = len(config.seeds) * sum(len(fold.test) for fold in folds)
@@ -261,6 +292,7 @@ def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFo
         set(results.setting.seeds) == set(config.seeds)
         and len(predictions) == rows
         and (enrolment is not None or not results.enrolment)
+        and (disturbed is not None or results.disturbed is None)
     )
 
 

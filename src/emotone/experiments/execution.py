@@ -26,7 +26,7 @@ from emotone.experiments.running import execute
 from emotone.inference.execution import Executor, ProcessExecutor
 from emotone.inference.worker import CrashedError
 from emotone.training.checkpoint import saved_epochs
-from emotone.training.hardware import keep_memory
+from emotone.training.hardware import check_device, keep_memory
 from emotone.training.spectrograms import Spectrograms
 
 POLL_S = 0.2
@@ -85,9 +85,7 @@ def run_all(
                 observer.epochs(run, record.history)
                 observer.finished(run, record)
             if interrupted():
-                raise InterruptedRunError(
-                    "stopped; run the same command again to continue where it was"
-                )
+                raise InterruptedRunError("stopped; run the same command again to continue")
     if failures:
         _raise(failures, len(missing))
 
@@ -96,7 +94,7 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
     run, reason = failures[0]
     if not isinstance(reason, EmotoneError):
         raise reason
-    names = ", ".join(run.name for run, _ in failures)
+    names = "; ".join(run.name for run, _ in failures)
     raise StorageError(
         f"{len(failures)} of {missing} runs failed ({names}); {run.name}: {reason}. All others are "
         "finished; run the same command again to repeat those that failed"
@@ -127,6 +125,7 @@ class _Calls(Protocol):
 @contextmanager
 def _calls(runtime: RuntimeOptions) -> Iterator[_Calls]:
     if runtime.cluster is None:
+        check_device(runtime.device)
         executor = ProcessExecutor(
             runtime.processes,
             context=_context(),

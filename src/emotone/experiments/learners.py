@@ -27,6 +27,7 @@ from emotone.training.posteriors import posteriors
 from emotone.training.spectrograms import Spectrograms, load_or_compute
 
 Data = Spectrograms | Vectors
+Probabilities = Callable[[Sequence[int]], NDArray[np.float32]]  # (utterances, labels)
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class FittedModel:
     Attributes:
         record: record of the run.
         probabilities: maps numbers of utterances to probabilities ``(utterances, labels)``.
+        disturbed: the same for disturbed utterances; ``None`` if there are none.
         network: the network; ``None`` for estimators.
     """
 
     record: RunRecord
-    probabilities: Callable[[Sequence[int]], NDArray[np.float32]]
+    probabilities: Probabilities
     network: Network | None = None
+    disturbed: Probabilities | None = None
 
 
 def read_data(
@@ -62,7 +65,10 @@ def read_data(
     """
     threads = config.runtime.processes
     if config.model.is_network:
-        return load_or_compute(corpus, config.features, cache, threads=threads, advance=advance)
+        return load_or_compute(
+            corpus, config.features, cache, disturbances=config.training.disturb,
+            threads=threads, advance=advance,
+        )  # fmt: skip
     return _vectors(corpus, config.model, cache, threads=threads, advance=advance)
 
 
@@ -134,9 +140,14 @@ def _trained(
         kept_epoch=kept + 1,
         choices={"precision": usable_precision(config.training.precision, config.runtime.device)},
     )
-    return FittedModel(
-        record, lambda utterances: posteriors(network, data, utterances, config.training), network
-    )
+
+    def of_version(version: int) -> Probabilities:
+        return lambda utterances: posteriors(
+            network, data, utterances, config.training, version=version
+        )
+
+    disturbed = None if data.test_version is None else of_version(data.test_version)
+    return FittedModel(record, of_version(0), network, disturbed)
 
 
 def epoch_cost(config: ExperimentConfig, data: Data, labels: Sequence[str]) -> float:

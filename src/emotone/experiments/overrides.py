@@ -11,6 +11,18 @@ from emotone.errors import UsageError
 PRESETS = Path(__file__).parent / "presets"
 
 
+def located(source: str | Path) -> Path:
+    """Return the path of a configuration file, or of the one that ships under this name.
+
+    >>> [located(name).name for name in ("emodb", "emodb.yaml", "experiments/emodb.yaml")]
+    ['emodb.yaml', 'emodb.yaml', 'emodb.yaml']
+    """
+    path = Path(source)
+    shipped = PRESETS / f"{path.stem}.yaml"
+    names = (Path(path.stem), Path(shipped.name), Path("experiments") / shipped.name)
+    return shipped if not path.is_file() and path in names and shipped.is_file() else path
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping.
 
@@ -18,21 +30,49 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: if it cannot be read or holds something else.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not valid YAML: {error}; save it again, in UTF-8") from error
     except OSError as error:
-        shipped = ", ".join(sorted(file.name for file in PRESETS.glob("*.yaml")))
+        shipped = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml")))
         raise UsageError(
             f"{path}: cannot read this configuration ({error.strerror}); "
-            f"give the path of a YAML file such as one of experiments/: {shipped}"
+            f"give the path of a YAML file, or the name of one that ships: {shipped}"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{path}: not valid YAML: {reason}") from error
+    values = _parsed(text, f"{path}: not valid YAML")
     if not isinstance(values, dict):
         raise UsageError(
             f"{path}: expected sections such as 'corpus:', got {type(values).__name__}"
         )
     return values
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without dates, which no option is, and in which a key is given once."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (as the base class has it)
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        keys: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in keys:
+                problem = f"'{key.value}' is given twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            keys.add((key.tag, str(key.value)))
+        return node
+
+
+def _parsed(text: str, refusal: str) -> Any:
+    """Read YAML; an error begins with ``refusal``."""
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{refusal}: {reason}") from error
 
 
 def set_option(values: dict[str, Any], override: str) -> None:
@@ -44,10 +84,7 @@ def set_option(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key or any(not part for part in key.split(".")):
         raise UsageError(f"'{override}' is not of the form key=value, such as training.epochs=20")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"'{override}': the value is not valid YAML") from error
+    value = _parsed(text, f"'{override}': the value is not valid YAML")
     set_value(values, key, value, f"'{override}'")
 
 

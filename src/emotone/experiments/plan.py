@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from emotone.corpora import Corpus
+from emotone.corpora.fingerprints import Fingerprints
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.results import Epoch, RunRecord
 from emotone.evaluation.results_folder import ResultsFolder
@@ -14,6 +15,12 @@ from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.learners import Data, epoch_cost
 from emotone.inference import model_folder
+
+TESTED = {  # by protocol: what the name of a fold is the name of
+    "leave_one_speaker_out": "test speaker",
+    "leave_one_session_out": "test session",
+    "cross_corpus": "test corpus",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Experiment:
         data: input of the model; ``None`` until it is needed.
         name: name of a variant among others; empty if the experiment stands alone.
         pretraining: the experiment whose networks the runs start from, seed by seed.
+        fingerprints: those of its utterances; ``None`` until its audio is read.
     """
 
     config: ExperimentConfig
@@ -37,6 +45,7 @@ class Experiment:
     data: Data | None = None
     name: str = ""
     pretraining: "Experiment | None" = None
+    fingerprints: Fingerprints | None = None
 
     @property
     def epochs(self) -> int:
@@ -54,18 +63,23 @@ class Experiment:
         """Names of the corpora that the networks are pre-trained on."""
         if self.pretraining is not None:
             return self.pretraining.corpus.name
-        model = self._model()
-        return None if model is None else "+".join(model_folder.read(model).training["corpora"])
+        model, asked = self.initial_model, self.config.pretraining
+        if model is None or asked is None:
+            return None
+        names = "+".join(model_folder.read(model).training["corpora"])
+        return f"{names} (overlap allowed)" if asked.allow_overlap else names
 
     def initial(self, seed: int) -> Path | None:
         """Weights that the runs of a seed start from."""
         if self.pretraining is not None:
             (before,) = self.pretraining.runs_of(seed)
             return before.folder.weights
-        model = self._model()
+        model = self.initial_model
         return None if model is None else model / model_folder.WEIGHTS
 
-    def _model(self) -> Path | None:
+    @property
+    def initial_model(self) -> Path | None:
+        """Model folder that the runs start from."""
         asked = self.config.pretraining
         return None if asked is None or asked.model is None else model_folder.locate(asked.model)
 
@@ -116,9 +130,14 @@ class Run:
 
     @property
     def name(self) -> str:
-        """Name of the run, unique among those that run together."""
-        name = f"{self.fold.name}-{self.seed}"
-        return f"{self.experiment.name}, {name}" if self.experiment.name else name
+        """Name of the run, unique among those that run together.
+
+        Such as ``test speaker 03, seed 0`` or ``baseline, fold 1, seed 0``.
+        """
+        tested = TESTED.get(self.experiment.config.protocol.name, "fold")
+        what = f"{tested} {self.fold.name}" if self.fold.test else "all speakers"
+        parts = (self.experiment.name, what, f"seed {self.seed}")
+        return ", ".join(part for part in parts if part)
 
     @property
     def folder(self) -> RunFolder:

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pandas as pd
 from safetensors.torch import save
 
 from emotone.evaluation.scoring import predictions_table
 from emotone.experiments.enrolment import enrolled_predictions
-from emotone.experiments.learners import fit
+from emotone.experiments.learners import Probabilities, fit
 from emotone.experiments.plan import Run
 
 
@@ -24,16 +25,20 @@ def execute(run: Run, initial: Path | None) -> None:
     assert experiment.data is not None
     fitted = fit(experiment.config, experiment.data, fold, run.seed, initial, folder.checkpoint)
     if fold.test:
-        table = predictions_table(
-            experiment.corpus, fold.test, fold.name, run.seed, fitted.probabilities(fold.test)
-        )
-        if fold.speaker_dependent:
-            table["protocol"] = "speaker-dependent"
         enrolment = None
         if experiment.config.features.norm == "enrol" and fitted.network is not None:
             enrolment = enrolled_predictions(run, fitted.network)
-        folder.write_predictions(table, enrolment)
+        disturbed = None if fitted.disturbed is None else _table(run, fitted.disturbed)
+        folder.write_predictions(_table(run, fitted.probabilities), enrolment, disturbed)
     else:
         assert fitted.network is not None
         folder.write_weights(save(fitted.network.state_dict()))
     folder.finish(fitted.record)
+
+
+def _table(run: Run, probabilities: Probabilities) -> pd.DataFrame:
+    corpus, fold = run.experiment.corpus, run.fold
+    table = predictions_table(corpus, fold.test, fold.name, run.seed, probabilities(fold.test))
+    if fold.speaker_dependent:
+        table["protocol"] = "speaker-dependent"
+    return table

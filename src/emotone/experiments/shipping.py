@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load, load_file, save
+from safetensors.torch import load, save
 
 from emotone import corpora
 from emotone.audio import Waveform, read
 from emotone.corpora import Corpus, synthetic
+from emotone.corpora.fingerprints import Fingerprints, fingerprints_in
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
 from emotone.evaluation.calibration import Calibration
 from emotone.evaluation.folds import Fold, training_fold
+from emotone.evaluation.label_selection import results_among
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments.compatibility import refuse_other_network
 from emotone.experiments.config import ExperimentConfig
@@ -24,7 +26,7 @@ from emotone.experiments.plan import Experiment, Observer
 from emotone.files import replacing
 from emotone.inference import model_folder
 from emotone.models.export import to_onnx
-from emotone.models.network import Network
+from emotone.models.network import Network, with_labels
 from emotone.models.registry import options_of
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
@@ -69,7 +71,7 @@ def train(
         if (out / model_folder.CONFIG).is_file():
             raise UsageError(f"{out} holds a finished model; choose another --out")
         leftovers = (model_folder.ONNX, model_folder.WEIGHTS, model_folder.CARD)
-        folder.refuse_other_files(WORK, COMPARISON, *leftovers)
+        folder.refuse_other_files(WORK, COMPARISON, *leftovers, model_folder.FINGERPRINTS)
         corpus = corpora.read_all(config.corpus)
         protocol = config.protocol
         fold = training_fold(corpus, "all", protocol.validation_speakers, protocol.seed)
@@ -81,14 +83,17 @@ def train(
         (run,) = experiment.runs()
         run_all(experiment.steps(run.seed), config.runtime, observer)
         network = Network(config.features, config.model, corpus.labels)
-        network.load_state_dict(load_file(run.folder.weights))
+        network.load_state_dict(load(run.folder.weights.read_bytes()))
         values = _config(experiment, fold, network, found)
         model_folder.write(
             out,
             values,
-            to_onnx(network, _examples(corpus)),
-            save(network.state_dict()),
             card.render(out.name, values, _evaluated(calibrate)),
+            {
+                model_folder.ONNX: to_onnx(network, _examples(corpus)),
+                model_folder.WEIGHTS: save(network.state_dict()),
+                model_folder.FINGERPRINTS: _trained_on(experiment).tobytes(),
+            },
         )
         shutil.rmtree(work.path, ignore_errors=True)
     return out
@@ -117,28 +122,73 @@ def rebuilt(folder: Path) -> Network:
     return network.eval()
 
 
-def export(folder: Path, out: Path) -> Path:
-    """Write the network of a model folder as one ONNX file, compared with PyTorch on speech.
+def export(
+    folder: Path,
+    out: Path,
+    labels: Sequence[str] | None = None,
+    calibrate: Path | None = None,
+) -> Path:
+    """Export the network of a model folder again, compared with PyTorch on speech.
 
     Args:
         folder: model folder.
-        out: file to write.
+        out: ONNX file to write; or, if the name does not end in ``.onnx``, a new model folder with
+            the same network as this version of emotone exports it.
+        labels: the labels that remain possible; ``None`` for all.
+        calibrate: see :func:`train`; needed in a new model folder with fewer labels.
 
     Returns:
         ``out``.
 
     Raises:
         ModelError: if the folder is not a model, or the network cannot be exported.
-        StorageError: if the file cannot be written.
+        UsageError: if the new model folder exists, a label is unknown, or fewer labels are not
+            calibrated.
+        StorageError: if it cannot be written.
     """
+    is_file = out.suffix == ".onnx"
+    if out.exists() and not is_file:
+        raise UsageError(f"{out} exists; give --out a new folder, or a name that ends in .onnx")
+    network = rebuilt(folder)
+    if labels is not None:
+        network = with_labels(network, labels)
+        if not is_file and calibrate is None:
+            raise UsageError("fewer labels have other probabilities; give --calibrate as to train")
     emotions = synthetic.EMOTIONS
     spoken = [synthetic.utterance(n, emotions[n % len(emotions)], 0) for n in range(CHECKED)]
     lengths = np.linspace(0.03, 1, CHECKED)
     cut = [one[: int(share * len(one))] for one, share in zip(spoken, lengths, strict=True)]
-    model = to_onnx(rebuilt(folder), cut)
-    with replacing(out) as temporary:
-        temporary.write_bytes(model)
+    model = to_onnx(network, cut)
+    if is_file:
+        with replacing(out) as temporary:
+            temporary.write_bytes(model)
+        return out
+    values = model_folder.read(folder).model_dump(mode="json") | {"labels": network.labels}
+    description = folder / model_folder.CARD
+    text = description.read_text(encoding="utf-8") if description.is_file() else f"# {out.name}\n"
+    if calibrate is not None:
+        results = ResultsFolder(calibrate)
+        found = calibration.calibrate(results, network.labels)
+        values |= {"temperature": found.temperature, "confident_from": found.confident_from}
+        values["training"] |= {"calibration": found.as_dict()}
+        rows = card.evaluation_rows(results_among(results, network.labels))
+        text = card.render(out.name, values, rows)
+    files = {model_folder.ONNX: model, model_folder.WEIGHTS: save(network.state_dict())}
+    if model_folder.FINGERPRINTS in values["sha256"]:
+        name = model_folder.FINGERPRINTS
+        files[name] = model_folder.content(folder, name, model_folder.read(folder))
+    model_folder.write(out, values, text, files)
     return out
+
+
+def _trained_on(experiment: Experiment) -> Fingerprints:
+    """Fingerprints of all utterances in the training of a network, each once, sorted."""
+    found = [experiment.fingerprints]
+    if experiment.pretraining is not None:
+        found.append(experiment.pretraining.fingerprints)
+    if experiment.initial_model is not None:
+        found.append(fingerprints_in(experiment.initial_model))
+    return np.unique(np.concatenate([prints for prints in found if prints is not None]), axis=0)
 
 
 def _examples(corpus: Corpus) -> list[Waveform]:

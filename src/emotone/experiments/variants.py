@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from emotone.errors import UsageError
 from emotone.experiments.config import ExperimentConfig, checked
-from emotone.experiments.overrides import read_yaml, set_option, set_value
+from emotone.experiments.overrides import located, read_yaml, set_option, set_value
 from emotone.options import Options, nearest
 
 VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a variant may change
@@ -76,13 +76,14 @@ class Ablation:
         return {name: variant.identity() for name, variant in self.variants.items()}
 
 
-def load(path: Path, overrides: Sequence[str] = ()) -> Ablation:
-    """Read an ablation's YAML file and apply ``key=value`` to its base.
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Ablation:
+    """Read an ablation's YAML file, or the shipped one of a name; apply ``key=value`` to its base.
 
     Raises:
         UsageError: if the file is missing or wrong, an ingredient, a variant or an option is
             unknown, or a variant changes nothing or is equal to another.
     """
+    path = located(path)
     values = _extended(path, ())
     for override in overrides:
         values.setdefault("base", {})
@@ -90,7 +91,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Ablation:
     if "variants" not in values:
         raise UsageError(
             f"{path}: no variants; this is not an ablation. Give one such as "
-            "experiments/ablation-emodb.yaml, or use emotone crossval"
+            "ablation-emodb, or use emotone crossval"
         )
     try:
         file = AblationFile.model_validate(values)

@@ -39,7 +39,7 @@ class Features(nn.Module):
         cosines, sines = half_fourier(torch.hann_window(options.window, dtype=torch.float64))
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
-        self.register_buffer("filters", mel_filters(options.mels), persistent=False)
+        self.register_buffer("filters", mel_filters(options.mels, options.low_hz), persistent=False)
         self.register_buffer("mean", torch.zeros(options.channels, options.mels))
         self.register_buffer("std", torch.ones(options.channels, options.mels))
 

@@ -28,21 +28,27 @@ def hz_of_mel(mel: Tensor) -> Tensor:
     return torch.where(mel < _BREAK_MEL, mel * _HZ_PER_MEL, logarithmic)
 
 
-def mel_filters(mels: int) -> Tensor:
-    """Triangles of equal area on Slaney's mel scale, shape ``(FFT_SIZE // 2 + 1, mels)``."""
-    edges = hz_of_mel(_mel_points(mels))
+def mel_filters(mels: int, low_hz: float = 0.0) -> Tensor:
+    """Triangles of equal area on Slaney's mel scale, shape ``(FFT_SIZE // 2 + 1, mels)``.
+
+    Args:
+        mels: number of filters.
+        low_hz: lower edge of the first filter.
+    """
+    edges = hz_of_mel(_mel_points(mels, low_hz))
     bins = torch.linspace(0, SAMPLE_RATE / 2, FFT_SIZE // 2 + 1).double()[:, None]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
     return (torch.minimum(rising, falling).clamp_min(0) * 2 / (high - low)).float()
 
 
-def mel_centres(mels: int) -> Tensor:
+def mel_centres(mels: int, low_hz: float = 0.0) -> Tensor:
     """Centres of the filters in mel, evenly spaced, shape ``(mels,)``."""
-    return _mel_points(mels)[1:-1]
+    return _mel_points(mels, low_hz)[1:-1]
 
 
-def _mel_points(mels: int) -> Tensor:
-    """Edges of the filters in mel from 0 Hz to half the sampling rate, shape ``(mels + 2,)``."""
+def _mel_points(mels: int, low_hz: float) -> Tensor:
+    """Edges of the filters in mel up to half the sampling rate, shape ``(mels + 2,)``."""
+    lowest = float(mel_of_hz(torch.tensor(low_hz, dtype=torch.float64)))
     highest = float(mel_of_hz(torch.tensor(SAMPLE_RATE / 2, dtype=torch.float64)))
-    return torch.linspace(0, highest, mels + 2, dtype=torch.float64)
+    return torch.linspace(lowest, highest, mels + 2, dtype=torch.float64)

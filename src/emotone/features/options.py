@@ -16,6 +16,10 @@ class FeatureOptions(Options):
         hop_ms: step from frame to frame in ms.
         window_ms: length of a frame in ms; a Hann window.
         mels: number of mel bands up to 8 kHz.
+        low_hz: lower edge of the first band; what is below, such as wind and hum, is left out.
+        frames: ``all``, or ``speech``: what is not speech is cut out before the features, see
+            :mod:`emotone.audio.activity`, so that level, floor, statistics and summary are those of
+            speech.
         deltas: 0 for static log-mel, 1 to add deltas, 2 to add deltas of deltas.
         norm: where mean and standard deviation of each channel and band come from: the training
             set; the utterance itself; ``enrol``: a few other utterances of its speaker, if there
@@ -31,6 +35,8 @@ class FeatureOptions(Options):
     hop_ms: float = Field(10.0, gt=0, le=100)
     window_ms: float = Field(25.0, gt=0, le=32)
     mels: int = Field(64, ge=8, le=128)
+    low_hz: float = Field(0.0, ge=0, lt=1000)
+    frames: Literal["all", "speech"] = "all"
     deltas: int = Field(2, ge=0, le=2)
     norm: Literal["train", "utterance", "enrol", "speaker"] = "train"
     enrol_prior: float = Field(5.0, gt=0)

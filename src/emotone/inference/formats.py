@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,17 +14,13 @@ Kind = Literal["table", "json", "csv"]
 
 
 def as_dict(prediction: Prediction | None) -> dict[str, Any]:
-    """Return a prediction as a JSON object; probabilities to four digits."""
+    """Return a prediction as a JSON object without embedding; probabilities to four digits."""
     if prediction is None:
         return {"label": None, "confidence": None, "confident": None, "probabilities": None}
-    return {
-        "label": prediction.label,
-        "confidence": round(prediction.confidence, 4),
-        "confident": prediction.confident,
-        "probabilities": {
-            label: round(probability, 4) for label, probability in prediction.probabilities.items()
-        },
+    rounded = {
+        label: round(probability, 4) for label, probability in prediction.probabilities.items()
     }
+    return replace(prediction, probabilities=rounded, embedding=None).to_dict()
 
 
 def segment_as_dict(segment: Segment) -> dict[str, Any]:
@@ -32,16 +29,23 @@ def segment_as_dict(segment: Segment) -> dict[str, Any]:
     return times | as_dict(segment.prediction)
 
 
-def header(labels: Sequence[str], *, segments: bool) -> list[str]:
+def header(labels: Sequence[str], *, segments: bool, embedding: int = 0) -> list[str]:
     """Return the columns of CSV.
 
     Args:
         labels: of the model.
         segments: whether a row is a window of a file rather than a file.
+        embedding: size of the embeddings, in the columns ``e0``, ``e1``, …
     """
     times = ["start", "end"] if segments else []
     probabilities = [f"p_{label}" for label in labels]
-    return ["file", *times, "label", "confidence", "confident", *probabilities]
+    numbers = [f"e{number}" for number in range(embedding)]
+    return ["file", *times, "label", "confidence", "confident", *probabilities, *numbers]
+
+
+def printable(name: object) -> str:
+    r"""Return the text of a name; bytes that are not UTF-8, which Linux allows, as ``\udcxx``."""
+    return str(name).encode("utf-8", errors="backslashreplace").decode()
 
 
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
@@ -62,18 +66,24 @@ def lines(
         else:
             prediction, values = part, as_dict(part)
         if kind == "json":
-            yield json.dumps({"file": str(file)} | values, ensure_ascii=False) + "\n"
+            text = json.dumps({"file": str(file)} | values, ensure_ascii=False)
+            yield printable(text) + "\n"  # as JSON, \udcxx is the name itself
         elif kind == "csv":
-            probabilities = values.pop("probabilities") or {}
-            yield row([str(file), *values.values(), *probabilities.values()], columns)
+            numbers = [*(values.pop("probabilities") or {}).values(), *_embedding(prediction)]
+            yield row([printable(file), *values.values(), *numbers], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
-            yield f"{when}{_label(prediction)}  {file}{_doubt(prediction)}\n"
+            yield f"{when}{_label(prediction)}  {printable(file)}{_doubt(prediction)}\n"
+
+
+def _embedding(prediction: Prediction | None) -> Sequence[Any]:
+    """Return the numbers of an embedding, none if it was not asked for."""
+    return () if prediction is None or prediction.embedding is None else tuple(prediction.embedding)
 
 
 def _label(prediction: Prediction | None) -> str:
     if prediction is None:
-        return f"{'no sound':<10}      "
+        return f"{'no speech':<10}      "
     return f"{prediction.label:<10} {100 * prediction.confidence:3.0f} %"
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
+from emotone.audio import Truncated
 from emotone.errors import AudioError
 from emotone.inference import model_folder
 from emotone.inference.execution import Executor, map_in_order
@@ -24,6 +25,9 @@ def recognise_files(
     files: Iterable[Path],
     segments: tuple[float, float] | None,
     executor: Executor,
+    truncated: Truncated = "error",
+    *,
+    embedding: bool = False,
 ) -> Iterator[Answer]:
     """Recognise files on an executor; yields answers in the order of ``files``.
 
@@ -31,13 +35,17 @@ def recognise_files(
     grow with the number of files. A file that crashes its process gives an :class:`AudioError`.
 
     Args:
-        recognizer: provides the model, and the speaker if one is enrolled.
+        recognizer: provides the model, the threshold, and the speaker if one is enrolled.
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         executor: makes the calls.
+        truncated: see :meth:`emotone.Recognizer.predict`.
+        embedding: whether the predictions for whole files have their embedding.
     """
     contents = tuple((name, (recognizer.folder / name).read_bytes()) for name in MODEL_FILES)
-    task = executor.share(_Task(contents, recognizer.speaker, segments))
+    task = executor.share(
+        _Task(contents, recognizer.speaker, recognizer.threshold, segments, truncated, embedding)
+    )
     for batch, future in map_in_order(executor, _recognise, _batches(files), task):
         try:
             yield from future.result()
@@ -55,7 +63,10 @@ def in_order(
     recognizer: Recognizer,
     files: Iterable[Path],
     segments: tuple[float, float] | None,
+    truncated: Truncated = "error",
     advance: Callable[[float], None] = lambda seconds: None,
+    *,
+    embedding: bool = False,
 ) -> Iterator[Answer]:
     """Recognise files in this process.
 
@@ -63,26 +74,42 @@ def in_order(
         recognizer: the recogniser.
         files: audio files.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        truncated: see :meth:`emotone.Recognizer.predict`.
         advance: called with the seconds of windows that are done.
+        embedding: whether the predictions for whole files have their embedding.
     """
     if segments is None:
-        yield from recognizer.predict_many(files)
+        yield from recognizer.predict_many(files, embedding=embedding, truncated=truncated)
         return
     window, hop = segments
     for file in files:
         try:
-            yield recognizer.segments(file, window=window, hop=hop, advance=advance)
+            yield recognizer.segments(
+                file, window=window, hop=hop, truncated=truncated, advance=advance
+            )
         except AudioError as error:
             yield error
 
 
 @dataclass(frozen=True)
 class _Task:
-    """What each call of a batch needs: the files of the model, its speaker, window and hop."""
+    """What each call of a batch needs.
+
+    Attributes:
+        contents: names and contents of the model's files.
+        speaker: the enrolled speaker, if any.
+        threshold: probability from which a prediction counts as confident.
+        segments: window and hop in seconds; ``None`` to recognise files as a whole.
+        truncated: what to do with a file whose end is missing.
+        embedding: whether the predictions have their embedding.
+    """
 
     contents: tuple[tuple[str, bytes], ...]
     speaker: Speaker | None
+    threshold: float
     segments: tuple[float, float] | None
+    truncated: Truncated
+    embedding: bool
 
 
 @dataclass(frozen=True)
@@ -101,10 +128,11 @@ def _batches(files: Iterable[Path]) -> Iterator[list[_File]]:
 
 def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     """Recognise a batch of files; called by an executor, perhaps in another working directory."""
-    recognizer = _loaded(task.contents)
+    recognizer = _loaded(task.contents).with_threshold(task.threshold)
     if task.speaker is not None:
         recognizer = recognizer.for_speaker(task.speaker)
-    answers = in_order(recognizer, [file.path for file in files], task.segments)
+    paths = [file.path for file in files]
+    answers = in_order(recognizer, paths, task.segments, task.truncated, embedding=task.embedding)
     return [
         AudioError(str(answer).replace(str(file.path), str(file.name)))
         if isinstance(answer, AudioError)

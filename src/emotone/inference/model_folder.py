@@ -1,12 +1,14 @@
 """The model folder: a trained network with everything needed to use and to rebuild it.
 
 ``config.json`` holds the configuration, ``model.onnx`` the network for recognition without PyTorch,
-``model.safetensors`` the weights, ``MODEL_CARD.md`` the description. Nothing in it is executed.
+``model.safetensors`` the weights, ``MODEL_CARD.md`` the description, ``fingerprints.bin``
+fingerprints of the training utterances. Nothing in it is executed.
 """
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ MODELS = Path(__file__).parents[1] / "pretrained"  # the models that ship with e
 DEFAULT = "emotone-base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
+FINGERPRINTS = "fingerprints.bin"
 
 
 class ModelConfig(Options):
@@ -35,7 +38,7 @@ class ModelConfig(Options):
         training: what the network was trained on, and how.
         temperature: divides the logits before the softmax.
         confident_from: probability from which a prediction counts as confident.
-        sha256: hashes of ``model.onnx`` and ``model.safetensors``.
+        sha256: hashes of the files that are not text.
         versions: versions of the software that wrote the folder.
     """
 
@@ -86,7 +89,7 @@ def _from_hub(model: str) -> Path:
             "pip install 'emotone[hub]'"
         ) from error
     try:
-        names = [CONFIG, ONNX, WEIGHTS, CARD]
+        names = [CONFIG, ONNX, WEIGHTS, CARD, FINGERPRINTS]
         return Path(huggingface_hub.snapshot_download(model, allow_patterns=names))
     except Exception as error:  # of many kinds, from many libraries
         reason = str(error).strip().splitlines()
@@ -131,7 +134,7 @@ def read(folder: Path) -> ModelConfig:
 
 
 def content(folder: Path, name: str, config: ModelConfig) -> bytes:
-    """Read ``model.onnx`` or ``model.safetensors`` of a model folder and check its hash.
+    """Read a file of a model folder that has a hash, and check it.
 
     Raises:
         ModelError: if it is missing or not the file that ``config.json`` describes.
@@ -151,14 +154,20 @@ def content(folder: Path, name: str, config: ModelConfig) -> bytes:
     return data
 
 
-def write(folder: Path, config: dict[str, Any], onnx: bytes, weights: bytes, card: str) -> None:
+def write(folder: Path, config: dict[str, Any], card: str, files: Mapping[str, bytes]) -> None:
     """Write a model folder; ``config.json``, with the hashes, comes last.
+
+    Args:
+        folder: model folder.
+        config: content of ``config.json``, hashes left out.
+        card: description.
+        files: contents of all other files by name.
 
     Raises:
         StorageError: if it cannot be written.
     """
     hashes = {}
-    for name, data in ((ONNX, onnx), (WEIGHTS, weights)):
+    for name, data in files.items():
         with replacing(folder / name) as temporary:
             temporary.write_bytes(data)
         hashes[name] = hashlib.sha256(data).hexdigest()

@@ -12,7 +12,7 @@ from typing import TextIO
 from emotone.errors import StorageError, UsageError
 from emotone.files import replacing
 from emotone.inference import parquet
-from emotone.inference.formats import Kind, row
+from emotone.inference.formats import Kind, printable, row
 
 PARQUET = ".parquet"
 # by suffix; rows of Parquet are collected as CSV
@@ -104,7 +104,8 @@ def _kept(output: Path, kind: Kind, columns: list[str]) -> tuple[set[str], str]:
                 raise other
             found = [(one[0], row(one, columns)) for one in read]
         else:
-            found = [(json.loads(line)["file"], f"{line}\n") for line in text.split("\n")[:-1]]
+            whole = text.split("\n")[:-1]
+            found = [(printable(json.loads(line)["file"]), f"{line}\n") for line in whole]
     except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
         raise other from error
     last = found[-1][0] if found else None

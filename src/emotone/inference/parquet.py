@@ -1,6 +1,7 @@
 """Any number of predictions as Parquet; needs pyarrow."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from emotone.errors import UsageError
 from emotone.files import replacing
 
 TEXT, FLAG = ("file", "label"), "confident"  # all other columns are numbers
+EMBEDDING = re.compile(r"e\d+")  # columns of single precision
 
 
 def library() -> Any:
@@ -32,15 +34,18 @@ def from_csv(source: Path, target: Path, header: Sequence[str]) -> None:
     """Convert a CSV file of predictions to Parquet, a block at a time."""
     arrow = library()
     kinds = dict.fromkeys(TEXT, arrow.string()) | {FLAG: arrow.bool_()}
+    kinds |= {name: arrow.float32() for name in header if EMBEDDING.fullmatch(name)}
     types = {name: kinds.get(name, arrow.float64()) for name in header}
     options = arrow.csv.ConvertOptions(
         column_types=types, null_values=[""], strings_can_be_null=True
     )
     parsing = arrow.csv.ParseOptions(newlines_in_values=True)
     with (
-        arrow.csv.open_csv(source, convert_options=options, parse_options=parsing) as rows,
+        source.open("rb") as text,  # opened here: names need not be UTF-8
+        arrow.csv.open_csv(text, convert_options=options, parse_options=parsing) as rows,
         replacing(target) as temporary,
-        arrow.parquet.ParquetWriter(temporary, rows.schema) as writer,
+        temporary.open("wb") as table,
+        arrow.parquet.ParquetWriter(table, rows.schema) as writer,
     ):
         for block in rows:
             writer.write_batch(block)

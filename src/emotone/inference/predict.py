@@ -1,6 +1,5 @@
 """``emotone predict``: recognise files and write the predictions as they come."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,13 +15,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from emotone.audio import Truncated
 from emotone.errors import AudioError
 from emotone.inference.execution import Executor
-from emotone.inference.formats import Kind, header, lines
+from emotone.inference.formats import Kind, header, lines, printable
 from emotone.inference.jobs import in_order, recognise_files
 from emotone.inference.output import kind_of, opened
 from emotone.inference.recognizer import Recognizer
-from emotone.inference.sources import readable
+from emotone.inference.sources import Copies
 
 
 def write_predictions(
@@ -33,6 +33,8 @@ def write_predictions(
     output: Path | None = None,
     segments: tuple[float, float] | None = None,
     executor: Executor | None = None,
+    truncated: Truncated = "error",
+    embedding: bool = False,
 ) -> int:
     """Recognise files; predictions go to standard output or a file, errors to standard error.
 
@@ -46,24 +48,28 @@ def write_predictions(
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
         executor: makes the calls; ``None`` to recognise in this process. It changes neither the
             predictions nor their order.
+        truncated: see :meth:`emotone.Recognizer.predict`.
+        embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
 
     Returns:
         The number of files that could not be used.
 
     Raises:
         UsageError: if the suffix of ``output`` is unknown, or it was written by another command.
+        ModelError: if ``embedding`` is asked for and the model has none.
         StorageError: if ``output`` cannot be written.
     """
     if output is not None:
         kind = kind_of(output)
-    columns = header(recognizer.labels, segments=segments is not None)
+    size = recognizer.embedding_size if embedding else 0
+    columns = header(recognizer.labels, segments=segments is not None, embedding=size)
     failed = 0
     with (
         opened(output, kind, columns) as (target, done),
         tempfile.TemporaryDirectory() as temporary,
         _progress(to_terminal=target is sys.stdout) as progress,
     ):
-        left = [file for file in files if str(file) not in done]
+        left = [file for file in files if printable(file) not in done]
         if len(left) < len(files):
             print(f"{len(files) - len(left)} of {len(files)} files are in {output} already",
                   file=sys.stderr)  # fmt: skip
@@ -75,17 +81,21 @@ def write_predictions(
             minutes += seconds / 60
             progress.update(task, description=f"recognising, {minutes:.0f} min done")
 
-        existing = readable(left, Path(temporary))
+        copies = Copies(Path(temporary))
+        existing = copies.readable(left)
         if executor is None:
-            answers = in_order(recognizer, existing, segments, advance)
+            answers = in_order(
+                recognizer, existing, segments, truncated, advance, embedding=embedding
+            )
         else:
-            answers = recognise_files(recognizer, existing, segments, executor)
+            answers = recognise_files(
+                recognizer, existing, segments, executor, truncated, embedding=embedding
+            )
         for file, answer in zip(left, answers, strict=True):
             progress.advance(task)
             if isinstance(answer, AudioError):
                 failed += 1
-                message = str(answer).removeprefix(temporary + os.sep)
-                print(f"error: {message}", file=sys.stderr)
+                print(f"error: {printable(copies.named(str(answer)))}", file=sys.stderr)
                 continue
             # in one piece, so that a process that is killed leaves complete files behind
             target.write("".join(lines(file, answer, kind, columns)))

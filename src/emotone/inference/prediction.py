@@ -1,6 +1,10 @@
 """What recognition returns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -10,17 +14,34 @@ class Prediction:
     Attributes:
         label: the most probable emotion.
         probabilities: probability of each emotion, in the order of the model's labels.
-        confident: whether the probability of the label reaches the model's threshold.
+        confident: whether the probability of the label reaches the threshold, which is the model's
+            unless another one was chosen, see :meth:`emotone.Recognizer.with_threshold`.
+        embedding: the network's summary of the speech, shape ``(size,)``; ``None`` unless asked
+            for, see :meth:`emotone.Recognizer.predict`. It plays no part in comparisons.
     """
 
     label: str
     probabilities: dict[str, float]
     confident: bool
+    embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     @property
     def confidence(self) -> float:
         """Probability of the label."""
         return self.probabilities[self.label]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return label, confidence, ``confident``, probabilities and, if there is one, embedding.
+
+        All values are plain Python, so that JSON can hold them; the embedding is a list.
+        """
+        values = {
+            "label": self.label,
+            "confidence": self.confidence,
+            "confident": self.confident,
+            "probabilities": dict(self.probabilities),
+        }
+        return values if self.embedding is None else values | {"embedding": self.embedding.tolist()}
 
 
 @dataclass(frozen=True)
@@ -30,7 +51,8 @@ class Segment:
     Attributes:
         start: start of the window in seconds.
         end: end of the window in seconds.
-        prediction: ``None`` if the window is silent, see :func:`emotone.audio.windows.has_sound`.
+        prediction: ``None`` if the window is silent, or holds no speech and only speech counts for
+            the model.
     """
 
     start: float

@@ -1,27 +1,29 @@
 """The recogniser: speech in, emotions out; needs ONNX Runtime and no PyTorch."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Waveform
-from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, has_sound
+from emotone.audio import Truncated, Waveform
+from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.inference import model_folder
+from emotone.inference.hearing import Hearing
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.session import Session
 from emotone.inference.speaker import Enrolment, Speaker
-from emotone.inference.speech import SHORTEST_S, Speech, pieces, silent, too_short
+from emotone.inference.speech import SHORTEST_S, Speech, pieces, several, too_short
 from emotone.inference.stream import Stream
 
-LONGEST_S = 30.0  # longer recordings are processed in windows
 BATCH = 8  # recordings or windows that are recognised together; more measured no faster
+
+Value = TypeVar("Value")
 
 
 class Recognizer:
@@ -41,39 +43,92 @@ class Recognizer:
         self.folder = Path(folder)
         self.config = model_folder.read(self.folder)
         self.labels = list(self.config.labels)
+        self._origin = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
+        self._hearing = Hearing(self.config.features.get("frames", "all"))
+        self.threshold = self.config.confident_from
+        self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
         self._session = Session(model, str(self.folder / model_folder.ONNX), threads)
 
-    def predict(self, speech: Speech) -> Prediction:
-        """Recognise one recording.
-
-        If it is longer than 30 s, the probabilities are the mean over its windows of 3 s that have
-        sound.
-
-        Args:
-            speech: an audio file of any rate and channel count, or ``(samples, rate)``, see
-                :func:`emotone.audio.from_array`.
+    @property
+    def embedding_size(self) -> int:
+        """Size of an embedding.
 
         Raises:
-            AudioError: if it is not usable as audio, shorter than 25 ms, or silent throughout, see
-                :func:`emotone.audio.windows.has_sound`.
+            ModelError: if the model has none.
         """
-        (answer,) = self.predict_many([speech])
+        if self._session.embedding_size is None:
+            raise ModelError(
+                f"{self.folder}: this model gives no embeddings, since an older emotone exported "
+                f"it; export it again, with emotone[train] installed: emotone export {self.folder} "
+                "--out NEW_FOLDER"
+            )
+        return self._session.embedding_size
+
+    def predict(
+        self, speech: Speech, *, embedding: bool = False, truncated: Truncated = "error"
+    ) -> Prediction:
+        """Recognise one recording.
+
+        Only its speech counts, whatever is before, between and after, if the model was trained so.
+        Probabilities and embedding are the mean over parts of 10 s, see
+        :mod:`emotone.inference.hearing`.
+
+        Args:
+            speech: path, bytes or binary file object of an audio file of any rate and channel
+                count, or samples and rate, see :func:`emotone.inference.speech.pieces`.
+            embedding: whether the prediction has its ``embedding``.
+            truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
+
+        Raises:
+            ModelError: if ``embedding`` is asked for and the model has none.
+            SpeechTypeError: if it is no speech at all; a kind of :class:`AudioError`.
+            AudioError: if it is not usable as audio, shorter than 25 ms, silent, or without speech.
+        """
+        (answer,) = self.predict_many([speech], embedding=embedding, truncated=truncated)
         if isinstance(answer, AudioError):
             raise answer
         return answer
 
-    def predict_many(self, recordings: Iterable[Speech]) -> Iterator[Prediction | AudioError]:
+    def embed(self, speech: Speech) -> NDArray[np.float32]:
+        """Return the embedding of a recording, shape ``(embedding_size,)``; see :meth:`predict`."""
+        vector = self.predict(speech, embedding=True).embedding
+        assert vector is not None
+        return vector
+
+    def predict_many(
+        self,
+        recordings: Iterable[Speech],
+        *,
+        embedding: bool = False,
+        truncated: Truncated = "error",
+    ) -> Iterator[Prediction | AudioError]:
         """Recognise many recordings, in batches and in their order.
 
-        Yields:
-            A prediction for each recording, or the error that explains why there is none.
+        Args:
+            recordings: see :meth:`predict`.
+            embedding: whether the predictions have their ``embedding``.
+            truncated: see :meth:`predict`.
+
+        Returns:
+            An iterator over a prediction for each recording, or the error that explains why there
+            is none.
+
+        Raises:
+            SpeechTypeError: if ``recordings`` is a single recording.
+            ModelError: if ``embedding`` is asked for and the model has none.
         """
+        recognizer = self._changed(_extra=self.embedding_size) if embedding else self
+        return recognizer._in_batches(several(recordings, "predict_many"), truncated)
+
+    def _in_batches(
+        self, recordings: Iterable[Speech], truncated: Truncated
+    ) -> Iterator[Prediction | AudioError]:
         batch: list[Waveform | Prediction | AudioError] = []
         for speech in recordings:
             try:
-                batch.append(self._load_or_window(speech))
+                batch.append(self._short_or_answered(speech, truncated))
             except AudioError as error:
                 batch.append(error)
             if len(batch) == BATCH:
@@ -87,6 +142,7 @@ class Recognizer:
         *,
         window: float = WINDOW_S,
         hop: float = HOP_S,
+        truncated: Truncated = "error",
         advance: Callable[[float], None] = lambda seconds: None,
     ) -> list[Segment]:
         """Recognise a recording of any length in windows; see :mod:`emotone.audio.windows`.
@@ -95,6 +151,7 @@ class Recognizer:
             speech: see :meth:`predict`.
             window: length of a window in seconds.
             hop: time between the starts of two windows, in seconds.
+            truncated: see :meth:`predict`.
             advance: called with the seconds of audio just processed.
 
         Raises:
@@ -102,7 +159,7 @@ class Recognizer:
             AudioError: if it is not usable as audio, or shorter than 25 ms.
         """
         found: list[Segment] = []
-        for batch in _batches(Windows(window, hop).of(pieces(speech))):
+        for batch in _batches(Windows(window, hop).of(pieces(speech, truncated))):
             before = found[-1].end if found else 0.0
             found += self._segments(batch)
             advance(found[-1].end - before)
@@ -137,6 +194,7 @@ class Recognizer:
         Raises:
             ModelError: if the model does not support speaker enrolment, or the speaker was enrolled
                 with another model.
+            SpeechTypeError: if ``speech`` is a single recording.
             AudioError: if a recording is not usable, or none has sound.
         """
         shape = self._session.speaker_shape
@@ -151,19 +209,49 @@ class Recognizer:
                 "the speaker was enrolled with a model that uses different features; enrol again "
                 "with this one"
             )
-        adapted = copy.copy(self)
-        adapted.speaker = speaker
-        return adapted
+        return self._changed(speaker=speaker)
+
+    def with_threshold(self, threshold: float | None) -> "Recognizer":
+        """Return a recogniser whose answers are confident from another probability on.
+
+        Args:
+            threshold: from 0 to 1; ``None`` for ``confident_from`` of the model's ``config.json``.
+
+        Raises:
+            UsageError: if the threshold is not from 0 to 1.
+        """
+        if threshold is None:
+            threshold = self.config.confident_from
+        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+            raise UsageError(f"the threshold must be a number from 0 to 1, got {threshold!r}")
+        return self._changed(threshold=float(threshold))
+
+    def _changed(self, **attributes: Any) -> "Recognizer":
+        """Return a recogniser that shares the network with this one and differs in attributes."""
+        other = object.__new__(Recognizer)
+        other.__dict__.update(self.__dict__ | attributes)
+        return other
+
+    __copy__ = _changed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the path of the model folder, from which the network is loaded again."""
+        return _loaded_again, (*self._origin, self.speaker, self.threshold)
+
+    def __repr__(self) -> str:
+        what = f"{str(self.folder)!r}, labels={self.labels}, threshold={self.threshold:.4g}"
+        if self.speaker is not None:
+            what += f", speaker=<{self.speaker.recordings} recordings>"
+        return f"Recognizer({what})"
 
     def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
-        if isinstance(recordings, str | Path):
-            raise UsageError(f"for_speaker takes a list of recordings, got {recordings}")
         enrolment = Enrolment(shape)
-        for speech in recordings:
+        for speech in several(recordings, "for_speaker"):
             for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(pieces(speech))):
-                waveforms = _with_sound(batch)
+                heard = [self._hearing.window(window.samples) for window in batch]
+                waveforms = [waveform for waveform in heard if len(waveform)]
                 if waveforms:
-                    moments = self._run("moments", waveforms)
+                    (moments,) = self._run(["moments"], waveforms)
                     enrolment.add(moments, np.array([len(waveform) for waveform in waveforms]))
         return enrolment.speaker(self.config.features)
 
@@ -174,80 +262,79 @@ class Recognizer:
         for one in batch:
             yield next(predictions) if isinstance(one, np.ndarray) else one
 
-    def _load_or_window(self, speech: Speech) -> Waveform | Prediction:
-        """Return the waveform of a short recording, or the prediction for a long one."""
-        rest, head, length = pieces(speech), [], 0
-        for piece in rest:
-            head.append(piece)
-            length += len(piece)
-            if length > LONGEST_S * audio.SAMPLE_RATE:
-                return self._over_windows(speech, chain(head, rest))
-        waveform = np.concatenate(head)
-        if len(waveform) < SHORTEST_S * audio.SAMPLE_RATE:
-            raise too_short(speech, len(waveform) / audio.SAMPLE_RATE)
-        if not has_sound(waveform):
-            raise silent(speech)
-        return waveform
+    def _short_or_answered(self, speech: Speech, truncated: Truncated) -> Waveform | Prediction:
+        """Return what is heard of a short recording, or the prediction for a longer one."""
+        parts = self._hearing.parts(speech, truncated)
+        head = list(islice(parts, 2))
+        return head[0][0] if len(head) == 1 else self._over_parts(chain(head, parts))
 
-    def _over_windows(self, speech: Speech, waveform: Iterable[Waveform]) -> Prediction:
-        """Average the probabilities of the windows of a long recording."""
-        total, count = np.zeros(len(self.labels)), 0
-        for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(waveform)):
-            waveforms = _with_sound(batch)
-            total += self._probabilities(waveforms).sum(axis=0)
-            count += len(waveforms)
-        if count == 0:
-            raise silent(speech)
-        return self._prediction(total / count)
+    def _over_parts(self, parts: Iterator[tuple[Waveform, int]]) -> Prediction:
+        """Average probabilities and embeddings over the parts of a recording."""
+        total, samples = np.zeros(len(self.labels) + self._extra), 0
+        for batch in _batches(parts):
+            waveforms, added = zip(*batch, strict=True)
+            total += np.array(added) @ self._rows(waveforms)
+            samples += sum(added)
+        return self._prediction(total / samples)
 
     def _segments_in_batches(self, windows: Sequence[Window]) -> list[Segment]:
         return [segment for batch in _batches(windows) for segment in self._segments(batch)]
 
     def _segments(self, batch: Sequence[Window]) -> list[Segment]:
-        sound = [has_sound(window.samples) for window in batch]
-        waveforms = [window.samples for window, one in zip(batch, sound, strict=True) if one]
-        predictions = iter(self._predictions(waveforms))
+        heard = [self._hearing.window(window.samples) for window in batch]
+        predictions = iter(self._predictions([one for one in heard if len(one)]))
         rate = audio.SAMPLE_RATE
         return [
-            Segment(window.start / rate, window.stop / rate, next(predictions) if one else None)
-            for window, one in zip(batch, sound, strict=True)
+            Segment(
+                window.start / rate, window.stop / rate, next(predictions) if len(one) else None
+            )
+            for window, one in zip(batch, heard, strict=True)
         ]
 
     def _predictions(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
-        return [self._prediction(row) for row in self._probabilities(waveforms)]
+        return [self._prediction(row) for row in self._rows(waveforms)]
 
-    def _probabilities(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
+    def _rows(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
+        """Return a row for each waveform: probabilities and, if asked for, the embedding."""
         if not waveforms:
-            return np.zeros((0, len(self.labels)))
-        scaled = self._run("logits", waveforms).astype(np.float64) / self.config.temperature
+            return np.zeros((0, len(self.labels) + self._extra))
+        outputs = ["logits", "embedding"] if self._extra else ["logits"]
+        logits, *embedding = self._run(outputs, waveforms)
+        scaled = logits.astype(np.float64) / self.config.temperature
         exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        probabilities: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return probabilities
+        return np.hstack([exponentials / exponentials.sum(axis=1, keepdims=True), *embedding])
 
-    def _run(self, output: str, waveforms: Sequence[Waveform]) -> NDArray[Any]:
+    def _run(self, outputs: Sequence[str], waveforms: Sequence[Waveform]) -> list[NDArray[Any]]:
         if self.speaker is None:
-            return self._session.run(output, waveforms)
+            return self._session.run(outputs, waveforms)
         recordings = self.speaker.recordings
         weight = recordings / (recordings + float(self.config.features["enrol_prior"]))
-        return self._session.run(output, waveforms, (self.speaker.statistics, weight))
+        return self._session.run(outputs, waveforms, (self.speaker.statistics, weight))
 
-    def _prediction(self, probabilities: NDArray[np.float64]) -> Prediction:
+    def _prediction(self, row: NDArray[np.float64]) -> Prediction:
+        """Return the prediction of a row of :meth:`_rows`, or of a mean of rows."""
+        probabilities, embedding = np.split(row, [len(self.labels)])
         best = int(probabilities.argmax())
         return Prediction(
             self.labels[best],
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
-            bool(probabilities[best] >= self.config.confident_from),
+            bool(probabilities[best] >= self.threshold),
+            embedding.astype(np.float32) if self._extra else None,
         )
 
 
-def _batches(windows: Iterable[Window]) -> Iterator[list[Window]]:
-    rest = iter(windows)
+def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
+    rest = iter(values)
     while batch := list(islice(rest, BATCH)):
         yield batch
 
 
-def _with_sound(windows: Sequence[Window]) -> list[Waveform]:
-    return [window.samples for window in windows if has_sound(window.samples)]
+def _loaded_again(
+    folder: Path, threads: int, speaker: Speaker | None, threshold: float
+) -> Recognizer:
+    """Load a recogniser that was pickled."""
+    recognizer = Recognizer(folder, threads=threads).with_threshold(threshold)
+    return recognizer if speaker is None else recognizer.for_speaker(speaker)
 
 
 def load(model: str | Path | None = None, *, threads: int = 1) -> Recognizer:

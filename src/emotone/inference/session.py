@@ -1,4 +1,4 @@
-"""The network of a model folder in ONNX Runtime: waveforms in, logits or moments out."""
+"""The network of a model folder in ONNX Runtime: waveforms in, logits and more out."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.audio import Waveform
+from emotone.audio.runtime import onnxruntime
 from emotone.errors import ModelError
-from emotone.inference.runtime import onnxruntime
 
 INPUTS = {"waveform": "tensor(float)", "lengths": "tensor(int64)"}
 ERRORS_ONLY = 3  # log level of ONNX Runtime
@@ -46,21 +46,28 @@ class Session:
         optional = self._session.get_overridable_initializers()
         shapes = {entry.name: tuple(entry.shape) for entry in optional}
         self.speaker_shape: tuple[int, ...] | None = shapes.get("speaker")
+        outputs = {entry.name: entry.shape for entry in self._session.get_outputs()}
+        self.embedding_size: int | None = (
+            outputs["embedding"][1] if "embedding" in outputs else None
+        )
 
     def run(
         self,
-        output: str,
+        outputs: Sequence[str],
         waveforms: Sequence[Waveform],
         speaker: tuple[NDArray[np.float32], float] | None = None,
-    ) -> NDArray[Any]:
+    ) -> list[NDArray[Any]]:
         """Run the network on a batch.
 
         Args:
-            output: ``logits``, shape ``(batch, labels)``, or ``moments``, shape
-                ``(batch, 2, channels, mels)``.
+            outputs: names among ``logits``, shape ``(batch, labels)``, ``embedding``, shape
+                ``(batch, embedding_size)``, and ``moments``, shape ``(batch, 2, channels, mels)``.
             waveforms: at 16 kHz, at least one.
             speaker: statistics of the speaker, shape ``(2, channels, mels)``, and their weight
                 against those of training.
+
+        Returns:
+            An array for each output.
         """
         lengths = np.array([len(waveform) for waveform in waveforms], np.int64)
         padded = np.zeros((len(waveforms), lengths.max()), np.float32)
@@ -70,5 +77,5 @@ class Session:
         if speaker is not None:
             inputs["speaker"] = speaker[0]
             inputs["speaker_weight"] = np.array([speaker[1]], np.float32)
-        result: NDArray[Any] = self._session.run([output], inputs)[0]
-        return result
+        arrays: list[NDArray[Any]] = self._session.run(outputs, inputs)
+        return arrays

@@ -2,64 +2,124 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
+from emotone.audio import SUFFIXES, search
 from emotone.errors import UsageError
 from emotone.inference.speaker import Speaker
 
-SUFFIXES = (
-    ".aac", ".aif", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mka", ".mkv", ".mov", ".mp3", ".mp4",
-    ".oga", ".ogg", ".opus", ".wav", ".webm", ".wma",
-)  # fmt: skip
 STDIN = "-"
 
 
-def files_in(paths: Sequence[Path]) -> list[Path]:
+@dataclass(frozen=True)
+class Sources:
+    """What the paths of a command hold.
+
+    Attributes:
+        files: the files, each once.
+        errors: what cannot be used, a sentence each.
+        notes: what is left out, a sentence each.
+    """
+
+    files: list[Path]
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def files_in(paths: Sequence[Path]) -> Sources:
     """Expand folders, including their subfolders, and patterns such as ``calls/*.wav``.
 
     Raises:
-        UsageError: if a folder has no audio files, or a pattern matches nothing.
+        UsageError: if there is no file at all.
     """
     files: list[Path] = []
+    errors: list[str] = []
+    notes: list[str] = []
     for path in paths:
-        if path.is_dir():
-            found = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES]
-            if not found:
-                raise UsageError(
-                    f"{path}: no audio files in this folder (looked for {' '.join(SUFFIXES)})"
-                )
-        elif not path.exists() and any(letter in str(path) for letter in "*?["):
+        found = [path]
+        if _holds(path.is_dir):
+            folder = search(path)
+            found = folder.files
+            errors += folder.unreadable
+            notes += [folder.left_out] if folder.left_out else []
+            if not found and not folder.unreadable:
+                looked_for = " ".join(SUFFIXES)
+                errors.append(f"{path}: no audio files in this folder (looked for {looked_for})")
+        elif any(letter in str(path) for letter in "*?[") and not _holds(path.exists):
             start = Path(path.anchor) if path.is_absolute() else Path()
             found = sorted(start.glob(str(path.relative_to(path.anchor))))
             if not found:
-                raise UsageError(f"{path}: no file matches this pattern")
-        else:
-            found = [path]
+                errors.append(f"{path}: no file matches this pattern")
         files += found
-    return list(dict.fromkeys(files))
+    if not files:
+        raise UsageError("; ".join([*errors, *notes]))
+    return Sources(list(dict.fromkeys(files)), errors, notes)
 
 
 def speaker_of(paths: Sequence[Path]) -> Speaker | list[Path]:
-    """Return the recordings of a speaker in folders or files, or the speaker of a JSON file."""
-    if len(paths) == 1 and paths[0].suffix == ".json":
-        return Speaker.load(paths[0])
-    return files_in(paths)
-
-
-def readable(files: Iterable[Path], folder: Path) -> Iterator[Path]:
-    """Replace ``-`` by a file in a temporary folder with the content of standard input.
+    """Return the recordings of a speaker in folders or files, or the speaker of a JSON file.
 
     Raises:
-        UsageError: if standard input is a terminal.
+        UsageError: if a path holds no recordings.
     """
-    for file in files:
-        if str(file) != STDIN:
-            yield file
-            continue
-        if sys.stdin.isatty():
-            raise UsageError("- is standard input: pipe audio into it, such as < call.wav")
-        copy = folder / "standard input"
-        with copy.open("wb") as target:
-            shutil.copyfileobj(sys.stdin.buffer, target)
-        yield copy
+    if len(paths) == 1 and paths[0].suffix == ".json":
+        return Speaker.load(paths[0])
+    sources = files_in(paths)
+    if sources.errors:
+        raise UsageError("; ".join(sources.errors))
+    return sources.files
+
+
+class Copies:
+    """Copies of what can be read once only, which are files that every process can read.
+
+    Args:
+        folder: folder for them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._names: dict[str, str] = {}
+
+    def readable(self, files: Iterable[Path]) -> Iterator[Path]:
+        """Replace ``-``, standard input, and pipes by files with their content.
+
+        Raises:
+            UsageError: if standard input is a terminal or closed.
+        """
+        for file in files:
+            if str(file) != STDIN and not _holds(file.is_fifo):
+                yield file
+                continue
+            copy = self._folder / str(len(self._names))
+            self._names[str(copy)] = "standard input" if str(file) == STDIN else str(file)
+            with copy.open("wb") as target:
+                if str(file) == STDIN:
+                    shutil.copyfileobj(_standard_input(), target)
+                else:
+                    with file.open("rb") as pipe:
+                        shutil.copyfileobj(pipe, target)
+            yield copy
+
+    def named(self, message: str) -> str:
+        """Return a message with the names of what was copied."""
+        for copy, name in self._names.items():
+            message = message.replace(f"{copy}:", f"{name}:")
+        return message
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("- is standard input: pipe audio into it, such as < call.wav")
+    return sys.stdin.buffer
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """Ask a path; the answer is no if it cannot be, as for a name that is too long."""
+    try:
+        return question()
+    except OSError:
+        return False

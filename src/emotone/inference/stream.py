@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from emotone import audio
 from emotone.audio.windows import Window, Windows
+from emotone.errors import UsageError
 from emotone.inference.prediction import Segment
 
 
@@ -30,6 +31,7 @@ class Stream:
         self._recognise = recognise
         self._resampler = audio.Resampler(rate)
         self._windows = Windows(window, hop)
+        self._is_closed = False
 
     def push(self, samples: NDArray[Any]) -> list[Segment]:
         """Take samples, of shape ``(samples,)`` or ``(samples, channels)``.
@@ -39,10 +41,22 @@ class Stream:
 
         Raises:
             AudioError: if they are not usable as audio, see :func:`emotone.audio.from_array`.
+            UsageError: if the stream is closed.
         """
+        self._check_open()
         return self._recognise(self._windows.push(self._resampler.push(samples)))
 
     def close(self) -> list[Segment]:
-        """End the audio; return the segments of the remaining windows."""
+        """End the audio; return the segments of the remaining windows.
+
+        Raises:
+            UsageError: if the stream is closed already.
+        """
+        self._check_open()
+        self._is_closed = True
         last = self._windows.push(self._resampler.close())
         return self._recognise([*last, *self._windows.close()])
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise UsageError("this stream was closed; start another one with Recognizer.stream")

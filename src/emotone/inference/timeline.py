@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from emotone import audio
+from emotone.audio import Truncated
 from emotone.files import check_picture_name, save_picture
+from emotone.inference.formats import printable
 from emotone.inference.prediction import Segment
 
 PEAKS_PER_S = 200
@@ -15,17 +17,24 @@ MAX_PEAKS = 2000  # drawn
 MAX_LABELLED = 24  # windows that have room for a number
 
 
-def draw(recording: Path, segments: Sequence[Segment], labels: Sequence[str], path: Path) -> None:
+def draw(
+    recording: Path,
+    segments: Sequence[Segment],
+    labels: Sequence[str],
+    path: Path,
+    truncated: Truncated = "error",
+) -> None:
     """Draw a recording's waveform and, below it, the probability of each emotion over time.
 
     Each window is drawn around its middle; darker means more probable. Nothing is drawn where there
-    is no sound. A question mark means that the model is not confident.
+    is no speech. A question mark means that the model is not confident.
 
     Args:
         recording: audio file.
         segments: of the recording, see :meth:`emotone.Recognizer.segments`.
         labels: emotions, from top to bottom.
         path: picture to write: PNG, SVG or PDF.
+        truncated: see :meth:`emotone.Recognizer.predict`.
 
     Raises:
         UsageError: if the suffix is not an image format.
@@ -35,7 +44,7 @@ def draw(recording: Path, segments: Sequence[Segment], labels: Sequence[str], pa
     check_picture_name(path)
     from matplotlib.figure import Figure  # slow to load, not always needed
 
-    peaks = _peaks(recording)
+    peaks = _peaks(recording, truncated)
     seconds = segments[-1].end
     figure = Figure(figsize=(10, 2.2 + 0.4 * len(labels)), layout="constrained")
     wave, emotions = figure.subplots(2, 1, sharex=True, height_ratios=(2, 0.5 * len(labels) + 0.5))
@@ -43,7 +52,7 @@ def draw(recording: Path, segments: Sequence[Segment], labels: Sequence[str], pa
     wave.fill_between(time, -peaks, peaks, color="#404040", linewidth=0)
     largest = max(float(peaks.max()), 1e-3)
     wave.set(ylim=(-1.05 * largest, 1.05 * largest), yticks=[], ylabel="waveform")
-    wave.set_title(recording.name, fontsize=10)
+    wave.set_title(printable(recording.name), fontsize=10)
     middles = np.array([(segment.start + segment.end) / 2 for segment in segments])
     between = (middles[1:] + middles[:-1]) / 2
     edges = np.concatenate([[0], between, [seconds]])
@@ -74,11 +83,11 @@ def _annotate(axes: Any, segment: Segment, labels: Sequence[str], middle: float)
     )  # fmt: skip
 
 
-def _peaks(recording: Path) -> Any:
+def _peaks(recording: Path, truncated: Truncated) -> Any:
     """Return the largest absolute samples of short intervals, few enough to draw each."""
     size = audio.SAMPLE_RATE // PEAKS_PER_S
     parts, rest = [], np.zeros(0, np.float32)
-    for block in audio.blocks(recording):
+    for block in audio.blocks(recording, truncated=truncated):
         joined = np.concatenate([rest, block])
         whole = len(joined) // size * size
         parts.append(np.abs(joined[:whole]).reshape(-1, size).max(axis=1))

@@ -6,9 +6,11 @@ import pickle
 import signal
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -51,7 +53,8 @@ class Worker:
             target=_work, args=(theirs, initializer, initial_arguments), daemon=True
         )
         try:
-            self.process.start()
+            with _interrupts_blocked():  # the process inherits this: Ctrl-C is for its parent
+                self.process.start()
         except (EOFError, OSError) as error:  # the fork server died
             raise CrashedError(f"a worker process failed to start: {error}") from error
         theirs.close()
@@ -105,13 +108,23 @@ class Worker:
         self._connection.close()
 
 
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    resource_tracker.ensure_running()  # unblocks them where it starts with the process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(
     connection: Connection,
     initializer: Callable[..., object] | None,
     initial_arguments: tuple[Any, ...],
 ) -> None:
     """Make calls until the other end is closed; the body of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also where it was not blocked
     _die_with_parent()
     try:
         if initializer is not None:

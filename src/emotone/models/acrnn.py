@@ -84,8 +84,8 @@ class ACRNN3D(Backbone):
         self.hidden_norm = nn.BatchNorm1d(options.hidden)
         self.output = nn.Linear(options.hidden, classes)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002
-        """Compute logits; see the class for shapes."""
+    def embed(self, features: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002
+        """Weight the BLSTM's outputs by attention, shape ``(batch, 2 * lstm)``."""
         x = features.contiguous(memory_format=torch.channels_last)
         for number, convolution in enumerate(self.convolutions):
             x = functional.leaky_relu(convolution(x), LEAKY_SLOPE)
@@ -94,6 +94,9 @@ class ACRNN3D(Backbone):
         x = self.linear(x.permute(0, 2, 1, 3).flatten(2))
         x = self.linear_norm(x.transpose(1, 2)).transpose(1, 2)
         x, _ = self.lstm(functional.leaky_relu(x, LEAKY_SLOPE))
-        x = (self.attention(x).softmax(dim=1) * x).sum(dim=1)
-        x = functional.leaky_relu(self.hidden_norm(self.hidden(x)), LEAKY_SLOPE)
-        return cast(Tensor, self.output(x))
+        return cast(Tensor, (self.attention(x).softmax(dim=1) * x).sum(dim=1))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Compute logits with the fully connected layers."""
+        hidden = self.hidden_norm(self.hidden(embedding))
+        return cast(Tensor, self.output(functional.leaky_relu(hidden, LEAKY_SLOPE)))

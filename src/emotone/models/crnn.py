@@ -121,13 +121,16 @@ class CRNN(Backbone):
         self.hidden = nn.Linear(self.summary.size, options.hidden)
         self.output = nn.Linear(options.hidden, classes)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """Compute logits; see the class for shapes."""
+    def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Summarise the BLSTM's outputs, shape ``(batch, summary.size)``."""
         x = features.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x, lengths = block(x, lengths)
         sequence = x.permute(0, 2, 1, 3).flatten(2)
         sequence = self.lstm(self.dropout(sequence), lengths)
-        vector = self.dropout(self.summary(sequence, lengths))
-        vector = self.dropout(functional.relu(self.hidden(vector)))
-        return cast(Tensor, self.output(vector))
+        return cast(Tensor, self.summary(sequence, lengths))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Compute logits with the fully connected layers."""
+        hidden = self.dropout(functional.relu(self.hidden(self.dropout(embedding))))
+        return cast(Tensor, self.output(hidden))

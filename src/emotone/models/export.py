@@ -1,4 +1,4 @@
-"""A trained network as ONNX, features inside the graph: waveform in, logits out."""
+"""A trained network as ONNX, features inside the graph: waveform in, logits and embedding out."""
 
 import copy
 import io
@@ -19,21 +19,22 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from emotone.audio import Waveform
+from emotone.audio.runtime import onnxruntime
 from emotone.errors import ModelError
 from emotone.features import frame_mask
-from emotone.inference.runtime import onnxruntime
 from emotone.models.layers import BLSTM
 from emotone.models.network import Network
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20
-TOLERANCE = 1e-4  # of logits, between PyTorch and ONNX Runtime
+TOLERANCES = {"logits": 1e-4, "embedding": 1e-3}  # between PyTorch and ONNX Runtime
 LONGEST = 2**24  # samples; the exporter needs a bound
 SPEAKER = ("speaker", "speaker_weight")  # optional inputs
+OUTPUTS = {"logits": "logits", "embedding": "embeddings"}  # and how messages call them
 
 
 def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
-    """Export a network and check that ONNX Runtime gives the same logits.
+    """Export a network and check that ONNX Runtime gives the same logits and embeddings.
 
     Args:
         network: to export; of the features only ``norm`` ``train``, ``utterance`` and ``enrol``
@@ -43,14 +44,15 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
 
     Returns:
         The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
-        ``lengths``, shape ``(batch,)`` in samples, and the output ``logits``, ``(batch, labels)``.
+        ``lengths``, shape ``(batch,)`` in samples, and the outputs ``logits``, ``(batch, labels)``,
+        and ``embedding``, ``(batch, size)``, see :meth:`emotone.models.kinds.Backbone.embed`.
         With ``norm: enrol`` there are also the output ``moments``, mean and mean square over time
         of the features before normalisation, ``(batch, 2, channels, mels)``, and the inputs
         ``speaker``, mean and standard deviation of a speaker, ``(2, channels, mels)``, and
         ``speaker_weight``, ``(1,)``; without them the training set's statistics are used.
 
     Raises:
-        ModelError: if the network cannot be exported, or the logits differ by more than 1e-4.
+        ModelError: if the network cannot be exported, or an output differs by more than 1e-4.
     """
     if network.features.options.norm == "speaker":
         raise ModelError(
@@ -66,7 +68,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
     example: tuple[Tensor, ...] = torch.zeros(2, 8000), torch.tensor([8000, 6000])
     batch, samples = Dim("batch", min=1, max=2**15), Dim("samples", min=1, max=LONGEST)
     shapes: tuple[dict[int, Any], ...] = {0: batch, 1: samples}, {0: batch}
-    inputs, outputs = ["waveform", "lengths"], ["logits"]
+    inputs, outputs = ["waveform", "lengths"], [*OUTPUTS]
     enrolling = network.features.options.norm == "enrol"
     if enrolling:
         no_speaker = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
@@ -74,7 +76,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         inputs, outputs = [*inputs, *SPEAKER], [*outputs, "moments"]
     with _quiet(), tempfile.TemporaryDirectory() as folder:
         program = torch.onnx.export(
-            _Enrolling(exported) if enrolling else exported,
+            (_Enrolling if enrolling else _Plain)(exported),
             example,
             dynamo=True,
             input_names=inputs,
@@ -95,13 +97,14 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
 
 
 def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> float:
-    """Compare the logits of PyTorch and of ONNX Runtime, each alone and in a padded batch.
+    """Compare the outputs of PyTorch and of ONNX Runtime, each alone and in a padded batch.
 
     Returns:
-        The largest difference.
+        The largest difference of logits and embeddings.
 
     Raises:
-        ModelError: if it is above 1e-4, or a logit is not a number.
+        ModelError: if logits differ by more than 1e-4, embeddings by more than 1e-3, or one of them
+            is not a number.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only; otherwise it warns of inputs with defaults
@@ -110,33 +113,51 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
     padded = np.zeros((len(speech), lengths.max()), np.float32)
     for row, waveform in enumerate(speech):
         padded[row, : len(waveform)] = waveform
-    (together,) = session.run(["logits"], {"waveform": padded, "lengths": lengths})
-    differences = []
+    names = list(OUTPUTS)
+    together = session.run(names, {"waveform": padded, "lengths": lengths})
+    differences: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for row, waveform in enumerate(speech):
         inputs = waveform[None], lengths[row : row + 1]
         with torch.no_grad():
-            expected = network(*map(torch.from_numpy, inputs)).numpy()
-        (alone,) = session.run(["logits"], dict(zip(("waveform", "lengths"), inputs, strict=True)))
-        differences += [np.abs(found - expected) for found in (alone, together[row : row + 1])]
-    largest = float(np.max(differences))  # NaN if any logit is: the builtin max would lose it
-    if not largest <= TOLERANCE:
-        raise ModelError(
-            f"the exported model's logits differ from PyTorch's by {largest:.1e}, more than "
-            f"{TOLERANCE:.0e}; nothing was written. This is a defect; please report it"
-        )
-    return largest
+            embedding = network.embed(*map(torch.from_numpy, inputs))
+            expected = network.backbone.classify(embedding), embedding
+        alone = session.run(names, dict(zip(("waveform", "lengths"), inputs, strict=True)))
+        for name, wanted, one, batch in zip(names, expected, alone, together, strict=True):
+            differences[name] += [np.abs(x - wanted.numpy()) for x in (one, batch[row : row + 1])]
+    # NumPy's maximum is NaN if any value is: the builtin max would lose it
+    largest = {name: float(np.max(values)) for name, values in differences.items()}
+    for name, difference in largest.items():
+        if not difference <= TOLERANCES[name]:
+            raise ModelError(
+                f"the exported model's {OUTPUTS[name]} differ from PyTorch's by {difference:.1e}, "
+                f"more than {TOLERANCES[name]:.0e}; nothing was written. This is a defect; please "
+                "report it"
+            )
+    return max(largest.values())
 
 
-class _Enrolling(nn.Module):
-    """A network with a speaker's statistics as input and the moments to compute them as output."""
+class _Plain(nn.Module):
+    """A network with its embedding as a further output."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.features, self.backbone = network.features, network.backbone
 
-    def forward(
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
+        """See :func:`to_onnx` for shapes."""
+        return self._outputs(*self.features(waveform, lengths))
+
+    def _outputs(self, features: Tensor, frames: Tensor) -> tuple[Tensor, ...]:
+        embedding = self.backbone.embed(features, frames)
+        return self.backbone.classify(embedding), embedding
+
+
+class _Enrolling(_Plain):
+    """A network with a speaker's statistics as input and the moments to compute them as output."""
+
+    def forward(  # type: ignore[override]
         self, waveform: Tensor, lengths: Tensor, speaker: Tensor, weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """See :func:`to_onnx` for shapes."""
         log_mel, frames = self.features.log_mel(waveform, lengths)
         channels = self.features.channels(log_mel, frames)
@@ -144,9 +165,8 @@ class _Enrolling(nn.Module):
         count = frames[:, None, None]
         moments = torch.stack([valid.sum(dim=2) / count, valid.square().sum(dim=2) / count], dim=1)
         statistics = self.features.blended(speaker, weight)
-        return self.backbone(
-            self.features.stack(log_mel, frames, statistics[None]), frames
-        ), moments
+        features = self.features.stack(log_mel, frames, statistics[None])
+        return *self._outputs(features, frames), moments
 
 
 def _without_traces(model: bytes) -> bytes:

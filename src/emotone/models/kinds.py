@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from emotone.audio import Waveform
 from emotone.features import FeatureOptions
@@ -38,7 +38,7 @@ class ModelKind(Options):
 
 
 class Backbone(nn.Module):
-    """Base of the modules that turn features into one logit per emotion.
+    """Base of the modules that turn features into an embedding, and that into logits.
 
     Attributes:
         output: the last layer; pre-trained weights are loaded into all others.
@@ -50,6 +50,21 @@ class Backbone(nn.Module):
     """
 
     output: nn.Linear
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Compute logits; see the class for shapes."""
+        return self.classify(self.embed(features, lengths))
+
+    @abstractmethod
+    def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Summarise an utterance over time: the embedding, shape ``(batch, size)``.
+
+        Padding frames must not change it.
+        """
+
+    @abstractmethod
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Compute logits from :meth:`embed`, ``(batch, size)`` to ``(batch, classes)``."""
 
 
 class NetworkKind(ModelKind):

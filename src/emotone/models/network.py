@@ -1,11 +1,13 @@
 """The network: front end and backbone together, and its number of multiply-adds."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from emotone.errors import UsageError
 from emotone.features import FeatureOptions, Features
 from emotone.models.kinds import NetworkKind
 
@@ -46,6 +48,32 @@ class Network(nn.Module):
         """
         features, frames = self.features(waveform, lengths, statistics)
         return cast(Tensor, self.backbone(features, frames))
+
+    def embed(self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Tensor:
+        """Compute embeddings of speech, shape ``(batch, size)``; inputs as in :meth:`forward`."""
+        features, frames = self.features(waveform, lengths, statistics)
+        return self.backbone.embed(features, frames)
+
+
+def with_labels(network: Network, labels: Sequence[str]) -> Network:
+    """Copy a network to which only some labels are possible: the others' logits are left out.
+
+    Raises:
+        UsageError: if fewer than two labels are asked for, or one is unknown.
+    """
+    unknown = [label for label in labels if label not in network.labels]
+    if unknown or len(set(labels)) < max(len(labels), 2):
+        raise UsageError(
+            f"labels must be two or more of {', '.join(network.labels)}, each once; got "
+            f"{', '.join(labels) or 'none'}"
+        )
+    copied = copy.deepcopy(network)
+    rows = [network.labels.index(label) for label in labels]
+    output = copied.backbone.output
+    output.weight = nn.Parameter(output.weight[rows].detach().clone())
+    output.bias = nn.Parameter(output.bias[rows].detach().clone())
+    output.out_features, copied.labels = len(rows), list(labels)
+    return copied
 
 
 def current_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from emotone.evaluation import scoring
+from emotone.evaluation.audit_results import Audit
+from emotone.evaluation.changes import GROUPS
 from emotone.evaluation.metrics import Comparison
 from emotone.evaluation.results import Rates, Results, Setting
 from emotone.evaluation.results_folder import ResultsFolder
@@ -126,6 +128,27 @@ def compared_rows(ours: ResultsFolder, theirs: ResultsFolder) -> list[Evaluation
         replace(row, difference=_difference(one[part], other[part]))
         for part, row in zip(_parts(results), evaluation_rows(results), strict=True)
     ]
+
+
+def robustness(audits: Sequence[Audit]) -> Robustness:
+    """Robustness as ``emotone audit`` found it, a column for each audit.
+
+    Changes that one of them lacks are left out.
+    """
+    found = [{effect.change: effect for effect in audit.robustness} for audit in audits]
+    common = [change for change in found[0] if all(change in effects for effects in found)]
+    return Robustness(
+        [
+            f"{subject.corpus} ({subject.speakers} speakers, {subject.utterances} utterances)"
+            for subject in (audit.subject for audit in audits)
+        ],
+        {
+            f"{GROUPS[found[0][change].group]}: {found[0][change].title}": [
+                Effect(effects[change].unchanged, effects[change].uar_change) for effects in found
+            ]
+            for change in common
+        },
+    )
 
 
 def _counts(folder: ResultsFolder, setting: Setting) -> dict[str, Counts]:

@@ -15,12 +15,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from emotone.evaluation.audit_results import Audit
 from emotone.evaluation.results import AblationResults, AblationRow, Results, RunRecord
 from emotone.reporting.rendering import percent
 
 BLUE, ORANGE, GREY, LIGHT_GREY = "#1f5f99", "#b4541a", "#8a94a3", "#dde2e9"
 INK = "#26303d"
 STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # names of speakers and labels are no formulas
     "font.size": 9,
     "font.family": "sans-serif",
     "svg.fonttype": "none",
@@ -35,7 +37,7 @@ STYLE: dict[Any, Any] = {
 }
 SECONDS_PER_MINUTE = 60
 
-Source = TypeVar("Source", Results, AblationResults)
+Source = TypeVar("Source", Results, AblationResults, Audit)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ class ServeOptions(Options):
     Attributes:
         models: names or folders of the models, the default one first; see
             :func:`emotone.inference.model_folder.locate`.
+        threshold: probability from which an answer is confident, unless a request gives another;
+            ``None`` for that of each model.
         workers: processes that decode and recognise.
         upload_mb: largest upload, in megabytes.
         minutes: longest audio of an upload, in minutes.
@@ -23,6 +25,7 @@ class ServeOptions(Options):
     """
 
     models: tuple[str, ...] = Field(("emotone-base", "emotone-8"), min_length=1)
+    threshold: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     workers: int = Field(2, ge=1)
     upload_mb: float = Field(25.0, gt=0)
     minutes: float = Field(10.0, gt=0)

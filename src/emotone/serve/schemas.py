@@ -8,6 +8,14 @@ from pydantic import BaseModel, Field
 Probabilities = dict[str, float]
 WindowLength = Annotated[float, Query(ge=0.025, le=60, allow_inf_nan=False)]
 Hop = Annotated[float, Query(ge=0.1, le=60, allow_inf_nan=False)]
+Threshold = Annotated[
+    float | None,
+    Query(
+        ge=0, le=1, allow_inf_nan=False,
+        description="Probability from which an answer is confident; see confident_from of "
+        "/v1/models for the default.",
+    ),
+]  # fmt: skip
 
 
 class Answer(BaseModel):
@@ -17,7 +25,7 @@ class Answer(BaseModel):
     seconds: float = Field(description="Length of the recording.")
     label: str = Field(description="The most probable emotion.")
     confidence: float = Field(description="Probability of the label.")
-    confident: bool = Field(description="Whether the confidence reaches the model's threshold.")
+    confident: bool = Field(description="Whether the confidence reaches the threshold.")
     probabilities: Probabilities
 
 

@@ -28,7 +28,9 @@ class Service:
 
     def start(self) -> None:
         """Load the models; returns when all workers are ready."""
-        self.workers = Workers(self.options.models, self.options.workers, self.options.seconds)
+        self.workers = Workers(
+            self.options.models, self.options.workers, self.options.seconds, self.options.threshold
+        )
 
     def stop(self) -> None:
         """End the workers."""
@@ -36,7 +38,11 @@ class Service:
             self.workers.close()
 
     async def recognise(
-        self, request: Request, model: str | None, windows: tuple[float, float] | None
+        self,
+        request: Request,
+        model: str | None,
+        windows: tuple[float, float] | None,
+        threshold: float | None,
     ) -> dict[str, Any]:
         """Answer a request with audio.
 
@@ -44,6 +50,7 @@ class Service:
             request: with an audio file, see :mod:`emotone.serve.upload`.
             model: name of a model; ``None`` for the default.
             windows: window and hop in seconds; ``None`` to recognise the file as a whole.
+            threshold: probability from which the answer is confident; ``None`` for the default.
 
         Raises:
             RefusedError: if there is no answer.
@@ -57,7 +64,7 @@ class Service:
             raise RefusedError(503, "busy", "too many requests are waiting")
         self._count(1)
         try:
-            answer = await self._answer(request, workers, name, windows)
+            answer = await self._answer(request, workers, name, windows, threshold)
         finally:
             self._count(-1)
             self.metrics.restarts.set(workers.restarts)
@@ -65,7 +72,12 @@ class Service:
         return answer
 
     async def _answer(
-        self, request: Request, workers: Workers, model: str, windows: tuple[float, float] | None
+        self,
+        request: Request,
+        workers: Workers,
+        model: str,
+        windows: tuple[float, float] | None,
+        threshold: float | None,
     ) -> dict[str, Any]:
         with tempfile.NamedTemporaryFile(prefix="emotone-") as file:
             try:
@@ -73,7 +85,7 @@ class Service:
                     file.write(chunk)
                 file.flush()
                 return await workers.recognise(
-                    Job(model, file.name, 60 * self.options.minutes, windows)
+                    Job(model, file.name, 60 * self.options.minutes, windows, threshold)
                 )
             except ClientDisconnect as error:
                 raise RefusedError(400, "incomplete", "the upload was interrupted") from error

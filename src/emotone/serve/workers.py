@@ -40,12 +40,14 @@ class Job:
         path: audio file.
         max_seconds: longest audio.
         windows: window and hop in seconds; ``None`` to recognise the file as a whole.
+        threshold: probability from which an answer is confident; ``None`` for that of the service.
     """
 
     model: str
     path: str
     max_seconds: float
     windows: tuple[float, float] | None = None
+    threshold: float | None = None
 
 
 class Workers:
@@ -55,19 +57,25 @@ class Workers:
         models: names or folders, see :func:`emotone.inference.model_folder.locate`.
         count: number of processes.
         timeout_s: time limit in seconds, both for a call and for a worker to become free.
+        threshold: probability from which an answer is confident; ``None`` for that of each model.
 
     Raises:
         ModelError: if a model cannot be loaded.
         CrashedError: if a process cannot start.
     """
 
-    def __init__(self, models: tuple[str, ...], count: int, timeout_s: float) -> None:
+    def __init__(
+        self, models: tuple[str, ...], count: int, timeout_s: float, threshold: float | None = None
+    ) -> None:
         # loaded here as well, so that errors are raised before a process starts
-        self.models = {name: load(name) for name in models}
+        self.models = {name: load(name).with_threshold(threshold) for name in models}
         self._timeout_s = timeout_s
         self._free = asyncio.Semaphore(count)
         self._executor = ProcessExecutor(
-            count, initializer=_load, initial_arguments=(models,), timeout_s=timeout_s
+            count,
+            initializer=_load,
+            initial_arguments=(models, threshold),
+            timeout_s=timeout_s,
         )
         try:
             self._executor.start()
@@ -111,9 +119,9 @@ class Workers:
         self._executor.close()
 
 
-def _load(models: tuple[str, ...]) -> None:
+def _load(models: tuple[str, ...], threshold: float | None) -> None:
     """Load the models, then limit memory; the initializer of a worker process."""
-    _recognizers.update({name: load(name) for name in models})
+    _recognizers.update({name: load(name).with_threshold(threshold) for name in models})
     try:
         import resource
     except ImportError:  # not on Windows
@@ -131,6 +139,8 @@ def _recognise(job: Job) -> dict[str, Any]:
         seconds = len(waveform) / audio.SAMPLE_RATE
         answer: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
         recognizer, speech = _recognizers[job.model], (waveform, audio.SAMPLE_RATE)
+        if job.threshold is not None:
+            recognizer = recognizer.with_threshold(job.threshold)
         if job.windows is None:
             return answer | as_dict(recognizer.predict(speech))
         window, hop = job.windows

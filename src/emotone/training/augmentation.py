@@ -25,6 +25,7 @@ from emotone.features import (
     mel_centres,
     mel_of_hz,
 )
+from emotone.features.normalization import utterance_statistics
 from emotone.options import Options
 
 ENVELOPE_COSINES = 12  # of the mel axis; finer structure is harmonics
@@ -50,9 +51,12 @@ class AugmentOptions(Options):
         level_db: standard deviation of the level.
         equaliser_db: standard deviation of a random smooth frequency response.
         noise: probability of stationary noise of random colour, 10 to 40 dB below the speech.
+        babble: probability of other utterances of the batch in the background, 0 to 30 dB below.
         band: probability of limiting the speech to a random band, as telephones and codecs do.
         time_mask: probability of masking a stretch of time (SpecAugment, Park et al., 2019).
         mel_mask: probability of masking a range of mel bands (SpecAugment).
+        mixstyle: probability of mixing mean and standard deviation of each band with those of
+            another utterance (Freq-MixStyle: Kim et al., Interspeech 2022).
         mixup: parameter of the Beta distribution of mixup (Zhang et al., ICLR 2018).
     """
 
@@ -63,9 +67,11 @@ class AugmentOptions(Options):
     level_db: float = Field(3.0, ge=0)
     equaliser_db: float = Field(3.0, ge=0)
     noise: float = Field(0.0, ge=0, le=1)
+    babble: float = Field(0.0, ge=0, le=1)
     band: float = Field(0.0, ge=0, le=1)
     time_mask: float = Field(0.0, ge=0, le=1)
     mel_mask: float = Field(0.0, ge=0, le=1)
+    mixstyle: float = Field(0.0, ge=0, le=1)
     mixup: float = Field(0.3, ge=0)
 
 
@@ -77,6 +83,8 @@ class Draws:
     normal: NDArray[np.float64]  # (batch, 1 + EQUALISER_CURVES)
     noise_seeds: NDArray[np.int64]  # (batch,)
     band: NDArray[np.float64]  # (batch, 4) in 0 … 1
+    babble: NDArray[np.float64]  # (batch, 3) in 0 … 1
+    style: NDArray[np.float64]  # (batch, 2) in 0 … 1
 
     @classmethod
     def of(cls, utterances: Sequence[int], *, seed: int, epoch: int) -> "Draws":
@@ -87,6 +95,8 @@ class Draws:
             np.stack([generator.standard_normal(1 + EQUALISER_CURVES) for generator in generators]),
             np.stack([generator.integers(2**31) for generator in generators]),
             np.stack([generator.random(4) for generator in generators]),
+            np.stack([generator.random(3) for generator in generators]),
+            np.stack([generator.random(2) for generator in generators]),
         )
 
 
@@ -124,6 +134,9 @@ def augment(
     log_mel = log_mel + NATS_PER_DB * gain[:, None]
     if options.noise:
         log_mel = _add_noise(log_mel, frames, uniform[:, 3:9], draws.noise_seeds, options.noise)
+    if options.babble:
+        babble = torch.from_numpy(draws.babble).float().to(log_mel.device)
+        log_mel = _add_babble(log_mel, frames, babble, options.babble)
     if options.band:
         band = torch.from_numpy(draws.band).float().to(log_mel.device)
         log_mel = _limit_band(log_mel, frames, band, options.band, features)
@@ -149,8 +162,8 @@ def _resample(
     count = int(new_frames.max())
     time = torch.arange(count, device=log_mel.device)[None] * tempo[:, None]
     time = torch.minimum(time, (frames - 1)[:, None].float())
-    hz = hz_of_mel(mel_centres(options.mels)).to(log_mel.device)
-    centres = mel_centres(options.mels).to(log_mel.device)
+    centres = mel_centres(options.mels, options.low_hz).to(log_mel.device)
+    hz = hz_of_mel(centres)
     source = mel_of_hz(hz[None] / shift[:, None])
     band = (source - centres[0]) / (centres[1] - centres[0])
     band = band.clamp(0, options.mels - 1)
@@ -197,11 +210,50 @@ def _add_noise(
     return torch.logaddexp(log_mel, (power[:, None] * flutter).clamp_min(1e-20).log())
 
 
+def _add_babble(log_mel: Tensor, frames: Tensor, uniform: Tensor, probability: float) -> Tensor:
+    """Add the power of one to four other utterances of the batch, each repeated as needed."""
+    valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
+    power = log_mel.exp() * valid
+    level = power.mean(dim=2).sum(dim=1) / frames
+    time = torch.arange(log_mel.shape[1], device=log_mel.device)
+    voices = 1 + (4 * uniform[:, 1]).long()
+    babble = torch.zeros_like(power)
+    for number in range(1, min(4, len(frames) - 1) + 1):
+        turned = time[None] % frames.roll(number)[:, None]
+        other = (power / level[:, None, None]).roll(number, dims=0)
+        other = other.gather(1, turned[:, :, None].expand_as(other))
+        babble = babble + other * (number <= voices)[:, None, None]
+    below_db = 30 * uniform[:, 2]
+    gain = level * 10 ** (-below_db / 10) / voices * (uniform[:, 0] < probability)
+    return torch.logaddexp(log_mel, (babble * gain[:, None, None]).clamp_min(1e-20).log())
+
+
+def mix_style(
+    x: Tensor, frames: Tensor, uniform: NDArray[np.float64], probability: float
+) -> Tensor:
+    """Mix mean and standard deviation over time with those of the next utterance of the batch.
+
+    Args:
+        x: features, shape ``(batch, channels, frames, mels)``, zero in padding.
+        frames: number of frames of each utterance, shape ``(batch,)``.
+        uniform: random numbers in 0 … 1, shape ``(batch, 2)``: whether, and the other's share,
+            which is at most a half.
+        probability: of mixing an utterance.
+    """
+    numbers = torch.from_numpy(uniform).to(x)
+    share = torch.where(numbers[:, 0] < probability, numbers[:, 1] / 2, 0)[:, None, None, None]
+    valid = frame_mask(frames, x.shape[2])[:, None, :, None]
+    mean, std = utterance_statistics(x, valid, frames)
+    new_mean = (1 - share) * mean + share * mean.roll(1, dims=0)
+    new_std = (1 - share) * std + share * std.roll(1, dims=0)
+    return ((x - mean) / std * new_std + new_mean) * valid
+
+
 def _limit_band(
     log_mel: Tensor, frames: Tensor, uniform: Tensor, probability: float, features: FeatureOptions
 ) -> Tensor:
     """Attenuate below and above random edges, down to the floor of the front end."""
-    hz = hz_of_mel(mel_centres(features.mels)).to(log_mel)
+    hz = hz_of_mel(mel_centres(features.mels, features.low_hz)).to(log_mel)
     low, high = BAND_LOW_HZ, BAND_HIGH_HZ
     lower = low[0] + (low[1] - low[0]) * uniform[:, 1:2]
     upper = high[0] + (high[1] - high[0]) * uniform[:, 2:3]

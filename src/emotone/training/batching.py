@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,54 +18,68 @@ POOL_BATCHES = 8  # batches that are drawn together and then sorted by length
 
 @dataclass(frozen=True)
 class Example:
-    """A stretch of an utterance: its number in the corpus and frames from ``start`` to ``stop``."""
+    """A stretch of an utterance: its number in the corpus and frames from ``start`` to ``stop``.
+
+    ``version`` is that of :meth:`emotone.training.spectrograms.Spectrograms.version`.
+    """
 
     utterance: int
     start: int
     stop: int
+    version: int = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
 
 
 def make_examples(
-    data: Spectrograms, utterances: Sequence[int], options: TrainingOptions
+    data: Spectrograms, utterances: Sequence[int], options: TrainingOptions, version: int = 0
 ) -> tuple[list[Example], int]:
     """Make whole utterances or segments, as the options say.
+
+    Args:
+        data: spectrograms of the corpus.
+        utterances: numbers of the utterances.
+        options: of the training.
+        version: of the utterances, see :meth:`Spectrograms.version`.
 
     Returns:
         The examples and the minimum number of frames to which each is padded.
     """
     if options.segment_s is None:
-        return whole_utterances(data, utterances), 0
+        return whole_utterances(data, utterances, version), 0
     segment = round(options.segment_s / data.hop_s)
     overlapping = options.segment_rest == "overlapping"
-    return cut_segments(data, utterances, segment, overlapping=overlapping), segment
+    examples = whole_utterances(data, utterances, version)
+    return cut_segments(examples, segment, overlapping=overlapping), segment
 
 
-def whole_utterances(data: Spectrograms, utterances: Sequence[int]) -> list[Example]:
+def whole_utterances(
+    data: Spectrograms, utterances: Sequence[int], version: int = 0
+) -> list[Example]:
     """Make one example of each utterance."""
-    return [Example(number, 0, int(data.frames[number])) for number in utterances]
+    return [
+        Example(number, 0, len(data.version(number, version)), version) for number in utterances
+    ]
 
 
 def cut_segments(
-    data: Spectrograms, utterances: Sequence[int], segment: int, *, overlapping: bool = False
+    examples: Sequence[Example], segment: int, *, overlapping: bool = False
 ) -> list[Example]:
-    """Cut each utterance into segments of ``segment`` frames.
+    """Cut whole utterances into segments of ``segment`` frames.
 
     Args:
-        data: spectrograms of the corpus.
-        utterances: numbers of the utterances.
+        examples: from :func:`whole_utterances`.
         segment: number of frames of a segment.
         overlapping: whether the last segment of an utterance is as long as the others and overlaps
             the previous one; else it is shorter. An utterance shorter than a segment stays whole.
     """
     segments = []
-    for number in utterances:
-        frames = int(data.frames[number])
-        for start in range(0, frames, segment):
-            stop = min(start + segment, frames)
-            segments.append(Example(number, max(stop - segment, 0) if overlapping else start, stop))
+    for whole in examples:
+        for start in range(0, whole.stop, segment):
+            stop = min(start + segment, whole.stop)
+            first = max(stop - segment, 0) if overlapping else start
+            segments.append(replace(whole, start=first, stop=stop))
     return segments
 
 
@@ -75,7 +89,26 @@ def crop(examples: Sequence[Example], share: float, rng: np.random.Generator) ->
     for example in examples:
         length = math.ceil(share * len(example))
         start = int(rng.integers(example.start, example.stop - length + 1))
-        result.append(Example(example.utterance, start, start + length))
+        result.append(replace(example, start=start, stop=start + length))
+    return result
+
+
+def disturb(
+    examples: Sequence[Example], data: Spectrograms, share: float, rng: np.random.Generator
+) -> list[Example]:
+    """Replace a share of the examples by a random disturbed version of the same stretch."""
+    numbers = rng.integers(1, data.versions + 1, len(examples))
+    chosen = rng.random(len(examples)) < share
+    result = []
+    for example, number, is_chosen in zip(examples, numbers.tolist(), chosen, strict=True):
+        if not is_chosen:
+            result.append(example)
+            continue
+        stretch = len(data.version(example.utterance, number)) / len(
+            data.version(example.utterance, 0)
+        )
+        start, stop = round(example.start * stretch), round(example.stop * stretch)
+        result.append(Example(example.utterance, start, max(stop, start + 1), number))
     return result
 
 
@@ -156,7 +189,6 @@ def stack(
     lengths = [len(example) for example in examples]
     stacked = torch.zeros(len(examples), max(*lengths, at_least), data.values.shape[1])
     for row, example in enumerate(examples):
-        first = data.bounds[example.utterance]
-        part = data.values[first + example.start : first + example.stop]
+        part = data.version(example.utterance, example.version)[example.start : example.stop]
         stacked[row, : len(part)] = torch.from_numpy(np.array(part))
     return stacked, torch.tensor(lengths)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from emotone.errors import UsageError
 from emotone.training.options import Precision
 
 if TYPE_CHECKING:
@@ -47,13 +48,31 @@ def keep_memory() -> None:
         return
 
 
+def check_device(device: str) -> None:
+    """Check that this machine has a device.
+
+    Raises:
+        UsageError: if it has none of this kind, or PyTorch was built without it.
+    """
+    usable = torch.backends.mps.is_available() if device == "mps" else torch.cuda.is_available()
+    if device in ("cuda", "mps") and not usable:
+        raise UsageError(
+            f"runtime.device={device}: PyTorch {torch.__version__} finds no such device on this "
+            "machine; use runtime.device=cpu, or auto for whatever there is"
+        )
+
+
 def fabric_on(device: str, precision: Precision) -> "Fabric":
     """Return lightning-fabric for one device.
 
     Args:
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
         precision: requested precision, see :func:`usable_precision`.
+
+    Raises:
+        UsageError: see :func:`check_device`.
     """
+    check_device(device)
     from lightning_fabric import Fabric  # slow to load, and only training processes need it
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # hides its note about bfloat16

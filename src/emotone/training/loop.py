@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotone.evaluation.results import Epoch
-from emotone.features import FeatureOptions
+from emotone.features import FeatureOptions, Features, Moments
 from emotone.models.kinds import NetworkKind
 from emotone.models.network import Network
 from emotone.training import batching
-from emotone.training.augmentation import Draws, augment
+from emotone.training.augmentation import Draws, augment, mix_style
 from emotone.training.averaging import average_weights
 from emotone.training.balancing import balance_utterances
 from emotone.training.batching import Example
@@ -118,7 +118,10 @@ class Learner:
         if initial is not None:
             load_pretrained(network, initial)
         moments = network.features.moments(data[number] for number in utterances)
-        network.features.fit(moments)
+        if data.versions:
+            network.features.fit(_moments_of_versions(network.features, data, utterances))
+        else:
+            network.features.fit(moments)
         self.statistics: Statistics | None = None
         if features.norm == "speaker":
             self.statistics = speaker_statistics(network, data, utterances)
@@ -160,6 +163,8 @@ class Learner:
         rng = np.random.default_rng([self.seed, epoch])
         self.network.train()
         examples = self._draw_examples(rng)
+        if self.data.versions:
+            examples = batching.disturb(examples, self.data, self.options.disturb.share, rng)
         if self.options.crop < 1:
             examples = batching.crop(examples, self.options.crop, rng)
         loss_sum, frame_sum = 0.0, 0
@@ -290,6 +295,8 @@ class Learner:
             else statistics_of_batch(self.statistics, self.data, numbers)
         )
         x = features.stack(log_mel, frames, None if statistics is None else statistics.to(device))
+        if options.mixstyle:
+            x = mix_style(x, frames, draws.style, options.mixstyle)
         if self.segment:  # zero-padded segments are not masked
             frames = torch.full_like(frames, x.shape[2])
         if options.mixup:
@@ -313,3 +320,14 @@ class Learner:
                 x, frames, _, _ = self._prepare(batch, epoch)
                 network.backbone(x, frames)
         return network.eval()
+
+
+def _moments_of_versions(
+    features: Features, data: Spectrograms, utterances: Sequence[int]
+) -> Moments:
+    """Moments of one version of each utterance, itself or a disturbed one, in turn."""
+    count = 1 + data.versions
+    return features.moments(
+        torch.from_numpy(np.array(data.version(number, place % count)))
+        for place, number in enumerate(utterances)
+    )

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from emotone.options import Options
 from emotone.training.augmentation import AugmentOptions
+from emotone.training.disturbances import DisturbanceOptions
 
 Balancing = Literal["none", "weights", "sampling"]
 Precision = Literal["32-true", "bf16-mixed"]
@@ -53,7 +54,8 @@ class TrainingOptions(Options):
             all of it.
         precision: precision of training; evaluation is always in float32. ``bf16-mixed`` becomes
             ``32-true`` where it is slow, see :func:`emotone.training.hardware.usable_precision`.
-        augment: random changes of training utterances.
+        augment: random changes of the spectrograms of training utterances.
+        disturb: disturbed versions of training utterances, computed ahead from waveforms.
     """
 
     epochs: int = Field(120, ge=1)
@@ -77,6 +79,7 @@ class TrainingOptions(Options):
     crop: float = Field(0.75, gt=0, le=1)
     precision: Precision = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
+    disturb: DisturbanceOptions = DisturbanceOptions()
 
     @property
     def samples(self) -> bool:

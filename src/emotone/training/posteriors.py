@@ -22,6 +22,7 @@ def posteriors(
     utterances: Sequence[int],
     options: TrainingOptions | None = None,
     statistics: Statistics | None = None,
+    version: int = 0,
 ) -> NDArray[np.float32]:
     """Class probabilities of utterances, in float32, the mean over segments if there are any.
 
@@ -32,12 +33,13 @@ def posteriors(
         options: how to cut the utterances into segments; ``None`` for whole utterances.
         statistics: statistics of speakers, for ``norm: enrol``; ``None`` for the training set's.
             For ``norm: speaker`` they are computed here.
+        version: of the utterances, see :meth:`Spectrograms.version`.
 
     Returns:
         Shape ``(utterances, labels)``, in the order of ``utterances``.
     """
     network.eval()
-    examples, at_least = make_examples(data, utterances, options or TrainingOptions())
+    examples, at_least = make_examples(data, utterances, options or TrainingOptions(), version)
     examples = sorted(examples, key=len)
     if network.features.options.norm == "speaker":
         statistics = speaker_statistics(network, data, utterances)

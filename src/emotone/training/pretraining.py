@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors.torch import load
 
 from emotone.errors import UsageError
 from emotone.models.network import Network, current_names
@@ -20,7 +20,7 @@ def load_pretrained(network: Network, weights: Path) -> None:
     """
     pretrained = {
         name: value
-        for name, value in current_names(load_file(weights)).items()
+        for name, value in current_names(load(weights.read_bytes())).items()
         if name.startswith("backbone.") and not name.startswith("backbone.output.")
     }
     own = network.state_dict()

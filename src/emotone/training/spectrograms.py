@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotone import audio
+from emotone.audio.activity import only_speech
 from emotone.corpora import Corpus
 from emotone.features import FeatureOptions, Features
 from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing, suppress_os_errors
+from emotone.training.disturbances import DisturbanceOptions, disturbers
 
 
 class Spectrograms:
@@ -25,7 +27,10 @@ class Spectrograms:
 
     Attributes:
         hop_s: step from frame to frame in seconds.
-        bounds: utterance ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``.
+        versions: number of disturbed versions of each utterance for training.
+        test_version: number of the disturbed version for tests; ``None`` without one.
+        bounds: spectrogram ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``. First come
+            all utterances, then their first disturbed versions, and so on.
         targets: number of each utterance's emotion in ``labels``.
         corpora: name of each utterance's corpus.
         possible: whether the corpus of an utterance has a label, in training or elsewhere; shape
@@ -33,13 +38,20 @@ class Spectrograms:
     """
 
     def __init__(
-        self, path: Path, bounds: Sequence[int], corpus: Corpus, options: FeatureOptions
+        self,
+        path: Path,
+        bounds: Sequence[int],
+        corpus: Corpus,
+        options: FeatureOptions,
+        disturbances: DisturbanceOptions,
     ) -> None:
         self.hop_s = options.hop_ms / 1000
         self.path: Path | None = path
         self.values: NDArray[np.float32] = np.load(path, mmap_mode="r")
         self.bounds = np.asarray(bounds)
         self.labels = corpus.labels
+        self.versions = disturbances.versions
+        self.test_version = disturbances.versions + 1 if disturbances.test else None
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
         self.speakers = corpus.table["speaker"].to_numpy()
         self.corpora = corpus.table["corpus"].to_numpy()
@@ -68,14 +80,18 @@ class Spectrograms:
         return whole
 
     def __getitem__(self, utterance: int) -> Tensor:
-        """Log-mel of shape ``(frames, mels)``."""
-        part = self.values[self.bounds[utterance] : self.bounds[utterance + 1]]
-        return torch.from_numpy(np.array(part))
+        """Log-mel of an undisturbed utterance, shape ``(frames, mels)``."""
+        return torch.from_numpy(np.array(self.version(utterance, 0)))
+
+    def version(self, utterance: int, number: int) -> NDArray[np.float32]:
+        """Log-mel of a version of an utterance, 0 for itself; shape ``(frames, mels)``."""
+        place = number * len(self.targets) + utterance
+        return self.values[self.bounds[place] : self.bounds[place + 1]]
 
     @property
     def frames(self) -> NDArray[np.int64]:
-        """Number of frames of each utterance."""
-        return np.diff(self.bounds)
+        """Number of frames of each undisturbed utterance."""
+        return np.diff(self.bounds[: len(self.targets) + 1])
 
     def seconds(self, segment_s: float | None = None) -> float:
         """Seconds of audio in a pass over the corpus; with zero-padded segments if given."""
@@ -94,6 +110,7 @@ def load_or_compute(
     options: FeatureOptions,
     folder: Path,
     *,
+    disturbances: DisturbanceOptions | None = None,
     threads: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> Spectrograms:
@@ -105,6 +122,7 @@ def load_or_compute(
         corpus: corpus whose audio is read.
         options: options of the features.
         folder: cache.
+        disturbances: of the disturbed versions; ``None`` for none.
         threads: number of files to read at once.
         advance: called once per utterance that is computed.
 
@@ -112,27 +130,60 @@ def load_or_compute(
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
         StorageError: if the folder cannot be written.
     """
-    shaping = {"hop_ms", "window_ms", "mels", "dynamic_range_db", "level"}
-    key = cache_key(corpus, options.model_dump_json(include=shaping))
-    path, index = folder / f"{key}.npy", folder / f"{key}.json"
+    shaping = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level"}
+    shape = options.model_dump_json(include=shaping)
+    disturbances = disturbances or DisturbanceOptions()
+    if disturbances.versions or disturbances.test:
+        shape += disturbances.model_dump_json(exclude={"share"})
+    path = folder / f"{cache_key(corpus, shape)}.npy"
+    index = path.with_suffix(".json")
     if path.is_file() and index.is_file():
-        return Spectrograms(path, json.loads(index.read_text()), corpus, options)
-    features = Features(options)
+        return Spectrograms(path, json.loads(index.read_text()), corpus, options, disturbances)
+    disturb = disturbers(disturbances)
+    log_mel_of = _LogMel(options)
 
-    def compute(waveform: audio.Waveform) -> NDArray[np.float32]:
-        log_mel, _ = features.log_mel(
+    def compute(waveform: audio.Waveform) -> list[NDArray[np.float32]]:
+        clean = log_mel_of(waveform)
+        if clean is None:  # unusual speech; that it is speech, the label says
+            clean = log_mel_of(waveform, everything=True)
+            assert clean is not None
+        others = (log_mel_of(one(waveform)) for one in disturb)
+        return [clean, *(clean if other is None else other for other in others)]
+
+    with ThreadPoolExecutor(threads) as pool:
+        computed = map_utterances(corpus, compute, pool, advance)
+    arrays = [versions[number] for number in range(1 + len(disturb)) for versions in computed]
+    bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
+    with replacing(path) as temporary:
+        values = np.lib.format.open_memmap(
+            temporary, mode="w+", dtype=np.float32, shape=(bounds[-1], options.mels)
+        )
+        for start, array in zip(bounds, arrays, strict=False):
+            values[start : start + len(array)] = array
+        values.flush()
+    with replacing(index) as temporary:
+        temporary.write_text(json.dumps(bounds), encoding="utf-8")
+    return Spectrograms(path, bounds, corpus, options, disturbances)
+
+
+class _LogMel:
+    """Log-mel spectrograms of waveforms."""
+
+    def __init__(self, options: FeatureOptions) -> None:
+        self.features = Features(options)
+
+    def __call__(
+        self, waveform: audio.Waveform, *, everything: bool = False
+    ) -> NDArray[np.float32] | None:
+        """Shape ``(frames, mels)``; ``None`` if speech is needed, and there is none."""
+        if self.features.options.frames == "speech" and not everything:
+            waveform = only_speech(waveform)
+            if not len(waveform):
+                return None
+        log_mel, _ = self.features.log_mel(
             torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
         )
         return log_mel[0].numpy()
-
-    with ThreadPoolExecutor(threads) as pool:
-        arrays = map_utterances(corpus, compute, pool, advance)
-    bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, np.concatenate(arrays))
-    with replacing(index) as temporary:
-        temporary.write_text(json.dumps(bounds), encoding="utf-8")
-    return Spectrograms(path, bounds, corpus, options)
 
 
 def delete_cache(folder: Path) -> None:

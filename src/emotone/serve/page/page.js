@@ -84,7 +84,7 @@ function show() {
   const { whole, labels } = shown;
   const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
   find("answer").hidden = false;
-  find("label").textContent = whole.label === null ? "no sound"
+  find("label").textContent = whole.label === null ? "no speech"
     : `${whole.label}${whole.confident ? "" : ", not sure"} (${percent(whole.confidence)})`;
   const rows = labels.map((label) => {
     const share = whole.probabilities?.[label] ?? 0;
@@ -140,7 +140,7 @@ function draw() {
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = `${height}px`;
   svg.setAttribute("aria-label", "Emotion over time. " + segments.map((one) =>
-    `${one.start.toFixed(0)} to ${one.end.toFixed(0)} seconds: ${one.label ?? "no sound"}${one.confident === false ? ", not sure" : ""}`).join("; "));
+    `${one.start.toFixed(0)} to ${one.end.toFixed(0)} seconds: ${one.label ?? "no speech"}${one.confident === false ? ", not sure" : ""}`).join("; "));
   svg.innerHTML = parts.join("");
 }
 

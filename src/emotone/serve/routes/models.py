@@ -20,7 +20,7 @@ async def models(service: ServiceOf) -> list[dict[str, Any]]:
             "labels": recognizer.labels,
             "sample_rate": recognizer.config.sample_rate,
             "corpora": recognizer.config.training.get("corpora", []),
-            "confident_from": recognizer.config.confident_from,
+            "confident_from": recognizer.threshold,
         }
         for name, recognizer in service.workers.models.items()
     ]

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, WebSocket
 
 from emotone.serve.live import REFUSED
-from emotone.serve.schemas import Hop, WindowLength
+from emotone.serve.schemas import Hop, Threshold, WindowLength
 from emotone.serve.security import is_allowed, token_in
 from emotone.serve.service import ServiceOf
 
@@ -21,6 +21,7 @@ async def stream(
     form: Annotated[str, Query(alias="format")] = "s16le",
     window: WindowLength = 3.0,
     hop: Hop = 1.0,
+    threshold: Threshold = None,
 ) -> None:
     """Recognise live audio: binary messages of samples in, a JSON object per window out."""
     assert service.workers is not None
@@ -29,4 +30,6 @@ async def stream(
         await socket.close(REFUSED, "the token is missing or wrong")
         return
     recognizer = service.workers.models.get(model or service.options.models[0])
+    if recognizer is not None and threshold is not None:
+        recognizer = recognizer.with_threshold(threshold)
     await service.live.serve(socket, recognizer, rate, form, window, hop)

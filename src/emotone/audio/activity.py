@@ -1,0 +1,125 @@
+"""Voice activity: where a recording holds speech, by Silero VAD (MIT, github.com/snakers4).
+
+The detector depends on the level of the recording, so it hears each recording at the same level.
+What it finds of seven corpora in noise and rooms, and in noise alone: ``benchmarks/activity.py``.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotone.audio.resampling import SAMPLE_RATE, Waveform
+from emotone.audio.runtime import onnxruntime
+
+CHUNK = 512  # samples, 32 ms; the detector gives a probability for each
+CONTEXT = 64  # samples before a chunk that the detector sees
+STATE = (1, 1, 128)
+SPEECH_FROM, SPEECH_UNTIL = 0.3, 0.15  # probability at which speech begins, and below which it ends
+SHORTEST = 4  # chunks; less is not speech
+PADDING = 2  # chunks to each side, for soft sounds at the edges
+LONGEST_PAUSE = 10  # chunks between speech and speech that count as speech: they are its rhythm
+LEVEL_DB = -20.0  # at which the detector hears the loud parts of a recording
+LOUD = 8  # chunks, 0.25 s: the recording's level is that of its n-th loudest, so clicks don't count
+MAX_GAIN_DB = 60.0
+BLOCK_S = 30.0  # of a long recording, heard at one level
+
+
+def only_speech(waveform: Waveform) -> Waveform:
+    """Cut out what is not speech; empty if nothing is.
+
+    Args:
+        waveform: shape ``(samples,)`` at 16 kHz, of a length that fits into memory.
+    """
+    regions = speech_regions(waveform)
+    return np.concatenate([waveform[region] for region in regions] or [waveform[:0]])
+
+
+def only_speech_of(pieces: Iterable[Waveform]) -> Iterator[Waveform]:
+    """Cut out what is not speech from audio of any length that comes in pieces.
+
+    Yields:
+        The speech of each block of 30 s, none of it empty. It does not depend on the pieces.
+    """
+    for block in _blocks(pieces, round(BLOCK_S * SAMPLE_RATE)):
+        speech = only_speech(block)
+        if len(speech):
+            yield speech
+
+
+def speech_regions(waveform: Waveform) -> list[slice]:
+    """Find where there is speech, in samples, from the first region to the last.
+
+    A region begins where the probability of speech reaches 0.3 and ends where it falls below 0.15.
+    Pauses of up to 0.3 s within speech belong to it.
+    """
+    is_speech = _hysteresis(speech_probabilities(waveform))
+    starts, stops = _runs(is_speech)
+    long_enough = stops - starts >= SHORTEST
+    starts, stops = starts[long_enough] - PADDING, stops[long_enough] + PADDING
+    apart = starts[1:] - stops[:-1] > LONGEST_PAUSE
+    begins = starts[np.concatenate([[True], apart])] if len(starts) else starts
+    ends = stops[np.concatenate([apart, [True]])] if len(stops) else stops
+    return [
+        slice(max(int(begin) * CHUNK, 0), min(int(end) * CHUNK, len(waveform)))
+        for begin, end in zip(begins, ends, strict=True)
+    ]
+
+
+def speech_probabilities(waveform: Waveform) -> NDArray[np.float32]:
+    """Probability of speech in each chunk of 32 ms, shape ``(chunks,)``."""
+    if not len(waveform):
+        return np.zeros(0, np.float32)
+    centred = waveform - waveform.mean(dtype=np.float64)
+    chunks = np.pad(centred, (0, -len(waveform) % CHUNK)).reshape(-1, CHUNK)
+    levels = np.sort(np.square(chunks, dtype=np.float64).mean(axis=1) ** 0.5)
+    level = max(float(levels[-min(LOUD, len(levels))]), 1e-12)
+    gain = min(10 ** (LEVEL_DB / 20) / level, 10 ** (MAX_GAIN_DB / 20))
+    chunks = (chunks * gain).astype(np.float32)
+    context = np.zeros((len(chunks), CONTEXT), np.float32)
+    context[1:] = chunks[:-1, -CONTEXT:]
+    state = np.zeros(STATE, np.float32)
+    inputs = {"input": np.concatenate([context, chunks], axis=1), "h": state, "c": state}
+    probabilities: NDArray[np.float32] = _detector().run(["speech_probs"], inputs)[0]
+    return probabilities.reshape(-1)
+
+
+@cache
+def _detector() -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors only
+    path = Path(__file__).with_name("silero_vad.onnx")
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _hysteresis(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Between both thresholds a chunk is what the one before it is."""
+    decided = (probabilities >= SPEECH_FROM) | (probabilities < SPEECH_UNTIL)
+    last = np.maximum.accumulate(np.where(decided, np.arange(len(decided)), -1))
+    return (last >= 0) & (probabilities[last] >= SPEECH_FROM)
+
+
+def _runs(values: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Start and stop of each run of true values."""
+    edges = np.diff(np.concatenate([[False], values, [False]]).astype(np.int8))
+    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+
+
+def _blocks(pieces: Iterable[Waveform], size: int) -> Iterator[Waveform]:
+    """Divide audio that comes in pieces anew; the last block may be shorter."""
+    kept: list[Waveform] = []
+    held = 0
+    for piece in pieces:
+        kept.append(piece)
+        held += len(piece)
+        if held >= size:
+            whole = np.concatenate(kept)
+            for start in range(0, held - size + 1, size):
+                yield whole[start : start + size]
+            kept, held = [whole[held - held % size :]], held % size
+    if held:
+        yield np.concatenate(kept)

@@ -1,0 +1,33 @@
+"""Which extra of emotone installs a package that a command needs."""
+
+TRAIN = (
+    "audb", "audformat", "audmetric", "filelock", "jinja2", "lightning_fabric", "onnx",
+    "onnxscript", "pandas", "platformdirs", "pyarrow", "yaml", "safetensors", "sklearn", "scipy",
+    "torch",
+)  # fmt: skip
+SERVE = (
+    "fastapi", "fastapi_offline", "gradio", "multipart", "prometheus_client", "python_multipart",
+    "starlette", "uvicorn", "websockets",
+)  # fmt: skip
+EXTRAS = {
+    "train": TRAIN,
+    "serve": SERVE,
+    "plot": ("matplotlib",),
+    "cluster": ("ray",),
+    "opensmile": ("opensmile",),
+    "hub": ("huggingface_hub",),
+}
+
+
+def installation(package: str) -> str:
+    """Return the command that installs a package, by the name under which it is imported.
+
+    >>> installation("uvicorn")
+    "pip install 'emotone[serve]'"
+    >>> installation("soundfile")
+    'pip install --force-reinstall emotone'
+    """
+    for extra, packages in EXTRAS.items():
+        if package.partition(".")[0] in packages:
+            return f"pip install 'emotone[{extra}]'"
+    return "pip install --force-reinstall emotone"

@@ -1,0 +1,74 @@
+"""Standard output and standard error as people need them: any text, and ours alone."""
+
+import codecs
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PLAIN = {"…": "...", "±": "+-", "–": "-", "−": "-", "×": "x", "Δ": "d", "→": "->"}
+REPLACE = "emotone.replace"  # name of the error handler
+STANDARD_ERROR = 2  # file descriptor
+FORWARD_S = 0.5  # limit for forwarding the last lines
+# what libmpg123, within libsndfile, prints about damaged MP3 files
+NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encountered)|\s*$")
+
+
+def accept_any_text() -> None:
+    """Print what the encoding of the terminal lacks in ASCII, instead of failing."""
+    codecs.register_error(REPLACE, _replaced)
+    if sys.stdout is None:  # closed by the caller, who does not want it
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=REPLACE)
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    """Return the replacement of characters that cannot be encoded, valid within JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    failed = error.object[error.start : error.end]
+    return "".join(PLAIN.get(char) or json.dumps(char)[1:-1] for char in failed), error.end
+
+
+@contextmanager
+def library_messages_hidden() -> Iterator[None]:
+    """Drop what C libraries print about damaged files; emotone reports these files itself.
+
+    They write to file descriptor 2. Meanwhile it is a pipe, from which a thread forwards all other
+    lines, and ``sys.stderr`` writes to a copy of the descriptor.
+    """
+    try:
+        direct = os.dup(STANDARD_ERROR)
+        if sys.stderr.fileno() != STANDARD_ERROR:
+            raise OSError
+    except (OSError, ValueError, AttributeError):  # closed, or another stream
+        yield
+        return
+    before = sys.stderr
+    sys.stderr = open(  # noqa: SIM115, PTH123  (a descriptor, which stays open)
+        direct, "w", buffering=1, encoding=before.encoding, errors=before.errors
+    )
+    reading, writing = os.pipe()
+    os.dup2(writing, STANDARD_ERROR)
+    os.close(writing)
+    forward = threading.Thread(target=_forward, args=(reading, direct), daemon=True)
+    forward.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(direct, STANDARD_ERROR)
+        forward.join(FORWARD_S)  # worker processes may still have the pipe
+        sys.stderr = before
+
+
+def _forward(reading: int, direct: int) -> None:
+    with os.fdopen(reading, "rb") as lines:
+        for line in lines:
+            if not NOISE.match(line):
+                os.write(direct, line)

@@ -1,0 +1,106 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emotone import audio
+from emotone.audio import disturbances
+from emotone.audio.activity import (
+    CHUNK,
+    only_speech,
+    only_speech_of,
+    speech_probabilities,
+    speech_regions,
+)
+from emotone.audio.resampling import Waveform
+from emotone.corpora import synthetic
+from tests.helpers import real_corpus
+
+RATE = audio.SAMPLE_RATE
+TOLERANCE = 4 * CHUNK  # samples by which an edge may move
+
+
+@pytest.fixture(scope="module")
+def speech() -> Waveform:
+    return synthetic.utterance(1, "neutral", 0)
+
+
+def test_what_surrounds_speech_is_cut(speech: Waveform) -> None:
+    (region,) = speech_regions(disturbances.surrounded(speech, 2.0, 3.0))
+    (alone,) = speech_regions(speech)
+    assert abs(region.start - 2 * RATE - alone.start) <= TOLERANCE
+    assert abs(region.stop - 2 * RATE - alone.stop) <= TOLERANCE
+
+
+def test_long_pauses_are_cut_and_short_ones_are_kept(speech: Waveform) -> None:
+    long, short = np.zeros(2 * RATE, np.float32), np.zeros(RATE // 10, np.float32)
+    assert len(speech_regions(np.concatenate([speech, long, speech]))) == 2
+    assert len(speech_regions(np.concatenate([speech, short, speech]))) == 1
+    joined = only_speech(np.concatenate([speech, long, speech]))
+    assert abs(len(joined) - 2 * len(only_speech(speech))) <= 2 * TOLERANCE
+
+
+@pytest.mark.parametrize("gain_db", [-60, -40, -20, 0, 20])
+def test_the_level_changes_nothing(speech: Waveform, gain_db: float) -> None:
+    louder = (speech * 10 ** (gain_db / 20)).astype(np.float32)
+    np.testing.assert_allclose(
+        speech_probabilities(louder), speech_probabilities(speech), atol=1e-3
+    )
+
+
+def test_a_constant_offset_changes_nothing(speech: Waveform) -> None:
+    difference = speech_probabilities(speech + np.float32(0.05)) - speech_probabilities(speech)
+    assert np.abs(difference).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rng, samples: np.zeros(samples, np.float32),
+        lambda rng, samples: disturbances.coloured_noise(rng, samples),
+        lambda rng, samples: disturbances.coloured_noise(rng, samples, -3),
+        lambda rng, samples: disturbances.coloured_noise(rng, samples, -6),
+        disturbances.hum,
+        disturbances.music,
+        lambda rng, samples: np.sin(np.arange(samples) / 5).astype(np.float32),
+        lambda rng, samples: np.eye(1, samples, 999, dtype=np.float32)[0],
+    ],
+    ids=["silence", "white", "pink", "brown", "hum", "music", "tone", "click"],
+)
+def test_what_is_not_speech_is_not_found(
+    make: Callable[[np.random.Generator, int], Waveform],
+) -> None:
+    assert speech_regions(make(np.random.default_rng(0), 5 * RATE)) == []
+
+
+def test_an_empty_waveform_has_no_speech() -> None:
+    assert len(only_speech(np.zeros(0, np.float32))) == 0
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.integers(0, 70 * RATE), max_size=6))
+def test_the_pieces_change_nothing(cuts: list[int]) -> None:
+    whole = np.tile(disturbances.surrounded(synthetic.utterance(2, "anger", 0), 1.0, 3.0), 13)
+    pieces = np.split(whole, sorted(cuts))
+    blocks = [whole[start : start + 30 * RATE] for start in range(0, len(whole), 30 * RATE)]
+    expected = np.concatenate([only_speech(block) for block in blocks])
+    np.testing.assert_array_equal(np.concatenate(list(only_speech_of(pieces))), expected)
+
+
+@pytest.mark.parametrize("snr_db", [20, 10, 5])
+def test_speech_of_actors_is_found_in_noise(snr_db: float) -> None:
+    rng = np.random.default_rng(0)
+    overlaps = []
+    for path in sorted((real_corpus("emodb") / "wav").iterdir())[::40]:
+        clean = audio.read(path)
+        noisy = disturbances.add_noise(
+            clean, disturbances.coloured_noise(rng, len(clean), -3), snr_db
+        )
+        found, expected = np.zeros(len(clean), bool), np.zeros(len(clean), bool)
+        for mask, waveform in ((found, noisy), (expected, clean)):
+            for region in speech_regions(waveform):
+                mask[region] = True
+        overlaps.append((found & expected).sum() / (found | expected).sum())
+    assert np.mean(overlaps) > 0.9
