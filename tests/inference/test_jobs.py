@@ -115,7 +115,7 @@ def test_a_file_that_kills_its_process_is_named_and_the_rest_goes_on(
 
 
 def test_a_known_speaker_is_known_in_every_process(recordings: Path) -> None:
-    recognizer = load()
+    recognizer = load("emotone-8")
     files = [recordings / "00.wav", recordings / "01.wav"]
     known = recognizer.for_speaker([recordings / "05.wav"])
     expected = [str(one) for one in in_order(known, files, None)]

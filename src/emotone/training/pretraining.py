@@ -24,7 +24,7 @@ def load_pretrained(network: Network, weights: Path) -> None:
         if name.startswith("backbone.") and not name.startswith("backbone.output.")
     }
     own = network.state_dict()
-    for name, value in pretrained.items():
+    for name, value in sorted(pretrained.items()):
         if name not in own or own[name].shape != value.shape:
             raise UsageError(f"{weights}: weights of a network of other sizes ({name} differs)")
     network.load_state_dict(own | pretrained)
