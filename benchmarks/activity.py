@@ -13,9 +13,9 @@ import numpy as np
 
 from emotone import audio, corpora
 from emotone.audio import disturbances as change
+from emotone.audio.folders import search
 from emotone.experiments.corpus_arguments import corpus_options
 from emotone.inference.hearing import Hearing
-from emotone.training.disturbances import audio_files
 
 CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")
 UTTERANCES = 60  # of each corpus
@@ -26,7 +26,7 @@ RT60_S = 0.6
 def main(folder: Path) -> None:
     """Print the table."""
     rng, hearing = np.random.default_rng(0), Hearing("speech")
-    files = rng.permutation(audio_files(folder / "noise"))[:NOISES]
+    files = rng.permutation(search(folder / "noise").files)[:NOISES]
     noises = [audio.read(path) for path in files]
 
     def noise() -> audio.Waveform:

@@ -12,12 +12,13 @@ from emotone import corpora
 from emotone.audio import SAMPLE_RATE, Waveform, read
 from emotone.audio.activity import only_speech
 from emotone.audio.disturbances import speech_power
+from emotone.audio.folders import search
 from emotone.corpora import Corpus, synthetic
 from emotone.corpora.table import TableOptions
 from emotone.experiments.config import checked
 from emotone.features import FeatureOptions, Features
 from emotone.training.batching import Example, disturb, make_examples, stack, whole_utterances
-from emotone.training.disturbances import DisturbanceOptions, Disturber, audio_files, half
+from emotone.training.disturbances import DisturbanceOptions, Disturber, half
 from emotone.training.options import TrainingOptions
 from emotone.training.spectrograms import Spectrograms, load_or_compute
 from tests.helpers import loudest_hz, tone
@@ -67,7 +68,7 @@ def test_every_second_file_is_kept_for_tests(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     for name, hz in (("a", 300), ("b", 5000), ("in/c", 300), ("in/d", 5000)):
         soundfile.write(tmp_path / f"{name}.wav", tone(SAMPLE_RATE, 1.0, hz), SAMPLE_RATE)
-    files = audio_files(tmp_path)
+    files = search(tmp_path).files
     assert [path.stem for path in half(files)] == ["a", "c"]
     assert [path.stem for path in half(files, test=True)] == ["b", "d"]
     used = disturber(noise=1.0, noise_folder=tmp_path).noises

@@ -11,9 +11,10 @@ from numpy.random import Generator
 
 from emotone import audio
 from emotone.audio import Waveform, disturbances
+from emotone.audio.folders import search
 from emotone.errors import AudioError, UsageError
 from emotone.evaluation.changes import BABBLE_SPEAKERS, SHORT_RT60_S, reverberation_s
-from emotone.training.disturbances import audio_files, half
+from emotone.training.disturbances import half
 
 LONGEST_S = 20.0  # of a noise or an impulse response; what comes later is not used
 ATTEMPTS = 20  # to draw utterances that can be decoded and are not silent
@@ -91,7 +92,7 @@ def _usable(
         return
     if not folder.is_dir():
         raise UsageError(f"--{what}: the folder {folder} does not exist; give one of audio files")
-    files, used = audio_files(folder), 0
+    files, used = search(folder).files, 0
     if test_half:
         files = half(files, test=True)
     with progress(f"reading {what}", len(files)) as advance:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field, model_validator
 
-from emotone.audio import SAMPLE_RATE, SUFFIXES, Waveform, read
+from emotone.audio import SAMPLE_RATE, Waveform, read
 from emotone.audio import disturbances as change
+from emotone.audio.folders import search
 from emotone.errors import CorpusError
 from emotone.options import Options
 
@@ -73,7 +74,7 @@ class DisturbanceOptions(Options):
     def _folders_have_audio(self) -> "DisturbanceOptions":
         for name in ("noise_folder", "room_folder"):
             folder = getattr(self, name)
-            if folder is not None and not audio_files(folder):
+            if folder is not None and not search(folder).files:
                 raise ValueError(f"{name}: no audio files in {folder}; check the path")
         return self
 
@@ -137,11 +138,6 @@ class Disturber:
         return change.coloured_noise(rng, samples, rng.uniform(-7, 2))
 
 
-def audio_files(folder: Path) -> list[Path]:
-    """Find audio files in a folder and those in it, sorted by name."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-
-
 def half(files: Sequence[Path], *, test: bool = False) -> list[Path]:
     """Choose every second file: the first for training, or the second for tests."""
     return list(files[int(test) :: 2])
@@ -158,7 +154,7 @@ def _recordings(folder: Path | None, *, test: bool) -> list[Waveform]:
     """Read half of the recordings of a folder, no more than 20 s of each."""
     if folder is None:
         return []
-    found = [read(path)[: 20 * SAMPLE_RATE] for path in half(audio_files(folder), test=test)]
+    found = [read(path)[: 20 * SAMPLE_RATE] for path in half(search(folder).files, test=test)]
     if not found:
         raise CorpusError(f"{folder}: no audio files; check the path")
     return [waveform for waveform in found if waveform.any()]
