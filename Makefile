@@ -41,7 +41,6 @@ results: .venv/installed
 ROOTS := corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo corpus.3.root=$(DATA)/savee \
 	corpus.4.root=$(DATA)/emovo corpus.5.root=$(DATA)/aesdd corpus.6.root=$(DATA)/ased \
 	training.disturb.noise_folder=$(DATA)/noise training.disturb.room_folder=$(DATA)/rir
-# what is compared with it: $(MODELS)/emotone-base/recipe-0.1 and 12-epochs, each with its config.yaml
 BASE := emotone-base $(ROOTS)
 EIGHT := emotone-8 corpus.root=$(DATA)/ravdess
 MODELS := results/models
