@@ -19,6 +19,18 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean '{matches[0]}'?" if matches else ""
 
 
+def differences(found: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Say where two settings differ, option by option."""
+    result = []
+    for key in sorted(found.keys() | asked.keys()):
+        there, here = found.get(key), asked.get(key)
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            result += differences(there, here, f"{prefix}{key}.")
+        elif there != here:
+            result.append(f"{prefix}{key}: {there} found, {here} requested")
+    return result
+
+
 def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:
     """Say what is wrong with an option.
 

@@ -16,13 +16,13 @@ from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results import AblationResults, AblationRow, PairedDifference, Rates
 from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
 from emotone.evaluation.scoring import Counts
-from emotone.experiments.compatibility import differences, refuse_other_experiment
+from emotone.experiments.compatibility import refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio, setting, system
 from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
-from emotone.options import nearest
+from emotone.options import differences, nearest
 from emotone.training.spectrograms import delete_cache
 
 SECONDS_PER_HOUR = 3600
