@@ -28,7 +28,10 @@ def shown(value: object) -> str:
     >>> shown({"epochs": 3}), len(shown([["x" * 999] * 999]))
     ("{'epochs': 3}", 60)
     """
-    return shortened(reprlib.repr(value))
+    try:
+        return shortened(reprlib.repr(value))
+    except ValueError:  # an integer of thousands of digits
+        return type(value).__name__
 
 
 def shortened(text: str) -> str:

@@ -75,4 +75,4 @@ def download(
 
     typer.echo("contacting the repository …", err=True)
     folder = download(name, out, version=version, repository=repository)
-    typer.echo(f"{folder}: read it with corpus.name=audformat corpus.root={folder}")
+    typer.echo(f"{folder}: read it with emotone corpus {folder}")

@@ -144,7 +144,9 @@ def existing_root(options: CorpusOptions, layout: str) -> Path:
     """
     corpus = options.name
     if options.root is None:
-        raise CorpusError(f"{corpus}: no root given; set corpus.root=FOLDER")
+        raise CorpusError(
+            f"{corpus}: no folder given; put it after the name, as in {corpus} FOLDER"
+        )
     if options.root.is_file():
         raise CorpusError(
             f"{corpus}: {options.root} is a file; corpus.root must be the folder that holds "

@@ -93,7 +93,7 @@ def read(options: TableOptions) -> Corpus:
 def _load(options: TableOptions) -> pd.DataFrame:
     path = options.root
     if path is None:
-        raise CorpusError("table: no root given; set corpus.root=TABLE.csv")
+        raise CorpusError("table: no file given; give the table itself, such as TABLE.csv")
     if not path.is_file():
         raise CorpusError(
             f"table: the file {path} does not exist; corpus.root must be the table file"

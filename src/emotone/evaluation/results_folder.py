@@ -95,14 +95,19 @@ class ResultsFolder(PredictionsFolder):
             UsageError: if another process uses it.
             StorageError: if it cannot be written.
         """
-        is_new = not self.path.exists()
-        with locked(self.path / LOCK, self.path, "--out"):
+        is_new, lock = not self.path.exists(), self.path / LOCK
+        was_ours = lock.exists()
+        with locked(lock, self.path, "--out"):
             try:
                 yield
+            except UsageError:
+                if not was_ours:  # a folder of the user stays as it was
+                    lock.unlink(missing_ok=True)
+                raise
             finally:
                 with suppress_os_errors():
                     if is_new and {path.name for path in self.path.iterdir()} <= {LOCK}:
-                        (self.path / LOCK).unlink(missing_ok=True)  # nothing was started
+                        lock.unlink(missing_ok=True)  # nothing was started
                         self.path.rmdir()
 
     def refuse_other_files(self, *known: str) -> None:

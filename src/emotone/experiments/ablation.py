@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from emotone import corpora
+from emotone import corpora, safe_yaml
 from emotone.errors import UsageError
 from emotone.evaluation import metrics, scoring
 from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results import AblationResults, AblationRow, PairedDifference, Rates
-from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
+from emotone.evaluation.results_folder import ABLATION, VARIANTS, ResultsFolder
 from emotone.evaluation.scoring import Counts
 from emotone.experiments.compatibility import refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
@@ -113,12 +113,12 @@ def _refuse_other_ablation(ablation: Ablation, folder: ResultsFolder) -> None:
             raise UsageError(f"{folder} holds the results of a crossval; choose another --out")
         return
     try:
-        there = yaml.safe_load(folder.ablation())
+        there = safe_yaml.parsed(folder.ablation(), ABLATION)
         found = {
             name: ExperimentConfig.model_validate(values).identity()
             for name, values in there.items()
         }
-    except (ValueError, AttributeError, yaml.YAMLError) as error:
+    except (ValueError, AttributeError, UsageError) as error:
         raise UsageError(
             f"{folder} holds no ablation of this version of emotone; choose another --out"
         ) from error

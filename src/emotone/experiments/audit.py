@@ -33,10 +33,11 @@ from emotone.experiments import audit_material, audit_selection
 from emotone.experiments.audit_answers import Task, answer, answer_sounds
 from emotone.experiments.audit_material import Progress, Recordings, no_progress
 from emotone.experiments.audit_selection import AuditOptions
-from emotone.files import write_text
+from emotone.files import refuse_foreign, write_text
 from emotone.inference.execution import ProcessExecutor, map_in_order
 from emotone.inference.model_folder import ONNX
 from emotone.inference.recognizer import Recognizer
+from emotone.reporting.report import is_report
 
 ANSWERS, AUDIT_FILE = "answers.jsonl", "audit.json"
 REPORTS = ("audit.html", "audit.md")
@@ -86,9 +87,12 @@ def audit(
     )
     folder = ResultsFolder(out)
     with folder.locked():
-        folder.refuse_other_files(ANSWERS, AUDIT_FILE, *REPORTS)
-        folder.remove_leftovers()
         answers = _Answers(out / ANSWERS, _identity(task))
+        ours = (ANSWERS, AUDIT_FILE, *REPORTS) if answers.path.is_file() else ()
+        folder.refuse_other_files(*ours)
+        for name in (AUDIT_FILE, *REPORTS):
+            refuse_foreign(out / name, is_report)
+        folder.remove_leftovers()
         answers.complete(task, options.jobs, progress)
         reasons = [f"{CHANGES[name].title}: skipped, {why}" for name, why in skipped.items()]
         found = _scored(recognizer, corpus, table, answers, task, [*notes, *problems, *reasons])

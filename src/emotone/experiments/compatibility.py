@@ -1,10 +1,9 @@
 """Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
 from collections.abc import Set
-import yaml
-
+from emotone import safe_yaml
 from emotone.errors import UsageError
-from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.results_folder import CONFIG, ResultsFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
@@ -21,8 +20,8 @@ def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
         UsageError: if there is none of this version of emotone.
     """
     try:
-        return ExperimentConfig.model_validate(yaml.safe_load(folder.configuration()))
-    except (ValueError, yaml.YAMLError) as error:
+        return ExperimentConfig.model_validate(safe_yaml.parsed(folder.configuration(), CONFIG))
+    except (ValueError, UsageError) as error:
         raise UsageError(
             f"{folder} holds no configuration of this version of emotone; choose another --out"
         ) from error
