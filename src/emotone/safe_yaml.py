@@ -66,7 +66,8 @@ class _Loader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}  # nodes that a finished node stands for
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event, before = self.peek_event(), self._nodes
+        event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self._nodes
         self._depth += 1
         self._check(self._depth <= MAX_DEPTH, f"nested deeper than {MAX_DEPTH} levels", event)
         node = super().compose_node(parent, index)

@@ -4,6 +4,7 @@ import re
 import reprlib
 
 SHOWN = 60  # characters of a value in a message
+SINGULAR = {"are": "is", "were": "was", "have": "has", "do": "does", "end": "ends", "get": "gets"}
 # what moves the cursor, changes colours or the direction of text, and halves of characters
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -46,3 +47,12 @@ def plural(count: int, noun: str) -> str:
     ('1 file', '2 files')
     """
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def agree(count: int, verb: str) -> str:
+    """Return a verb as it follows a number of things.
+
+    >>> agree(1, "are"), agree(2, "are")
+    ('is', 'are')
+    """
+    return SINGULAR[verb] if count == 1 else verb

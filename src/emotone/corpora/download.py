@@ -25,7 +25,8 @@ def download(
         The folder.
 
     Raises:
-        UsageError: if ``out`` holds other files or corpora, or the repository has no such corpus or version.
+        UsageError: if ``out`` holds other files or corpora, or the repository has no such corpus
+            or version.
         CorpusError: if the repository cannot be reached.
         StorageError: if ``out`` cannot be written.
     """

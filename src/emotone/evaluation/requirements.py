@@ -83,7 +83,8 @@ def _requirement(key: str, limits: Any, known: Iterable[str], path: Path) -> Req
     right = numbers and all(_is_finite(number) for number in numbers)
     if not right or limits.keys() - LIMITS:
         raise UsageError(
-            f"{path}: {shortened(key)}: expected numbers as {{min: …}}, {{max: …}} or both, got {shown(limits)}"
+            f"{path}: {shortened(key)}: expected numbers as {{min: …}}, {{max: …}} or both, got "
+            f"{shown(limits)}"
         )
     return Requirement(key, limits.get("min"), limits.get("max"))
 

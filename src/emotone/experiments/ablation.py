@@ -48,8 +48,8 @@ def ablate(
         only: names of the variants to run; the audio of others is not read. Empty for all.
 
     Raises:
-        UsageError: if ``out`` holds something else or a variant of ``only`` is unknown; nothing is
-            changed then.
+        UsageError: if ``out`` holds something else, a variant of ``only`` is unknown or ``hours``
+            is no time; nothing is changed then.
         CorpusError, FoldError: if the corpus cannot be used.
         StorageError: if results cannot be written.
         InterruptedRunError: after Ctrl-C.
@@ -60,6 +60,8 @@ def ablate(
                 f"--only: unknown variant '{name}'{nearest(name, ablation.variants)}; "
                 f"known are {', '.join(ablation.variants)}"
             )
+    if hours is not None and not hours >= 0:  # NaN is not
+        raise UsageError(f"--hours must be 0 or more, got {hours}")
     chosen = set(only) or set(ablation.variants)
     deadline = time.monotonic() + (math.inf if hours is None else hours * SECONDS_PER_HOUR)
     folder = ResultsFolder(out)

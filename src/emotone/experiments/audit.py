@@ -38,6 +38,7 @@ from emotone.inference.execution import ProcessExecutor, map_in_order
 from emotone.inference.model_folder import ONNX
 from emotone.inference.recognizer import Recognizer
 from emotone.reporting.report import is_report
+from emotone.text import agree, plural
 
 ANSWERS, AUDIT_FILE = "answers.jsonl", "audit.json"
 REPORTS = ("audit.html", "audit.md")
@@ -239,7 +240,8 @@ def _scored(
     problems = [one.problem for one in stored if one.problem]
     if len(problems) == len(table):
         raise AudioError(f"no utterance of {corpus.name} gets an answer: {problems[0]}")
-    unanswered = [f"{len(problems)} utterances get no answer: {'; '.join(problems[:LISTED])}"]
+    count = f"{plural(len(problems), 'utterance')} {agree(len(problems), 'get')}"
+    unanswered = [f"{count} no answer: {'; '.join(problems[:LISTED])}"]
     answers = scoring.gather(table, stored, recognizer.labels, task.changes)
     speakers = answers.table.drop_duplicates("speaker")
     subject = Subject(

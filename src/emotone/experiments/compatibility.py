@@ -1,6 +1,7 @@
 """Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
 from collections.abc import Set
+
 from emotone import safe_yaml
 from emotone.errors import UsageError
 from emotone.evaluation.results_folder import CONFIG, ResultsFolder

@@ -161,8 +161,8 @@ def export(
     if is_file:
         refuse_foreign(out, force=force)
     elif out.exists() or FILE_SUFFIX.fullmatch(out.suffix):
-        found = "exists" if out.exists() else f"ends in {out.suffix}"
-        raise UsageError(f"{out} {found}; give --out a new folder, or a name that ends in .onnx")
+        problem = "exists" if out.exists() else f"ends in {out.suffix}"
+        raise UsageError(f"{out} {problem}; give --out a new folder, or a name that ends in .onnx")
     network = rebuilt(folder)
     if labels is not None:
         network = with_labels(network, labels)
@@ -199,7 +199,7 @@ def _marked(model: bytes) -> bytes:
     """Return an ONNX model that says that emotone wrote it."""
     loaded = onnx.load_model_from_string(model)
     loaded.doc_string = MARK
-    return loaded.SerializeToString()
+    return bytes(loaded.SerializeToString())
 
 
 def _trained_on(experiment: Experiment) -> Fingerprints:

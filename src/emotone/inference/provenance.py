@@ -87,9 +87,7 @@ def reserved(
         yield
 
 
-def _refuse_others(
-    output: Path, found: dict[str, Any] | None, settings: Mapping[str, Any]
-) -> None:
+def _refuse_others(output: Path, found: dict[str, Any] | None, settings: Mapping[str, Any]) -> None:
     if found is not None and (differing := differences(found, settings)):
         raise UsageError(
             f"{output} was made with other settings ({'; '.join(differing)}); nothing was "

@@ -8,6 +8,7 @@ import pandas as pd
 
 from emotone.corpora.inspection import Inspection
 from emotone.files import check_picture, save_picture
+from emotone.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,8 @@ def draw_inspection(inspection: Inspection, path: Path, *, force: bool = False) 
     durations.set(title="durations", xlabel="seconds", ylabel="utterances")
     _draw_levels(levels, table, inspection.corpus.labels)
     figure.suptitle(
-        f"{inspection.corpus.name}: {len(table)} utterances, {len(counts)} speakers, "
+        f"{inspection.corpus.name}: {plural(len(table), 'utterance')}, "
+        f"{plural(len(counts), 'speaker')}, "
         f"{table['seconds'].sum() / SECONDS_PER_HOUR:.2f} hours"
     )
     save_picture(figure, path)
