@@ -65,7 +65,8 @@ def show_ablation(results: "AblationResults") -> None:
     if results.missing:
         console.print(
             f"Unfinished: {plural(results.missing, 'run')} {agree(results.missing, 'are')} "
-            "missing; a seed counts once all its folds are finished. The same command without --only resumes."
+            "missing; a seed counts once all its folds are finished. The same command without "
+            "--only resumes."
         )
 
 

@@ -88,10 +88,11 @@ def audit(
     )
     folder = ResultsFolder(out)
     with folder.locked():
+        results = (AUDIT_FILE, *REPORTS)
+        known = (ANSWERS, *results) if (out / ANSWERS).is_file() else ()
+        folder.refuse_other_files(*known)
         answers = _Answers(out / ANSWERS, _identity(task))
-        ours = (ANSWERS, AUDIT_FILE, *REPORTS) if answers.path.is_file() else ()
-        folder.refuse_other_files(*ours)
-        for name in (AUDIT_FILE, *REPORTS):
+        for name in results:
             refuse_foreign(out / name, is_report)
         folder.remove_leftovers()
         answers.complete(task, options.jobs, progress)
