@@ -26,15 +26,15 @@ BOMB = "a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(
         (f"a: 0x{'f' * 5000}", "an integer of more than 64 bits"),
         ("[" * 900, "nested deeper than 50 levels"),
         ("a: 1\na: 2", "'a' is given twice in line 2"),
-        (f"{'a' * 9999}: 1\n{'a' * 9999}: 2", "is given twice"),
+        (f"? {'a' * 9999}\n: 1\n? {'a' * 9999}\n: 2", "is given twice"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
-        ("a: \x00", "special characters are not allowed"),
+        ("a: \x00", "unacceptable character #x0000"),
         ("a: ]", "line 1, column 4"),
     ],
 )
 def test_bad_yaml_is_one_short_line(text: str, message: str) -> None:
     start = time.monotonic()
-    with pytest.raises(UsageError, match="^here: ") as caught:
+    with pytest.raises(UsageError, match=r"^here: ") as caught:
         safe_yaml.parsed(text, "here")
     assert message in str(caught.value)
     assert len(str(caught.value)) < 150

@@ -44,8 +44,8 @@ def parsed(text: str, refusal: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise UsageError(f"{refusal}: {_short(error.problem or error.context)}{place}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{refusal}: {_short(str(error))}") from error
+    except yaml.YAMLError as error:  # of the characters
+        raise UsageError(f"{refusal}: {_short(str(error).splitlines()[0])}") from error
 
 
 def _short(problem: str | None) -> str:

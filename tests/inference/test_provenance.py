@@ -96,13 +96,15 @@ def test_two_processes_do_not_share_an_output(
     pipe = tmp_path / "slow.wav"
     os.mkfifo(pipe)  # the first process waits for its content
     command = ["predict", str(audio[0]), str(pipe), "--model", str(folder), "--output", str(out)]
-    with subprocess.Popen([sys.executable, "-m", "emotone", *command]) as first:
-        with pipe.open("wb"):  # the first process has come to the pipe
-            second = emotone("predict", *audio, "--model", folder, "--output", out)
-            assert second.returncode == 2
-            assert f"another emotone is writing to {out}" in one_line(second)
-            first.kill()
-            first.wait()
+    with (
+        subprocess.Popen([sys.executable, "-m", "emotone", *command]) as first,
+        pipe.open("wb"),  # waits until the first process has come to the pipe
+    ):
+        second = emotone("predict", *audio, "--model", folder, "--output", out)
+        assert second.returncode == 2
+        assert f"another emotone is writing to {out}" in one_line(second)
+        first.kill()
+        first.wait()
     third = emotone("predict", *audio, "--model", folder, "--output", out)
     assert third.returncode == 0, third.stderr
     assert [json.loads(line)["file"] for line in out.read_text().splitlines()] == [

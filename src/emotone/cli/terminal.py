@@ -15,6 +15,7 @@ from typing import Any, TextIO
 PLAIN = {"…": "...", "±": "+-", "–": "-", "−": "-", "×": "x", "Δ": "d", "→": "->"}
 REPLACE = "emotone.replace"  # name of the error handler
 STANDARD_ERROR = 2  # file descriptor
+_KEPT: list[TextIO] = []
 FORWARD_S = 0.5  # limit for forwarding the last lines
 # what libmpg123, within libsndfile, prints about damaged MP3 files
 NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encountered)|\s*$")
@@ -26,8 +27,10 @@ def accept_any_text() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller, who does not want it
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-    with suppress(OSError, ValueError, AttributeError):  # another stream
-        sys.stderr = _unfailing(sys.stderr.fileno(), sys.stderr)
+    before = sys.stderr
+    with suppress(OSError, ValueError):  # another stream
+        sys.stderr = _unfailing(before.fileno(), before)
+        _KEPT.append(before)  # else its descriptor would be closed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=REPLACE)
