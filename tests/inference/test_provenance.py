@@ -30,7 +30,7 @@ def test_another_setting_is_named_and_nothing_changes(
     folder: Path, audio: list[Path], tmp_path: Path, suffix: str
 ) -> None:
     out = tmp_path / f"out{suffix}"
-    command = ("predict", *audio, "--model", folder, "--output", out)
+    command: list[str | Path] = ["predict", *audio, "--model", folder, "--output", out]
     assert emotone(*command).returncode == 0
     before = out.read_bytes()
     for extra, message in (
@@ -53,7 +53,15 @@ def test_another_setting_is_named_and_nothing_changes(
 
 def test_another_hop_is_named(folder: Path, audio: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    command = ("predict", *audio, "--model", folder, "--segments", "--output", out)
+    command: list[str | Path] = [
+        "predict",
+        *audio,
+        "--model",
+        folder,
+        "--segments",
+        "--output",
+        out,
+    ]
     assert emotone(*command, "--hop", "0.5").returncode == 0
     assert "hop: 0.5 found, 1.0 requested" in one_line(emotone(*command))
     same = emotone(*command, "--hop", "0.5", "--window", "3")
@@ -81,7 +89,7 @@ def test_what_replaced_an_output_is_refused(
     folder: Path, audio: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jsonl"
-    command = ("predict", *audio, "--model", folder, "--output", out)
+    command: list[str | Path] = ["predict", *audio, "--model", folder, "--output", out]
     assert emotone(*command).returncode == 0
     out.write_text('{"file": "mine", "note": "precious"}\n')
     refused = emotone(*command)
