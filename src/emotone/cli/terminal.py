@@ -1,18 +1,21 @@
 """Standard output and standard error as people need them: any text, and ours alone."""
 
 import codecs
+import io
 import json
 import os
 import re
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TextIO
 
 PLAIN = {"…": "...", "±": "+-", "–": "-", "−": "-", "×": "x", "Δ": "d", "→": "->"}
 REPLACE = "emotone.replace"  # name of the error handler
 STANDARD_ERROR = 2  # file descriptor
+_KEPT: list[TextIO] = []
 FORWARD_S = 0.5  # limit for forwarding the last lines
 # what libmpg123, within libsndfile, prints about damaged MP3 files
 NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encountered)|\s*$")
@@ -21,11 +24,33 @@ NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encoun
 def accept_any_text() -> None:
     """Print what the encoding of the terminal lacks in ASCII, instead of failing."""
     codecs.register_error(REPLACE, _replaced)
-    if sys.stdout is None:  # closed by the caller, who does not want it
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, who does not want it
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+    before = sys.stderr
+    with suppress(OSError, ValueError):  # another stream
+        sys.stderr = _unfailing(before.fileno(), before)
+        _KEPT.append(before)  # else its descriptor would be closed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=REPLACE)
+
+
+class _Unfailing(io.FileIO):
+    """A descriptor, which stays open, for messages; they are lost if nobody can take them."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _unfailing(descriptor: int, like: TextIO) -> TextIO:
+    raw = _Unfailing(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), like.encoding, like.errors, line_buffering=True, write_through=True
+    )
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:
@@ -50,9 +75,7 @@ def library_messages_hidden() -> Iterator[None]:
         yield
         return
     before = sys.stderr
-    sys.stderr = open(  # noqa: SIM115, PTH123  (a descriptor, which stays open)
-        direct, "w", buffering=1, encoding=before.encoding, errors=before.errors
-    )
+    sys.stderr = _unfailing(direct, before)
     reading, writing = os.pipe()
     os.dup2(writing, STANDARD_ERROR)
     os.close(writing)
