@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from emotone.errors import UsageError
-from emotone.text import printable, shortened
+from emotone.text import SHOWN, printable, shortened
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 50
@@ -49,7 +49,7 @@ def parsed(text: str, refusal: str) -> Any:
 
 
 def _short(problem: str | None) -> str:
-    return shortened(printable(" ".join((problem or "").split())))
+    return shortened(printable(" ".join((problem or "").split())), 2 * SHOWN)
 
 
 class _Loader(yaml.SafeLoader):

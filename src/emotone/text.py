@@ -35,9 +35,9 @@ def shown(value: object) -> str:
         return type(value).__name__
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, most: int = SHOWN) -> str:
     """Cut text to a part of a line."""
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def plural(count: int, noun: str) -> str:

@@ -9,13 +9,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, TextIO
 
 PLAIN = {"…": "...", "±": "+-", "–": "-", "−": "-", "×": "x", "Δ": "d", "→": "->"}
 REPLACE = "emotone.replace"  # name of the error handler
 STANDARD_ERROR = 2  # file descriptor
-_KEPT: list[TextIO] = []
 FORWARD_S = 0.5  # limit for forwarding the last lines
 # what libmpg123, within libsndfile, prints about damaged MP3 files
 NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encountered)|\s*$")
@@ -24,13 +22,14 @@ NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encoun
 def accept_any_text() -> None:
     """Print what the encoding of the terminal lacks in ASCII, instead of failing."""
     codecs.register_error(REPLACE, _replaced)
-    for name in ("stdout", "stderr"):
+    for descriptor, name in ((1, "stdout"), (STANDARD_ERROR, "stderr")):
         if getattr(sys, name) is None:  # closed by the caller, who does not want it
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-    before = sys.stderr
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            if nothing != descriptor:  # which another file would get, and with it the messages
+                os.dup2(nothing, descriptor)
+            setattr(sys, name, open(descriptor, "w", closefd=False))  # noqa: SIM115
     with suppress(OSError, ValueError):  # another stream
-        sys.stderr = _unfailing(before.fileno(), before)
-        _KEPT.append(before)  # else its descriptor would be closed
+        sys.stderr = _unfailing(sys.stderr.fileno(), sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=REPLACE)
@@ -94,4 +93,5 @@ def _forward(reading: int, direct: int) -> None:
     with os.fdopen(reading, "rb") as lines:
         for line in lines:
             if not NOISE.match(line):
-                os.write(direct, line)
+                with suppress(OSError):  # nobody takes it
+                    os.write(direct, line)

@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -79,16 +80,10 @@ def write_predictions(
         if output is not None and (len(left) < len(files) or kept.partial):
             _say_what_is_there(output, kept, len(files) - len(left), len(files))
         task = progress.add_task("recognising", total=len(left))
-        minutes = 0.0
-
-        def advance(seconds: float) -> None:
-            nonlocal minutes
-            minutes += seconds / 60
-            progress.update(task, description=f"recognising, {minutes:.0f} min done")
-
         copies = Copies(Path(temporary))
         existing = copies.readable(left)
         if executor is None:
+            advance = _minutes(progress, task)
             answers = in_order(
                 recognizer, existing, segments, truncated, advance, embedding=embedding
             )
@@ -109,6 +104,18 @@ def write_predictions(
     if failed:
         print(f"{failed} of {plural(len(files), 'file')} could not be used", file=sys.stderr)
     return failed
+
+
+def _minutes(progress: Progress, task: TaskID) -> Callable[[float], None]:
+    """Return a function that shows how much of a long recording is done."""
+    minutes = 0.0
+
+    def advance(seconds: float) -> None:
+        nonlocal minutes
+        minutes += seconds / 60
+        progress.update(task, description=f"recognising, {minutes:.0f} min done")
+
+    return advance
 
 
 def _for_terminal(text: str) -> str:
