@@ -215,6 +215,7 @@ class TerminalObserver:
         if record.epochs is not None:
             epochs = "epoch" if record.epochs == 1 else "epochs"
             parts.append(f"{record.epochs} {epochs}, kept epoch {record.kept_epoch}")
+            parts.append(f"training loss {record.history[-1].training_loss:.3f}")
         if record.validation_uar is not None:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
