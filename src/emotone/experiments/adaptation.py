@@ -65,7 +65,7 @@ def adapt(
     if (out / model_folder.CONFIG).is_file():
         raise UsageError(f"{out} holds a finished model; choose another --out")
     scratch = config.model_copy(update={"features": features, "model": network})
-    start = PretrainingOptions(model=model, allow_overlap=allow_overlap)
+    start = PretrainingOptions(model=model, allow_overlap=allow_overlap, allow_other_labels=True)
     adapted = scratch.model_copy(update={"pretraining": start})
     both = Ablation(scratch, {SCRATCH: scratch, ADAPTED: adapted}, (SCRATCH,))
     results = ablate(both, out / COMPARISON, observer)
