@@ -58,7 +58,7 @@ SIZES := default dropout widths lstm128 million two-million
 choices: .venv/installed
 	$(call pretrained,$(SIZES),aesdd emovo ased)
 	$(foreach corpus,aesdd emovo ased,$(call ablate,choices,$(corpus)))
-	$(BIN)/python results/tables.py
+	$(BIN)/python results/search/search.py --page
 
 # Networks to start from, out/pretrained/NETWORK-without-CORPUS: trained on all corpora but one, made once. The sizes
 # are those of choices.yaml.
