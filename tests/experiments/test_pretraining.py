@@ -148,4 +148,4 @@ def test_a_corpus_that_it_heard_is_refused_by_name(
         UsageError,
         match=r"12 of 12 utterances of c were in the training of before: .*of the speakers s0, s1,",
     ):
-        crossval(config(renamed, **asked), tmp_path / "out", Recorder())
+        crossval(config(renamed, **asked), tmp_path / "renamed", Recorder())

@@ -33,10 +33,11 @@ def parameter_groups(backbone: Backbone, options: FineTuningOptions) -> list[dic
     convolutions = list(backbone.convolutional.parameters())
     numbers = set(map(id, convolutions))
     others = [weights for weights in backbone.parameters() if id(weights) not in numbers]
-    return [
+    groups: list[dict[str, Any]] = [
         {"params": others, SHARE: 1.0},
         {"params": convolutions, SHARE: options.convolution_rate},
     ]
+    return [group for group in groups if group["params"]]  # a network may have no convolutions
 
 
 def thaw(backbone: Backbone, options: FineTuningOptions, epoch: int) -> None:
