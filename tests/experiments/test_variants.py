@@ -126,7 +126,7 @@ def test_the_shipped_ablations_hold_the_papers_table(corpus: str) -> None:
     assert all(len(rows[name].seeds) == 3 for name in rows.keys() & ALONE)
     trained = {row.training.epochs for name, row in rows.items()
                if row.model.kind == "crnn" and not name.endswith("120 epochs")}  # fmt: skip
-    assert trained == {50}
+    assert trained == {40}
     of_networks = {row.training.most_per_speaker for row in rows.values() if row.model.is_network}
     assert of_networks == ({60} if corpus == "nemo" else {None})
 
@@ -139,7 +139,7 @@ def test_rows_are_what_they_are_called() -> None:
     assert len(paper.model.kernel_widths) > 1
     trained_longer = rows["default, from scratch, 120 epochs"]
     assert trained_longer.identity() | {"seeds": [0]} == default.identity()
-    shorter = default.training.model_copy(update={"epochs": 50, "patience": 50})
+    shorter = default.training.model_copy(update={"epochs": 40, "patience": 40})
     assert rows["default, from scratch"].training == shorter
     for name in ("features", "model"):
         assert getattr(rows["default, from scratch"], name) == getattr(default, name)

@@ -229,6 +229,7 @@ class TerminalObserver:
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
+        self.state = "training"
         self._advance()
 
     def _advance(self) -> None:
