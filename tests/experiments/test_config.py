@@ -10,8 +10,9 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.overrides import PRESETS
 from emotone.models.crnn import CrnnOptions
 
+ABLATIONS = ("ablation", "benchmark", "choices")
 EXPERIMENTS = sorted(
-    file.name for file in PRESETS.glob("*.yaml") if not file.name.startswith("ablation")
+    file.name for file in PRESETS.glob("*.yaml") if not file.name.startswith(ABLATIONS)
 )
 
 
