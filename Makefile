@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-fast mutants lint results models bench clean
+.PHONY: demo test test-fast mutants lint benchmark choices models bench clean
 
 demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
@@ -24,18 +24,58 @@ mutants: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[mutants]
 	$(BIN)/python benchmarks/mutants.py
 
-# Makes the figures of the README; resumable; takes days on two cores. DATA is the folder of the corpora.
-# Pre-training is measured with half of the default's epochs.
-HALF := training.epochs=60 training.patience=60 pretraining.training.epochs=60 pretraining.training.patience=60
+# Makes the tables of the README from the corpora in DATA, about a day on two cores. It resumes if it was
+# stopped, and what is finished is a valid partial table at any time. First come the rows that matter most, on all
+# corpora, then the ingredients, then the other rows, last the 3-D ACRNN that is pre-trained: it takes 1 of 3 hours.
+CORPORA := emodb ravdess nemo savee emovo aesdd ased
+TESTED := emodb ravdess nemo savee emovo
+ROOT_ravdess := corpus.root=$(DATA)/emobox/ravdess corpus.audio=$(DATA)/ravdess
+LEADING := --only baseline --only "all four" --only "default, from scratch" --only "default, pre-trained" \
+	--only "ComParE 2016 + SVM" --only "eGeMAPSv02 + SVM"
+ALONE := --only "baseline + multi-kernel" --only "baseline + summary" --only "baseline + features" --only "baseline + training"
+# with its rows, once there are networks to start from
+benchmark-on = $(if $(wildcard out/pretrained/acrnn-without-$(1)/config.json),benchmark-acrnn,benchmark)
 
-results: .venv/installed
-	$(BIN)/emotone ablate experiments/ablation-emodb.yaml corpus.root=$(DATA)/emodb --out results/ablation-emodb
-	$(BIN)/emotone ablate experiments/ablation-ravdess.yaml corpus.root=$(DATA)/emobox/ravdess corpus.audio=$(DATA)/ravdess --out results/ablation-ravdess
-	$(BIN)/emotone crossval experiments/emodb.yaml corpus.root=$(DATA)/emodb \
-		"pretraining.corpus=[{name: ravdess, root: $(DATA)/ravdess}, {name: nemo, root: $(DATA)/nemo}]" $(HALF) --out results/pretrained/emodb
-	$(BIN)/emotone crossval experiments/emobox-ravdess.yaml corpus.root=$(DATA)/emobox/ravdess corpus.audio=$(DATA)/ravdess \
-		"pretraining.corpus=[{name: emodb, root: $(DATA)/emodb}, {name: nemo, root: $(DATA)/nemo}]" $(HALF) --out results/pretrained/ravdess
+define newline
+
+
+endef
+# of a file, a corpus and further options; the table of a corpus grows with each file
+ablate = $(BIN)/emotone ablate $(1)-$(2) $(or $(ROOT_$(2)),corpus.root=$(DATA)/$(2)) \
+	--out results/$(firstword $(subst -, ,$(1)))/$(2) $(3)$(newline)
+pretrained = $(MAKE) --jobs=2 $(foreach corpus,$(2),$(1:%=out/pretrained/%-without-$(corpus)/config.json))
+
+benchmark: .venv/installed
+	$(call pretrained,default,$(TESTED))
+	$(foreach corpus,$(TESTED),$(call ablate,$(call benchmark-on,$(corpus)),$(corpus),$(LEADING)))
+	$(foreach corpus,emodb ravdess savee,$(call ablate,$(call benchmark-on,$(corpus)),$(corpus),$(ALONE)))
+	$(foreach corpus,$(TESTED),$(call ablate,$(call benchmark-on,$(corpus)),$(corpus)))
+	$(call pretrained,acrnn,emodb ravdess)
+	$(foreach corpus,emodb ravdess,$(call ablate,benchmark-acrnn,$(corpus)))
 	$(BIN)/python results/tables.py
+
+# The choices behind the pre-trained default, on corpora that are not reported: about 5 hours, before all others.
+SIZES := default dropout widths lstm128 million two-million
+
+choices: .venv/installed
+	$(call pretrained,$(SIZES),aesdd emovo ased)
+	$(foreach corpus,aesdd emovo ased,$(call ablate,choices,$(corpus)))
+	$(BIN)/python results/search/search.py --page
+
+# Networks to start from, out/pretrained/NETWORK-without-CORPUS: trained on all corpora but one, made once. The sizes
+# are those of choices.yaml.
+NETWORK_default := pretraining
+NETWORK_dropout := pretraining model.dropout=0.2
+NETWORK_widths := pretraining model.kernel_widths=[1,3,5]
+NETWORK_lstm128 := pretraining model.lstm=128 model.hidden=128
+NETWORK_million := pretraining model.channels=[64,96,128,128] model.lstm=128 model.hidden=128
+NETWORK_two-million := pretraining model.channels=[32,64,128,192] model.lstm=192 model.hidden=128
+NETWORK_acrnn := pretraining-acrnn
+others = [$(foreach name,$(filter-out $(1),$(CORPORA)),{name: $(name), root: $(DATA)/$(name)},)]
+
+out/pretrained/%/config.json: | .venv/installed
+	$(BIN)/emotone train $(NETWORK_$(firstword $(subst -without-, ,$*))) runtime.jobs=1 \
+		"corpus=$(call others,$(lastword $(subst -without-, ,$*)))" --out $(@D)
 
 # Makes the shipped models, their results and cards; takes four hours on two cores.
 ROOTS := corpus.0.root=$(DATA)/emodb corpus.1.root=$(DATA)/ravdess corpus.2.root=$(DATA)/nemo corpus.3.root=$(DATA)/savee \

@@ -5,7 +5,7 @@ and ``<!-- end -->``; ``@part("name")`` before a function here makes it write th
 
     python results/tables.py
 
-`make results` makes the results.
+`make benchmark` makes the results; parts whose results are missing say so, or use those of before.
 """
 
 import re
@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
+import yaml
+
 from emotone.corpora.catalogue import corpora_page, corpora_table
 from emotone.evaluation import scoring
 from emotone.evaluation.metrics import Comparison
-from emotone.evaluation.results import AblationResults, AblationRow, Rate
+from emotone.evaluation.results import AblationResults, AblationRow, Rate, System
 from emotone.evaluation.results_folder import ResultsFolder
-from emotone.experiments.compatibility import configuration_of
+from emotone.experiments.config import ExperimentConfig
 from emotone.options import Options
 from emotone.reporting.rendering import count, difference, interval, p_value, percent, rate
 
@@ -28,6 +30,8 @@ README = ROOT / "README.md"
 CORPORA_PAGE = ROOT / "docs" / "corpora.md"
 BENCHMARKS = ROOT / "benchmarks" / "RESULTS.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
+BESIDE = {"nemo": "nEMO", "savee": "SAVEE", "emovo": "EMOVO, which was used for choices"}
+INGREDIENTS = ("multi-kernel", "summary", "features", "training")
 SIGNIFICANT = 0.05
 MARKED = re.compile(r"(<!-- ([\w-]+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -80,40 +84,73 @@ def _is_row(line: str) -> bool:
     return line.startswith("|")
 
 
+@part("ingredients")
+def ingredients() -> str:
+    """What each ingredient is worth, alone and together."""
+    lines = [
+        [f"+ {name}", *(_gain(corpus, f"baseline + {name}") for corpus in CORPORA)]
+        for name in INGREDIENTS
+    ]
+    lines.append(["all four", *(_gain(corpus, "all four") for corpus in CORPORA)])
+    return _table(["baseline", *(f"{name}, Δ UAR" for name in CORPORA.values())], lines)
+
+
+def _gain(corpus: str, variant: str) -> str:
+    """UAR of a variant minus that of the baseline, and the number of common seeds."""
+    (row,) = [row for row in _ablation(corpus).rows if row.variant == variant]
+    found = row.differences.get("baseline")
+    if found is None:
+        return "–"
+    return f"{_difference(found)}, {len(found.seeds)} seed{'s' * (len(found.seeds) > 1)}"
+
+
+@part("beside")
+def beside() -> str:
+    """The tables of all other corpora."""
+    done = [corpus for corpus in BESIDE if _place(corpus).is_ablation]
+    tables = [f"\n{BESIDE[corpus]}:\n{_variants(corpus)}" for corpus in done]
+    return "".join(tables) or "\nnot run yet\n\n"
+
+
 @part("emodb-default")
 def emodb_default() -> str:
-    """Rates of the default on EMO-DB."""
-    (default,) = [row for row in _ablation("emodb").rows if row.is_default]
-    scores = _variant("emodb", default).results().scores
-    rates = {"UAR (balanced accuracy, UA)": scores.uar, "WAR (accuracy, WA)": scores.war}
-    lines = [
-        [
-            name, percent(found.mean), interval(found.interval_95),
-            f"{percent(found.fold_mean)} ± {percent(found.fold_std)}",
-        ]
-        for name, found in rates.items()
-    ]  # fmt: skip
-    titles = ["measure", "pooled, %", "95 % interval over speakers", "mean ± std over folds"]
-    report = f"results/ablation-emodb/{default.folder}/report.md"
-    return f"{_table(titles, lines)}{len(default.seeds)} seeds; [full report]({report}).\n\n"
+    """Rates of the default on EMO-DB, from scratch and pre-trained."""
+    lines = []
+    for row in _ablation("emodb").rows:
+        if row.rates is None or not (row.is_default or row.variant.startswith("default, ")):
+            continue
+        report = _variant("emodb", row).path.relative_to(ROOT) / "report.md"
+        uar, war = row.rates.uar, row.rates.war
+        over_folds = f"{percent(uar.fold_mean)} ± {percent(uar.fold_std)}"
+        cells = [f"{percent(each.mean)} [{interval(each.interval_95)}]" for each in (uar, war)]
+        lines.append([f"[{row.variant}]({report})", *cells, over_folds, str(len(row.seeds))])
+    measures = ["UAR (balanced accuracy, UA), %", "WAR (accuracy, WA), %"]
+    return _table(["", *measures, "UAR, mean ± std over folds", "seeds"], lines)
 
 
 @part("emodb")
 def emodb() -> str:
     """The ablation on EMO-DB."""
-    return _variants(_ablation("emodb"))
+    return _variants("emodb")
 
 
 @part("ravdess")
 def ravdess() -> str:
     """The ablation on RAVDESS."""
-    return _variants(_ablation("ravdess"))
+    return _variants("ravdess")
 
 
-def _variants(results: AblationResults) -> str:
+def _together(folder: ResultsFolder) -> str:
+    """UAR of the mean of the seeds' posteriors, if there are several."""
+    ensemble = folder.results().scores.ensemble
+    return "–" if ensemble is None else percent(ensemble.uar.mean)
+
+
+def _variants(corpus: str) -> str:
     """UAR and WAR of each variant that has results, its differences to the references, its size."""
+    folder, results = _place(corpus), _ablation(corpus)
     default = [row.variant for row in results.rows if row.is_default]
-    titles = ["variant", "UAR, %", "WAR, %"]
+    titles = ["variant", "UAR, %", "of the mean posteriors", "WAR, %"]
     for reference in results.references:
         titles.append(f"UAR minus {'the default' if reference in default else reference}")
     lines = []
@@ -121,7 +158,8 @@ def _variants(results: AblationResults) -> str:
         if row.rates is None:
             continue
         name = f"**{row.variant}** (default)" if row.is_default else row.variant
-        cells = [name, _uar(row.rates.uar), rate(row.rates.war)]
+        cells = [name, _uar(row.rates.uar), _together(folder.variant(row.folder))]
+        cells.append(rate(row.rates.war))
         for reference in results.references:
             found = row.differences.get(reference)
             star = "*" if found and found.p_holm < SIGNIFICANT else ""
@@ -135,7 +173,9 @@ def _variants(results: AblationResults) -> str:
 def missing() -> str:
     """Runs that are not finished."""
     lines = []
-    for corpus, name in CORPORA.items():
+    for corpus, name in (CORPORA | BESIDE).items():
+        if not _place(corpus).is_ablation:
+            continue
         results = _ablation(corpus)
         short = [
             f"{row.variant} {row.finished} of {row.runs}"
@@ -167,52 +207,61 @@ def enrolment() -> str:
 @part("pretrained")
 def pretrained() -> str:
     """Gain of pre-training on other corpora, over the same folds and seeds."""
-    lines = []
-    for corpus, name in CORPORA.items():
-        folder = ResultsFolder(HERE / "pretrained" / corpus)
-        if not folder.is_experiment:
-            continue
-        results = folder.results()
-        labels = results.setting.labels
-        ours, theirs = (
-            scoring.confusions_by_seed(each.predictions(), labels)
-            for each in (folder, _from_scratch(corpus, folder))
-        )
-        found = scoring.paired_difference(ours, theirs)
-        assert results.system.pretrained_on is not None
-        lines.append(
-            [
-                f"[{name}](results/pretrained/{corpus}/report.md)",
-                results.system.pretrained_on.replace("+", " + "),
-                _uar(results.scores.uar),
-                _difference(found),
-                p_value(found.p),
-                str(len(results.setting.seeds)),
-            ]
-        )
     titles = ["corpus", "pre-trained on", "UAR, %", "UAR minus from scratch", "p", "seeds"]
-    return _table(titles, lines)
+    done = [corpus for corpus in CORPORA | BESIDE if (HERE / "benchmark" / corpus).is_dir()]
+    lines = [_pretrained(corpus) for corpus in done] or [_before(corpus) for corpus in CORPORA]
+    return _table(titles, [line for line in lines if line])
 
 
-def _from_scratch(corpus: str, pretrained: ResultsFolder) -> ResultsFolder:
-    """The variant of the ablation that differs only in the pre-training."""
-    asked = _options(pretrained)
+def _pretrained(corpus: str) -> list[str]:
+    (row,) = [row for row in _ablation(corpus).rows if row.variant == "default, pre-trained"]
+    found = row.differences.get("default, from scratch")
+    if row.rates is None or found is None:
+        return []
+    report = _variant(corpus, row).path.relative_to(ROOT) / "report.md"
+    return _gained((CORPORA | BESIDE)[corpus], str(report), row.system, row.rates.uar, found)
+
+
+def _before(corpus: str) -> list[str]:
+    """What was measured with a pre-training for each seed, which this version no longer has."""
+    folder = ResultsFolder(HERE / "pretrained" / corpus)
+    results, labels = folder.results(), folder.results().setting.labels
+    asked = _options(folder)
     variants = (_variant(corpus, row) for row in _ablation(corpus).rows)
-    (found,) = (variant for variant in variants if _options(variant) == asked)
-    return found
+    (scratch,) = (variant for variant in variants if _options(variant) == asked)
+    ours, theirs = (
+        scoring.confusions_by_seed(each.predictions(), labels) for each in (folder, scratch)
+    )
+    found = scoring.paired_difference(ours, theirs)
+    report = f"results/pretrained/{corpus}/report.md"
+    return _gained(CORPORA[corpus], report, results.system, results.scores.uar, found)
+
+
+def _gained(name: str, report: str, system: System, uar: Rate, found: Comparison) -> list[str]:
+    assert system.pretrained_on is not None
+    on = system.pretrained_on.replace("+", " + ")
+    seeds = str(len(uar.of_seeds))
+    return [f"[{name}]({report})", on, _uar(uar), _difference(found), p_value(found.p), seeds]
 
 
 def _options(folder: ResultsFolder) -> tuple[Options, ...]:
-    config = configuration_of(folder)
+    values = yaml.safe_load(folder.configuration()) | {"pretraining": None}
+    config = ExperimentConfig.model_validate(values)
     return config.features, config.model, config.training
 
 
+def _place(corpus: str) -> ResultsFolder:
+    """Results of a corpus: of ``make benchmark``, or of before as long as it has not run."""
+    made = ResultsFolder(HERE / "benchmark" / corpus)
+    return made if made.is_ablation else ResultsFolder(HERE / f"ablation-{corpus}")
+
+
 def _ablation(corpus: str) -> AblationResults:
-    return ResultsFolder(HERE / f"ablation-{corpus}").ablation_results()
+    return _place(corpus).ablation_results()
 
 
 def _variant(corpus: str, row: AblationRow) -> ResultsFolder:
-    return ResultsFolder(HERE / f"ablation-{corpus}").variant(row.folder)
+    return _place(corpus).variant(row.folder)
 
 
 def _uar(found: Rate) -> str:

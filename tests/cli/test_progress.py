@@ -61,7 +61,7 @@ def test_a_line_says_how_a_run_ended() -> None:
         made.finished(runs[2], RunRecord("c", 0, 3.0, 9))
     assert written.getvalue().splitlines() == [
         "1 of 4 runs was finished before",
-        "a: 10 epochs, kept epoch 7, validation UAR 50.0 %, 20 s; "
+        "a: 10 epochs, kept epoch 7, training loss 0.100, validation UAR 50.0 %, 20 s; "
         "2 of 4 runs finished, about 40 s left",
         "b failed: out of memory",
         "c: 3 s; 3 of 4 runs finished",

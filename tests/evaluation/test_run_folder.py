@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from emotone.evaluation.results import Epoch, RunRecord
 from emotone.evaluation.results_folder import ResultsFolder
-from emotone.evaluation.run_folder import concatenated
+from emotone.evaluation.run_folder import PredictionsFolder, concatenated
+from tests.made_results import LABELS
 
 RUN = RunRecord("1", 3, 1.5, 123, None, 0.5, (Epoch(1.0, 1.1, 0.5, 0.1, 2.0), Epoch(0.9)), 1,
                 {"precision": "32-true"})  # fmt: skip
@@ -57,6 +59,26 @@ def test_the_predictions_of_enrolled_speakers_are_kept_beside(tmp_path: Path) ->
     pd.testing.assert_frame_equal(enrolment, table.assign(enrolled=10))
     folder.write_weights(b"weights")
     assert folder.weights.read_bytes() == b"weights"
+
+
+def test_packed_tables_are_the_same_and_small(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({f"p_{label}": rng.random(2000).round(6) for label in LABELS})
+    table = table.assign(speaker="007", fold="03", seed=1, end=np.nan, prediction="anger")
+    plain, packed = (PredictionsFolder(tmp_path / name, packed=name == "packed")
+                     for name in ("plain", "packed"))  # fmt: skip
+    for folder in (plain, packed):
+        folder.write_predictions(table, table.assign(enrolled=10))
+        pd.testing.assert_frame_equal(folder.predictions(), table)
+        enrolment = folder.enrolment()
+        assert enrolment is not None
+        assert set(enrolment["enrolled"]) == {10}
+        assert folder.disturbed() is None
+    sizes = [
+        sum(path.stat().st_size for path in folder.path.iterdir()) for folder in (plain, packed)
+    ]
+    assert sizes[1] < sizes[0] / 2
+    assert {path.suffix for path in packed.path.iterdir()} == {".parquet"}
 
 
 def test_tables_are_put_together_where_there_are_some() -> None:

@@ -38,7 +38,7 @@ def test_the_table_says_what_the_predictions_say(
     assert [row.seeds for row in rows.values()] == [(0, 1), (0, 1), (0,)]
     uars = {}
     for name, row in rows.items():
-        table = pd.read_csv(out / row.folder / "predictions.csv")
+        table = pd.read_parquet(out / row.folder / "predictions.parquet")
         uars[name] = [
             metrics.uar(of_seed["truth"].tolist(), of_seed["prediction"].tolist())
             for _, of_seed in table.groupby("seed")

@@ -357,43 +357,6 @@ def test_the_ensemble_of_seeds_is_reported_beside(
     assert results.scores.ensemble.uar.mean == pytest.approx(sum(recalls) / 2)
 
 
-def pretrained(table: Path, other: Path, **changes: Any) -> ExperimentConfig:
-    corpus = {"name": "table", "root": str(other)}
-    before = {"corpus": corpus, "validation_speakers": 1, "training": TINY["training"]}
-    return config(table, pretraining=before, seeds=[0, 1], **changes)
-
-
-def test_pretraining_comes_first_and_is_said(
-    make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    table, other = make_table(), make_table(folder="other", emotions=("calm", "fear", "sadness"))
-    other = other.rename(other.with_name("other.csv"))
-    recorder = Recorder()
-    results = crossval(pretrained(table, other), tmp_path / "out", recorder)
-    for seed in "01":
-        before = recorder.runs.index(f"pre-training, all speakers, seed {seed}")
-        assert before < min(recorder.runs.index(f"fold {fold}, seed {seed}") for fold in "12")
-    assert results.system.pretrained_on == "other"
-    assert results.independence == "speaker-independent, pre-trained on other"
-    plain = crossval(config(table, seeds=[0, 1]), tmp_path / "plain", Recorder())
-    assert plain.system.pretrained_on is None
-    changed = predictions(tmp_path / "out"), predictions(tmp_path / "plain")
-    assert not changed[0]["p_anger"].equals(changed[1]["p_anger"])
-    again = Recorder()
-    assert crossval(pretrained(table, other), tmp_path / "out", again) == results
-    assert again.left == 0
-
-
-def test_pretraining_on_what_is_tested_is_refused(
-    make_table: Callable[..., Path], tmp_path: Path
-) -> None:
-    table = make_table()
-    copy = table.rename(table.with_name("copy.csv"))
-    table.write_text(copy.read_text())
-    with pytest.raises(UsageError, match="whose speakers are tested"):
-        crossval(pretrained(table, copy), tmp_path / "out", Recorder())
-
-
 def can_mount() -> bool:
     if shutil.which("unshare") is None:
         return False

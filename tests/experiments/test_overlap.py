@@ -15,6 +15,7 @@ from emotone.errors import FoldError, ModelError, UsageError
 from emotone.experiments.adaptation import adapt
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import crossval
+from emotone.experiments.shipping import train
 from emotone.inference import model_folder
 from tests.helpers import TINY, Recorder, config, emotone, one_line, trained, voice
 
@@ -63,7 +64,9 @@ def test_renamed_copies_of_training_files_are_refused(
 ) -> None:
     table = renamed(model, tmp_path / "own", rate_hz)
     with pytest.raises(
-        UsageError, match=r"8 of 12 utterances of mine were in the training of out: x0, x1, x2, x3,"
+        UsageError,
+        match=r"8 of 12 utterances of mine were in the training of out: x0, x1, x2, x3, x4, …, "
+        "of the speakers person0, person1, person2, person3; leave these speakers out",
     ):
         adapt(str(model), asked(table), tmp_path / "new", Recorder())
     assert not list((tmp_path / "new").rglob("*.safetensors"))
@@ -139,14 +142,16 @@ def test_a_copy_of_the_same_speaker_is_no_leak(
     assert crossval(config(table), tmp_path / "out", Recorder()).setting.utterances == 16
 
 
-def test_pretraining_on_copies_of_what_is_tested_is_refused(
+def test_a_corpus_that_is_read_twice_is_refused(
     make_table: Callable[..., Path], tmp_path: Path
 ) -> None:
     table, other = make_table(), make_table(folder="other")
     other = other.rename(other.with_name("other.csv"))
-    before = {"corpus": {"name": "table", "root": str(other)}, "training": TINY["training"]}
-    shutil.copy(table.parent / "s0_anger_0.wav", other.parent / "s2_neutral_0.wav")
-    with pytest.raises(UsageError, match=r"1 of 16 .* in the training of pretraining\.corpus: s0_"):
-        crossval(config(table, pretraining=before), tmp_path / "out", Recorder())
-    allowed = config(table, pretraining=before | {"allow_overlap": True})
-    assert crossval(allowed, tmp_path / "2", Recorder()).system.pretrained_on == "other"
+    for name in ("s0_anger_0.wav", "s1_anger_0.wav"):
+        shutil.copy(table.parent / name, other.parent / name)
+    both = [{"name": "table", "root": str(path)} for path in (table, other)]
+    asked = ExperimentConfig.model_validate(TINY | {"corpus": both})
+    message = "table and other share recordings, so also speakers: .*s0_anger_0 .*so have 1 more"
+    with pytest.raises(UsageError, match=message):
+        train(asked, tmp_path / "out", Recorder())
+    assert not (tmp_path / "out" / model_folder.CONFIG).exists()

@@ -56,24 +56,11 @@ def test_an_export_overwrites_only_exports(folder: Path, tmp_path: Path) -> None
     assert export(folder, tmp_path / "model-v1.2").is_dir()
 
 
-@pytest.mark.parametrize(
-    ("model", "reason"),
-    [
-        (
-            {"kind": "opensmile-svm"},
-            "model.kind=opensmile-svm cannot be shipped: it is not a network",
-        ),
-        (
-            {"kind": "acrnn-3d"},
-            "model.kind=acrnn-3d cannot be shipped: padding changes its answers",
-        ),
-    ],
-)
-def test_what_cannot_be_shipped_is_refused_before_training(
-    tmp_path: Path, model: dict[str, str], reason: str
-) -> None:
-    asked = ExperimentConfig.model_validate({"corpus": {"name": "synthetic"}, "model": model})
-    with pytest.raises(UsageError, match=reason):
+def test_what_is_no_network_is_refused_before_training(tmp_path: Path) -> None:
+    asked = ExperimentConfig.model_validate(
+        {"corpus": {"name": "synthetic"}, "model": {"kind": "opensmile-svm"}}
+    )
+    with pytest.raises(UsageError, match="kind=opensmile-svm cannot be shipped: it is not a netwo"):
         train(asked, tmp_path / "out", Recorder())
     assert not (tmp_path / "out").exists()
 

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from emotone.errors import UsageError
 from emotone.experiments import variants
 from emotone.experiments.config import load
 from emotone.experiments.overrides import PRESETS
+from emotone.inference import model_folder
+from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network, multiply_adds
 from tests.helpers import ABLATION
@@ -94,23 +97,84 @@ def test_a_file_may_extend_another(tmp_path: Path, write: Callable[..., Path]) -
         variants.load(path)
 
 
-@pytest.mark.parametrize("name", ["ablation-emodb", "ablation-ravdess"])
-def test_the_shipped_ablations_hold_the_papers_table(name: str) -> None:
-    loaded = variants.load(PRESETS / f"{name}.yaml")
-    ingredients = ["multi-kernel", "summary", "features", "training"]
-    expected = ["baseline", *(f"baseline + {one}" for one in ingredients), "all four"]
-    expected += [f"all four − {one}" for one in ingredients]
-    assert list(loaded.variants)[: len(expected)] == expected
-    assert loaded.base.seeds == (0, 1, 2, 3, 4)
-    # one row is the default
-    default = load(PRESETS / "emodb.yaml")
-    same = [
-        variant
-        for variant in loaded.variants.values()
-        if (variant.features, variant.model, variant.training)
-        == (default.features, default.model, default.training)
-    ]
-    assert len(same) == 1
+def test_a_variant_of_an_extended_file_can_be_left_out(
+    tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    write().rename(tmp_path / "common.yaml")
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: common.yaml\nvariants: {both: null}")
+    assert list(variants.load(path).variants) == ["baseline", "baseline + summary"]
+    path.write_text("extends: common.yaml\nvariants: {baseline: null}")
+    with pytest.raises(UsageError, match="references: unknown variant 'baseline'"):
+        variants.load(path)
+
+
+MAIN = {"baseline", "all four", "default, from scratch", "ComParE 2016 + SVM", "eGeMAPSv02 + SVM"}
+INGREDIENTS = ["multi-kernel", "summary", "features", "training"]
+ALONE = {f"baseline + {one}" for one in INGREDIENTS}
+
+
+@pytest.mark.parametrize("corpus", ["emodb", "ravdess", "savee", "emovo", "nemo"])
+def test_the_shipped_ablations_hold_the_papers_table(corpus: str) -> None:
+    loaded = variants.load(PRESETS / f"ablation-{corpus}.yaml")
+    rows = loaded.variants
+    assert rows.keys() >= MAIN
+    assert rows.keys() >= ALONE or corpus in ("emovo", "nemo")
+    assert ("3-D ACRNN" in rows) == (corpus in ("emodb", "ravdess"))
+    for name in ("baseline", "all four", "default, from scratch"):
+        assert rows[name].seeds == (0, 1, 2, 3, 4)
+    assert all(len(rows[name].seeds) == 3 for name in rows.keys() & ALONE)
+    trained = {row.training.epochs for name, row in rows.items()
+               if row.model.kind == "crnn" and not name.endswith("120 epochs")}  # fmt: skip
+    assert trained == {40}
+    of_networks = {row.training.most_per_speaker for row in rows.values() if row.model.is_network}
+    assert of_networks == ({60} if corpus == "nemo" else {None})
+
+
+def test_rows_are_what_they_are_called() -> None:
+    rows = variants.load(PRESETS / "ablation-emodb.yaml").variants
+    paper, default = load(PRESETS / "paper.yaml"), load(PRESETS / "emodb.yaml")
+    assert rows["all four"].identity() | {"seeds": [0]} == paper.identity()
+    assert isinstance(paper.model, CrnnOptions)
+    assert len(paper.model.kernel_widths) > 1
+    trained_longer = rows["default, from scratch, 120 epochs"]
+    assert trained_longer.identity() | {"seeds": [0]} == default.identity()
+    shorter = default.training.model_copy(update={"epochs": 40, "patience": 40})
+    assert rows["default, from scratch"].training == shorter
+    for name in ("features", "model"):
+        assert getattr(rows["default, from scratch"], name) == getattr(default, name)
+    acrnn = rows["3-D ACRNN"]
+    assert acrnn.model == Acrnn3dOptions()
+    assert (acrnn.training.segment_s, acrnn.training.segment_answer) == (3.0, "max")
+    assert (acrnn.training.batch, acrnn.training.learning_rate) == (40, 1e-4)
+    assert (acrnn.training.batch_norm, acrnn.features.level) == ("population", "rms")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in PRESETS.glob("*.yaml")])
+def test_every_shipped_file_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks to start from need not be there."""
+    monkeypatch.setattr(model_folder, "locate", lambda asked: model_folder.MODELS / "emotone-8")
+    text = (PRESETS / f"{name}.yaml").read_text(encoding="utf-8")
+    if name in ("ablation", "choices"):  # parts of other files
+        assert any(f"extends: {name}.yaml" in path.read_text() for path in PRESETS.glob("*.yaml"))
+    elif re.search(r"^(extends|variants):", text, re.MULTILINE):
+        for row in variants.load(name).variants.values():
+            assert row.pretraining is None or row.model.is_network
+    else:
+        assert load(PRESETS / f"{name}.yaml").corpus
+
+
+def test_pretrained_rows_start_from_networks_like_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_folder, "locate", lambda asked: model_folder.MODELS / "emotone-8")
+    rows = variants.load(PRESETS / "benchmark-acrnn-emodb.yaml").variants
+    for name, before in (("default", "pretraining"), ("3-D ACRNN", "pretraining-acrnn")):
+        row, start = rows[f"{name}, pre-trained"], load(PRESETS / f"{before}.yaml")
+        assert row.pretraining is not None
+        assert (row.features, row.model) == (start.features, start.model)
+        assert start.training.labels == "corpus"
+        scratch = rows[name if name != "default" else "default, from scratch"]
+        assert row.training.epochs <= scratch.training.epochs / 3
+    assert rows.keys() >= {*MAIN, *ALONE, "3-D ACRNN"}
 
 
 def test_the_multi_kernel_ingredient_is_compared_at_equal_size() -> None:

@@ -45,12 +45,15 @@ def test_enrolled_speakers_change_posteriors(
     assert not np.allclose(found, posteriors(network, data, [5, 0]), atol=1e-5)
 
 
+@pytest.mark.parametrize("answer", ["mean", "max"])
 @pytest.mark.parametrize("rest", ["padded", "overlapping"])
-def test_posteriors_of_segments_are_their_mean(
-    data: Spectrograms, make_network: Callable[..., Network], rest: str
+def test_posteriors_of_segments_are_their_mean_or_maximum(
+    data: Spectrograms, make_network: Callable[..., Network], rest: str, answer: str
 ) -> None:
     network = make_network()
-    asked = TrainingOptions.model_validate({"segment_s": 0.2, "segment_rest": rest, "crop": 1.0})
+    asked = TrainingOptions.model_validate(
+        {"segment_s": 0.2, "segment_rest": rest, "segment_answer": answer, "crop": 1.0}
+    )
     whole = posteriors(network, data, [3, 1], asked)[1]
     frames, parts = int(data.frames[1]), []
     assert frames % 10
@@ -62,7 +65,9 @@ def test_posteriors_of_segments_are_their_mean(
         stacked = network.features.stack(padded, torch.tensor([len(piece)]))
         with torch.no_grad():
             parts.append(network.backbone(stacked, torch.tensor([10])).softmax(dim=1)[0].numpy())
-    np.testing.assert_allclose(whole, np.mean(parts, axis=0), atol=1e-5)
+    highest = np.max(parts, axis=0)
+    expected = np.mean(parts, axis=0) if answer == "mean" else highest / highest.sum()
+    np.testing.assert_allclose(whole, expected, atol=1e-5)
 
 
 def test_posteriors_do_not_depend_on_the_size_of_batches(

@@ -218,6 +218,7 @@ class TerminalObserver:
         parts = []
         if record.epochs is not None:
             parts.append(f"{plural(record.epochs, 'epoch')}, kept epoch {record.kept_epoch}")
+            parts.append(f"training loss {record.history[-1].training_loss:.3f}")
         if record.validation_uar is not None:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
@@ -231,6 +232,7 @@ class TerminalObserver:
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
+        self.state = "training"
         self._advance()
 
     def _advance(self) -> None:

@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from emotone.errors import UsageError
 from emotone.evaluation.label_selection import among
 from emotone.evaluation.results_folder import ResultsFolder
-from emotone.evaluation.scoring import PROBABILITY
+from emotone.evaluation.run_folder import PROBABILITY
 
 ACCURACY = 0.8  # of confident predictions
 FEWEST = 20  # predictions needed to estimate an accuracy

@@ -10,7 +10,7 @@ from emotone.errors import UsageError
 from emotone.evaluation import scoring
 from emotone.evaluation.results import Results
 from emotone.evaluation.results_folder import ResultsFolder
-from emotone.evaluation.scoring import PROBABILITY
+from emotone.evaluation.run_folder import PROBABILITY
 
 
 def among(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:

@@ -23,14 +23,13 @@ from emotone.evaluation.results import (
     AblationResults,
     Results,
 )
-from emotone.evaluation.run_folder import PredictionsFolder, RunFolder, read_table
+from emotone.evaluation.run_folder import PredictionsFolder, RunFolder
 from emotone.files import TEMPORARY, locked, suppress_os_errors, write_text
 
 CONFIG = "config.yaml"
 FOLDS = "folds.json"
 RESULTS_FILE = "results.json"
 RUNS = "runs"
-PRETRAINING = "pretraining"
 SPECTROGRAMS = ".spectrograms"
 ABLATION = "ablation.yaml"
 VARIANTS = "variants"
@@ -74,14 +73,9 @@ class ResultsFolder(PredictionsFolder):
         """Cache of spectrograms while an experiment runs."""
         return self.path / SPECTROGRAMS
 
-    @property
-    def pretraining(self) -> "ResultsFolder":
-        """Folder of the pre-training of the experiment."""
-        return ResultsFolder(self.path / PRETRAINING)
-
     def variant(self, folder: str) -> "ResultsFolder":
-        """Folder of a variant of an ablation, by the ``folder`` of its row."""
-        return ResultsFolder(self.path / folder)
+        """Folder of a variant of an ablation, by the ``folder`` of its row, with packed tables."""
+        return ResultsFolder(self.path / folder, packed=True)
 
     def run(self, fold: str, seed: int) -> "RunFolder":
         """Folder of one run."""
@@ -255,7 +249,7 @@ class ResultsFolder(PredictionsFolder):
 
     def _table(self, name: str) -> pd.DataFrame:
         try:
-            return read_table(self.path / name)
+            return super()._table(name)
         except (OSError, ValueError) as error:
             raise UnusableResultsError(
                 f"{self} holds no finished experiment (no readable {name}); give the --out folder "

@@ -9,9 +9,9 @@ import pandas as pd
 from emotone.evaluation.results import RUN_RECORD, RunRecord
 from emotone.files import replacing, suppress_os_errors, write_text
 
-PREDICTIONS = "predictions.csv"
-ENROLMENT = "enrolment.csv"
-DISTURBED = "disturbed.csv"
+PREDICTIONS, ENROLMENT, DISTURBED = "predictions", "enrolment", "disturbed"  # names of tables
+CSV, PARQUET = ".csv", ".parquet"
+PROBABILITY, DIGITS = "p_", 6  # prefix of the columns of probabilities, and their decimal places
 RUN, CHECKPOINT, WEIGHTS = "run.json", "checkpoint.safetensors", "weights.safetensors"
 TEXT = ("utterance", "file", "fold", "speaker", "truth", "prediction", "protocol")  # columns
 
@@ -21,10 +21,13 @@ class PredictionsFolder:
 
     Args:
         path: a folder, which need not exist yet.
+        packed: whether to write tables as Parquet, a third of the size, instead of CSV; both are
+            read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, packed: bool = False) -> None:
         self.path = path
+        self._suffix = PARQUET if packed else CSV
 
     def predictions(self) -> pd.DataFrame:
         """Predictions of the test utterances, a row per utterance and seed."""
@@ -32,11 +35,11 @@ class PredictionsFolder:
 
     def enrolment(self) -> pd.DataFrame | None:
         """Predictions of enrolled speakers, if there are any."""
-        return self._table(ENROLMENT) if (self.path / ENROLMENT).is_file() else None
+        return self._table(ENROLMENT) if self._place(ENROLMENT).is_file() else None
 
     def disturbed(self) -> pd.DataFrame | None:
         """Predictions of disturbed test utterances, if there are any."""
-        return self._table(DISTURBED) if (self.path / DISTURBED).is_file() else None
+        return self._table(DISTURBED) if self._place(DISTURBED).is_file() else None
 
     def write_predictions(
         self,
@@ -57,10 +60,15 @@ class PredictionsFolder:
         tables = {PREDICTIONS: predictions, ENROLMENT: enrolment, DISTURBED: disturbed}
         for name, table in tables.items():
             if table is not None:
-                write_table(self.path / name, table)
+                write_table((self.path / name).with_suffix(self._suffix), table)
 
     def _table(self, name: str) -> pd.DataFrame:
-        return read_table(self.path / name)
+        return read_table(self._place(name))
+
+    def _place(self, name: str) -> Path:
+        """The file of a table, as it was written."""
+        packed = (self.path / name).with_suffix(PARQUET)
+        return packed if packed.is_file() else packed.with_suffix(CSV)
 
 
 class RunFolder(PredictionsFolder):
@@ -129,22 +137,34 @@ class RunFolder(PredictionsFolder):
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a table of predictions as CSV, atomically.
+    """Write a table of predictions as CSV or Parquet, atomically.
 
     Raises:
         StorageError: if it cannot be written.
     """
     with replacing(path) as temporary:
-        table.to_csv(temporary, index=False)
+        if path.suffix == CSV:
+            table.to_csv(temporary, index=False)
+        else:
+            short = dict.fromkeys(_probabilities(table), "float32")
+            table.astype(short).to_parquet(temporary, index=False, compression="zstd")
 
 
 def read_table(path: Path) -> pd.DataFrame:
     """Read a table of predictions; names that look like numbers or ``NA`` stay text."""
+    if path.suffix == PARQUET:
+        table = pd.read_parquet(path)
+        long = dict.fromkeys(_probabilities(table), "float64")
+        return table.astype(long).round(dict.fromkeys(long, DIGITS))
     columns = pd.read_csv(path, nrows=0).columns
     text = [name for name in TEXT if name in columns]
     return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={
         name: [""] for name in columns if name not in text
     })  # fmt: skip
+
+
+def _probabilities(table: pd.DataFrame) -> list[str]:
+    return [name for name in table.columns if name.startswith(PROBABILITY)]
 
 
 def concatenated(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:

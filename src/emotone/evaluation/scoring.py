@@ -20,8 +20,7 @@ from emotone.evaluation.results import (
     Scores,
     SpeakerRates,
 )
-
-PROBABILITY = "p_"  # prefix of the columns of probabilities
+from emotone.evaluation.run_folder import DIGITS, PROBABILITY
 
 Counts = dict[int, NDArray[np.int64]]  # by seed, shape (speakers, labels, labels)
 
@@ -56,7 +55,7 @@ def predictions_table(
         }
     )
     for column, label in enumerate(corpus.labels):
-        table[PROBABILITY + label] = probabilities[:, column].round(6)
+        table[PROBABILITY + label] = probabilities[:, column].round(DIGITS)
     return table
 
 

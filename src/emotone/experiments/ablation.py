@@ -72,7 +72,7 @@ def ablate(
             run
             for seed, variant in product(ablation.base.seeds, experiments)
             if seed in variant.config.seeds and variant.name in chosen
-            for run in variant.steps(seed)
+            for run in variant.runs_of(seed)
         ]
         try:
             run_all(runs, ablation.base.runtime, observer, deadline)

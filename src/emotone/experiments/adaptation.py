@@ -64,7 +64,7 @@ def adapt(
         raise UsageError("pretraining: an adapted network starts from the model; leave it out")
     refuse_other_model(out)
     scratch = config.model_copy(update={"features": features, "model": network})
-    start = PretrainingOptions(model=model, allow_overlap=allow_overlap)
+    start = PretrainingOptions(model=model, allow_overlap=allow_overlap, allow_other_labels=True)
     adapted = scratch.model_copy(update={"pretraining": start})
     both = Ablation(scratch, {SCRATCH: scratch, ADAPTED: adapted}, (SCRATCH,))
     results = ablate(both, out / COMPARISON, observer)

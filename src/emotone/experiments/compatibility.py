@@ -1,8 +1,7 @@
 """Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
-from collections.abc import Set
-
 from emotone import safe_yaml
+from emotone.corpora import Corpus
 from emotone.errors import UsageError
 from emotone.evaluation.results_folder import CONFIG, ResultsFolder
 from emotone.experiments.config import ExperimentConfig
@@ -51,20 +50,22 @@ def refuse_other_network(config: ExperimentConfig, folder: ResultsFolder) -> Non
         )
 
 
-def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
+def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
     """Raise unless networks of ``config`` can start from ``pretraining.model``.
 
     Args:
         config: configuration of the experiment.
-        corpora: names of the corpora that are tested.
+        corpus: corpus that is tested.
 
     Raises:
-        UsageError: if the model is another network, or was trained on one of the corpora, which
-            ``pretraining.allow_overlap`` allows.
+        UsageError: if the model is another network; if it knows none of the labels, which
+            ``pretraining.allow_other_labels`` allows; or if it was trained on one of the corpora,
+            which ``pretraining.allow_overlap`` allows.
         ModelError: if it is damaged.
     """
-    assert config.pretraining is not None
-    folder = model_folder.locate(config.pretraining.model)
+    asked = config.pretraining
+    assert asked is not None
+    folder = model_folder.locate(asked.model)
     model = model_folder.read(folder)
     model_folder.content(folder, model_folder.WEIGHTS, model)
     names = ("features", "model")
@@ -75,10 +76,16 @@ def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
     if differing := differences(there, here):
         raise UsageError(
             f"pretraining.model: {folder.name} has another network "
-            f"({'; '.join(differing[:SHOWN])}); emotone adapt uses its options"
+            f"({'; '.join(differing[:SHOWN])}); give its options, or pre-train with these"
         )
-    shared = set(model.training["corpora"]) & corpora
-    if shared and not config.pretraining.allow_overlap:
+    if not asked.allow_other_labels and not set(model.labels) & set(corpus.labels):
+        raise UsageError(
+            f"pretraining.model: {folder.name} knows {', '.join(model.labels)}, none of the labels "
+            f"of {corpus.name} ({', '.join(corpus.labels)}); pre-train on corpora that have some, "
+            "or set pretraining.allow_other_labels=true"
+        )
+    shared = sorted(set(model.training["corpora"]) & set(corpus.table["corpus"]))
+    if shared and not asked.allow_overlap:
         raise UsageError(
             f"pretraining.model: {folder.name} was trained on speakers of {', '.join(shared)}, "
             "who are tested here; adapt it to other speakers, or set "

@@ -27,6 +27,7 @@ from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, explained, nearest
 from emotone.text import shown
 from emotone.training.options import TrainingOptions
+from emotone.training.pretraining import FineTuningOptions
 
 
 def _listed(value: Any) -> Any:
@@ -61,30 +62,26 @@ class RuntimeOptions(Options):
 SomeCorpora = Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
-class PretrainingOptions(Options):
+class PretrainingOptions(FineTuningOptions):
     """What a network starts from before it is trained on the training speakers of a fold.
 
-    Either ``corpus`` or ``model``.
+    Number of epochs and learning rate are those of ``training``.
 
     Attributes:
-        corpus: other corpora to train on first, with all speakers except validation speakers.
-        validation_speakers: number of speakers that choose the epoch; 0 to keep the last.
-        training: options of the pre-training.
-        model: a trained model to start from instead, see
-            :func:`emotone.inference.model_folder.locate`.
+        model: a trained model, see :func:`emotone.inference.model_folder.locate`; all folds and
+            seeds start from it.
         model_sha256: hash of its weights; filled in automatically.
         allow_overlap: test also on utterances that are known to be in this earlier training.
+        allow_other_labels: start also from a model that knows none of the labels.
     """
 
-    corpus: Annotated[tuple[AnyCorpusOptions, ...], BeforeValidator(_listed)] = ()
-    validation_speakers: int = Field(0, ge=0)
-    training: TrainingOptions = TrainingOptions()
     model: str | None = None
     model_sha256: str | None = None
     allow_overlap: bool = False
+    allow_other_labels: bool = False
 
     @model_validator(mode="after")
-    def _one_source(self) -> "PretrainingOptions":
+    def _source_is_there(self) -> "PretrainingOptions":
         if self.model is not None:
             try:
                 found = model_folder.read(model_folder.locate(self.model)).sha256.get(
@@ -93,8 +90,10 @@ class PretrainingOptions(Options):
             except ModelError as error:
                 raise ValueError(str(error)) from error
             object.__setattr__(self, "model_sha256", found)
-        if bool(self.corpus) == (self.model_sha256 is not None):
-            raise ValueError("give either a corpus or a model to start from")
+        if self.model_sha256 is None:
+            raise ValueError(
+                "give the model to start from, pretraining.model=FOLDER; emotone train makes one"
+            )
         return self
 
 
@@ -139,10 +138,9 @@ class ExperimentConfig(Options):
         where: dict[str, Any] = {
             "corpus": {"__all__": {"root", "audio"}},
             "training": {"disturb": {"noise_folder", "room_folder"}},
+            "pretraining": {"model"},
         }
-        values = self.model_dump(
-            mode="json", exclude=where | {"pretraining": where | {"model": True}}
-        )
+        values = self.model_dump(mode="json", exclude=where)
         if len(self.corpus) == 1:
             (values["corpus"],) = values["corpus"]
         return values
@@ -184,7 +182,7 @@ def _explain(error: ValidationError) -> str:
     if location[:1] == ["model"] and len(location) > 1 and location[1] in MODEL_KINDS:
         model_class = MODEL_KINDS[location.pop(1)]
     name = ".".join(location)
-    place = location.index("corpus") + 1 if "corpus" in location[:2] else len(location)
+    place = 1 if location[:1] == ["corpus"] else len(location)
     if len(location) > place:
         number = location.pop(place)
         if len(location) > place and location[place] in READERS:

@@ -15,7 +15,7 @@ from emotone.corpora import Corpus
 from emotone.corpora.fingerprints import fingerprints_in
 from emotone.errors import UsageError
 from emotone.evaluation import scoring
-from emotone.evaluation.folds import Fold, make_folds, training_fold
+from emotone.evaluation.folds import Fold, make_folds
 from emotone.evaluation.results import Results, RunRecord, Setting, System
 from emotone.evaluation.results_folder import ResultsFolder, UnusableResultsError
 from emotone.evaluation.run_folder import concatenated
@@ -26,6 +26,7 @@ from emotone.experiments.learners import read_data
 from emotone.experiments.overlap import (
     fingerprints_of,
     refuse_common,
+    refuse_corpora_in_common,
     refuse_repetitions,
 )
 from emotone.experiments.plan import Experiment, Observer, Run
@@ -57,7 +58,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results
         experiment = prepare(config, corpus, folds, folder)
         if not experiment.is_finished:
             experiment = read_audio(experiment, folder.spectrograms, observer)
-        run_all(experiment.all_steps(), config.runtime, observer)
+        run_all(experiment.runs(), config.runtime, observer)
         results = merge_results(experiment, config.seeds)
         delete_cache(folder.spectrograms)
         return results
@@ -88,16 +89,13 @@ def prepare(
     folder.remove_leftovers()
     if folder.is_complete and not _is_whole(config, folds, folder):
         folder.reopen()
-    before = None
     if config.pretraining is not None and config.pretraining.model is not None:
-        refuse_unfit_model(config, set(corpus.table["corpus"]))
-    elif config.pretraining is not None:
-        before = _pretraining(config, corpus, folder.pretraining, name)
-    return Experiment(config, corpus, folds, folder, None, name, before)
+        refuse_unfit_model(config, corpus)
+    return Experiment(config, corpus, folds, folder, None, name)
 
 
 def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Experiment:
-    """Return the experiment with its data and those of its pre-training.
+    """Return the experiment with its data.
 
     Args:
         experiment: from :func:`prepare`.
@@ -109,12 +107,10 @@ def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Exper
         FoldError, UsageError: if content would be tested on that was trained on.
         StorageError: if the cache cannot be written.
     """
-    config, corpus, before = experiment.config, experiment.corpus, experiment.pretraining
-    if before is not None:
-        before = read_audio(before, cache, observer)
+    config, corpus = experiment.config, experiment.corpus
     threads, advance = config.runtime.processes, _counter(observer, len(corpus.table))
     prints = fingerprints_of(corpus, cache, threads, advance)
-    experiment = replace(experiment, pretraining=before, fingerprints=prints)
+    experiment = replace(experiment, fingerprints=prints)
     _refuse_what_was_trained_on(experiment)
     data = read_data(config, corpus, cache, _counter(observer, len(corpus.table)))
     return replace(experiment, data=data)
@@ -131,14 +127,13 @@ def _refuse_what_was_trained_on(experiment: Experiment) -> None:
     corpus, prints = experiment.corpus, experiment.fingerprints
     asked = experiment.config.pretraining
     assert prints is not None
+    refuse_corpora_in_common(corpus, prints)
     refuse_repetitions(corpus, experiment.folds, prints)
-    if asked is None or asked.allow_overlap:
+    model = experiment.initial_model
+    if model is None or asked is None or asked.allow_overlap:
         return
-    before, model = experiment.pretraining, experiment.initial_model
-    if before is not None and before.fingerprints is not None:
-        refuse_common(corpus, prints, before.fingerprints, "pretraining.corpus")
-    trained = None if model is None else fingerprints_in(model)
-    if model is not None and trained is not None:
+    trained = fingerprints_in(model)
+    if trained is not None:
         refuse_common(corpus, prints, trained, model.name)
 
 
@@ -227,27 +222,6 @@ def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
         parameters=records[0].parameters if records else None,
         multiply_adds_per_s=records[0].multiply_adds_per_s if records else None,
     )
-
-
-def _pretraining(
-    config: ExperimentConfig, corpus: Corpus, folder: ResultsFolder, name: str
-) -> Experiment:
-    asked = config.pretraining
-    assert asked is not None
-    others = corpora.read_all(asked.corpus)
-    shared = set(others.table["file"]) & set(corpus.table["file"])
-    if shared or set(others.table["corpus"]) & set(corpus.table["corpus"]):
-        raise UsageError(
-            f"pretraining.corpus: {others.name} has files of {corpus.name}, whose speakers are "
-            "tested; pre-train on other corpora"
-        )
-    alone = ExperimentConfig(
-        corpus=asked.corpus, features=config.features, model=config.model,
-        training=asked.training, seeds=config.seeds, runtime=config.runtime,
-    )  # fmt: skip
-    fold = training_fold(others, "all", asked.validation_speakers)
-    name = f"{name}, pre-training" if name else "pre-training"
-    return prepare(alone, others, [fold], folder, name)
 
 
 def _claim(

@@ -44,7 +44,7 @@ def run_all(
     """Execute the runs that are not finished; failures are reported after the other runs.
 
     Args:
-        runs: runs in this order; a run waits for the weights it starts from.
+        runs: runs in this order.
         runtime: where, and how many at once.
         observer: progress callbacks.
         deadline: when to stop, by :func:`time.monotonic`; unfinished runs keep their checkpoints.
@@ -64,12 +64,9 @@ def run_all(
         waiting = list(missing)
         active: dict[Future[Any], Run] = {}
         while (waiting or active) and time.monotonic() < deadline:
-            ready = [run for run in waiting if run.is_ready][: calls.slots - len(active)]
-            for run in ready:
-                waiting.remove(run)
+            while waiting and len(active) < calls.slots:
+                run = waiting.pop(0)
                 active[calls.submit(run)] = run
-            if not active:  # the others start from a run that failed
-                break
             done, _ = wait(active, timeout=POLL_S, return_when=FIRST_COMPLETED)
             for run in active.values():
                 _report_epochs(run, observer)
@@ -151,7 +148,7 @@ class _CallsHere:
         self.slots = executor.slots
 
     def submit(self, run: Run) -> Future[Any]:
-        return self._executor.submit(_execute_here, run, run.initial)
+        return self._executor.submit(_execute_here, run, run.experiment.initial)
 
     def collect(self, _run: Run, future: Future[Any]) -> None:
         try:
@@ -176,9 +173,10 @@ class _CallsOnCluster:
             light, values = run.experiment.data, None
             if isinstance(light, Spectrograms):
                 light, values = light.detach()
-            experiment = replace(run.experiment, data=light, pretraining=None)
+            experiment = replace(run.experiment, data=light)
             self._shared[place] = self._executor.share(experiment), self._executor.share(values)
-        weights = run.initial.read_bytes() if run.initial is not None else None
+        initial = run.experiment.initial
+        weights = None if initial is None else initial.read_bytes()
         return self._executor.submit(
             _execute_elsewhere, *self._shared[place], run.fold, run.seed, weights
         )

@@ -23,6 +23,7 @@ from emotone.models.network import Network, multiply_adds
 from emotone.training import loop
 from emotone.training.hardware import usable_precision
 from emotone.training.posteriors import posteriors
+from emotone.training.pretraining import FineTuningOptions
 from emotone.training.spectrograms import Spectrograms, load_or_compute
 
 Data = Spectrograms | Vectors
@@ -125,6 +126,7 @@ def _trained(
         seed=seed,
         device=config.runtime.device,
         initial=initial,
+        fine_tuning=config.pretraining or FineTuningOptions(),
         checkpoint=checkpoint,
     )
     kept = history.kept_epoch(config.training.tolerance)

@@ -4,7 +4,8 @@ Content is compared by fingerprints, see :mod:`emotone.corpora.fingerprints`, so
 formats, under other names or of renamed speakers are found.
 """
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from emotone.evaluation.folds import ROLES, Fold
 from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing
 
-SHOWN = 5  # utterances named
+SHOWN = 5  # utterances or speakers named
 
 
 def fingerprints_of(
@@ -61,6 +62,23 @@ def refuse_repetitions(corpus: Corpus, folds: Sequence[Fold], prints: Fingerprin
             )
 
 
+def refuse_corpora_in_common(corpus: Corpus, prints: Fingerprints) -> None:
+    """Raise a :class:`UsageError` if corpora share content: one of them, or a part, is a copy.
+
+    Their speakers would count as different ones, and be heard twice.
+    """
+    of, names = corpus.table["corpus"].tolist(), corpus.table["utterance"].tolist()
+    shared = [pair for pair in repeated(prints) if of[pair[0]] != of[pair[1]]]
+    if shared:
+        one, other = shared[0]
+        raise UsageError(
+            f"{of[one]} and {of[other]} share recordings, so also speakers: {names[one]} and "
+            f"{names[other]} have the same content"
+            f"{f', and so have {len(shared) - 1} more pairs' * (len(shared) > 1)}; leave one of "
+            "the corpora out, or these files (corpus.exclude)"
+        )
+
+
 def refuse_common(corpus: Corpus, prints: Fingerprints, trained: Fingerprints, source: str) -> None:
     """Raise a :class:`UsageError` if utterances of a corpus were trained on before.
 
@@ -72,9 +90,16 @@ def refuse_common(corpus: Corpus, prints: Fingerprints, trained: Fingerprints, s
     """
     numbers = sorted({one for one, _ in same_content(prints, trained)})
     if numbers:
-        names = corpus.table["utterance"].iloc[numbers[:SHOWN]]
+        rows = corpus.table.iloc[numbers]
         raise UsageError(
             f"{len(numbers)} of {len(corpus.table)} utterances of {corpus.name} were in the "
-            f"training of {source}: {', '.join(names)}{', …' * (len(numbers) > SHOWN)}; leave them "
-            "out (corpus.exclude), or set pretraining.allow_overlap=true (adapt --allow-overlap)"
+            f"training of {source}: {_shown(rows['utterance'])}, of the speakers "
+            f"{_shown(sorted(set(rows['speaker'])))}; leave these speakers out (corpus.exclude), "
+            "or set pretraining.allow_overlap=true (adapt --allow-overlap)"
         )
+
+
+def _shown(names: Iterable[str]) -> str:
+    """The first names of a list."""
+    first, *more = itertools.islice(names, SHOWN + 1)
+    return ", ".join([first, *more[: SHOWN - 1]]) + ", …" * (len(more) == SHOWN)

@@ -1,4 +1,4 @@
-"""The parts of an experiment: runs, each a fold with a seed, and their pre-training."""
+"""The parts of an experiment: runs, each a fold with a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,6 @@ class Experiment:
         folder: results folder.
         data: input of the model; ``None`` until it is needed.
         name: name of a variant among others; empty if the experiment stands alone.
-        pretraining: the experiment whose networks the runs start from, seed by seed.
         fingerprints: those of its utterances; ``None`` until its audio is read.
     """
 
@@ -44,7 +43,6 @@ class Experiment:
     folder: ResultsFolder
     data: Data | None = None
     name: str = ""
-    pretraining: "Experiment | None" = None
     fingerprints: Fingerprints | None = None
 
     @property
@@ -61,19 +59,15 @@ class Experiment:
     @property
     def pretrained_on(self) -> str | None:
         """Names of the corpora that the networks are pre-trained on."""
-        if self.pretraining is not None:
-            return self.pretraining.corpus.name
         model, asked = self.initial_model, self.config.pretraining
         if model is None or asked is None:
             return None
         names = "+".join(model_folder.read(model).training["corpora"])
         return f"{names} (overlap allowed)" if asked.allow_overlap else names
 
-    def initial(self, seed: int) -> Path | None:
-        """Weights that the runs of a seed start from."""
-        if self.pretraining is not None:
-            (before,) = self.pretraining.runs_of(seed)
-            return before.folder.weights
+    @property
+    def initial(self) -> Path | None:
+        """Weights that the runs start from."""
         model = self.initial_model
         return None if model is None else model / model_folder.WEIGHTS
 
@@ -91,17 +85,6 @@ class Experiment:
         """All folds with one seed."""
         return [Run(self, fold, seed) for fold in self.folds]
 
-    def steps(self, seed: int) -> list["Run"]:
-        """All runs of a seed: the pre-training if it is needed, then the folds."""
-        runs = self.runs_of(seed)
-        if self.pretraining is None or all(run.is_finished for run in runs):
-            return runs
-        return self.pretraining.steps(seed) + runs
-
-    def all_steps(self) -> list["Run"]:
-        """All runs and those of the pre-training, seed by seed."""
-        return [run for seed in self.config.seeds for run in self.steps(seed)]
-
     def whole_seeds(self) -> list[int]:
         """Seeds with all folds finished; only they are scored over the whole corpus."""
         return [
@@ -117,7 +100,7 @@ class Experiment:
     @property
     def is_finished(self) -> bool:
         """Whether all runs are finished, so no audio is needed."""
-        return all(run.is_finished for run in self.all_steps())
+        return all(run.is_finished for run in self.runs())
 
 
 @dataclass(frozen=True)
@@ -148,16 +131,6 @@ class Run:
     def is_finished(self) -> bool:
         """Whether the run is finished."""
         return self.folder.is_finished or self.experiment.folder.is_complete
-
-    @property
-    def initial(self) -> Path | None:
-        """Weights to start from."""
-        return self.experiment.initial(self.seed)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the weights to start from are there."""
-        return self.initial is None or self.initial.is_file()
 
 
 class Observer(Protocol):

@@ -46,6 +46,9 @@ def train(
 ) -> Path:
     """Train a network on all speakers except validation speakers, and write a model folder.
 
+    A network whose answers padding changes cannot recognise: its folder has no ONNX model. Like any
+    other, it can be started from (``pretraining.model``).
+
     Args:
         config: corpus, features, model, training and one seed; of the protocol, only the number of
             validation speakers and its seed apply.
@@ -65,9 +68,10 @@ def train(
         StorageError: if the folder cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
-    if not config.model.is_network or not config.model.masks_padding:
-        reason = "padding changes its answers" if config.model.is_network else "it is not a network"
-        raise UsageError(f"model.kind={config.model.kind} cannot be shipped: {reason}; use crnn")
+    if not config.model.is_network:
+        raise UsageError(
+            f"model.kind={config.model.kind} cannot be shipped: it is not a network; use crnn"
+        )
     if len(config.seeds) > 1:
         raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
     folder = ResultsFolder(out)
@@ -82,18 +86,21 @@ def train(
         experiment = prepare(config, corpus, [fold], work)
         experiment = read_audio(experiment, work.spectrograms, observer)
         (run,) = experiment.runs()
-        run_all(experiment.steps(run.seed), config.runtime, observer)
+        run_all([run], config.runtime, observer)
         network = Network(config.features, config.model, corpus.labels)
         network.load_state_dict(load(run.folder.weights.read_bytes()))
         values = _config(experiment, fold, network, found)
         files = {
-            model_folder.ONNX: to_onnx(network, _examples(corpus)),
             model_folder.WEIGHTS: save(network.state_dict()),
             model_folder.FINGERPRINTS: _trained_on(experiment).tobytes(),
         }
+        recognises = config.model.masks_padding
+        if recognises:
+            files[model_folder.ONNX] = to_onnx(network, _examples(corpus))
+        text = card.render(out.name, values, _evaluated(calibrate), recognises=recognises)
         refuse_other_model(out)  # training takes long
         write_text(out / WORK / WRITING, "")
-        model_folder.write(out, values, card.render(out.name, values, _evaluated(calibrate)), files)
+        model_folder.write(out, values, text, files)
         shutil.rmtree(work.path, ignore_errors=True)
     return out
 
@@ -205,8 +212,6 @@ def _marked(model: bytes) -> bytes:
 def _trained_on(experiment: Experiment) -> Fingerprints:
     """Fingerprints of all utterances in the training of a network, each once, sorted."""
     found = [experiment.fingerprints]
-    if experiment.pretraining is not None:
-        found.append(experiment.pretraining.fingerprints)
     if experiment.initial_model is not None:
         found.append(fingerprints_in(experiment.initial_model))
     return np.unique(np.concatenate([prints for prints in found if prints is not None]), axis=0)

@@ -23,7 +23,7 @@ class AblationFile(Options):
 
     Attributes:
         extends: another such file in the same folder; this one adds to its sections or replaces
-            them.
+            them. A variant that is null here is left out.
         base: an experiment, in the sections of :class:`ExperimentConfig`.
         ingredients: named changes of the base, each a mapping of options such as
             ``model.summary: mean``.
@@ -94,6 +94,9 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Ablation:
             f"{path}: no variants; this is not an ablation. Give one such as "
             "ablation-emodb, or use emotone crossval"
         )
+    if isinstance(values["variants"], dict):
+        kept = {name: parts for name, parts in values["variants"].items() if parts is not None}
+        values["variants"] = kept
     try:
         file = AblationFile.model_validate(values)
     except ValidationError as error:

@@ -140,6 +140,8 @@ def content(folder: Path, name: str, config: ModelConfig) -> bytes:
         ModelError: if it is missing or not the file that ``config.json`` describes.
     """
     path = folder / name
+    if name not in config.sha256:
+        raise ModelError(f"{folder} has no {name}; it can only be started from (pretraining.model)")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -2,9 +2,11 @@
 
 After Chen, He, Yang & Zhang, "3-D Convolutional Recurrent Neural Networks With Attention Model for
 Speech Emotion Recognition", IEEE Signal Processing Letters 25 (10), 2018. The sizes are the
-published ones. The authors' code normalises with statistics of the test batch, this one with those
-of the training set. Use ``training.batch_norm=population``: running statistics lag behind its
-weights.
+published ones. In the article waveforms have zero mean and unit variance (``features.level=rms``),
+segments last 3 s, and an utterance's answer is the maximum over them
+(``training.segment_answer=max``). The code that the authors released pools 2×4 and normalises with
+statistics of the test batch, this one with those of the training set. Use
+``training.batch_norm=population``: running statistics lag behind its weights.
 """
 
 from typing import ClassVar, Literal, cast
@@ -17,7 +19,7 @@ from torch.nn import functional
 from emotone.models.kinds import Backbone, NetworkKind
 
 KERNEL = (5, 3)  # frames, mels
-FIRST_POOL = (2, 4)  # frames, mels
+FIRST_POOL = (2, 2)  # frames, mels
 LEAKY_SLOPE = 0.01
 
 
@@ -28,7 +30,7 @@ class Acrnn3dOptions(NetworkKind):
         kind: name of this kind of model.
         first_channels: maps of the first convolution, which is followed by max-pooling.
         channels: maps of each further convolution.
-        convolutions: number of convolutions, the first included.
+        convolutions: number of convolutions, the first included; five was best on EMO-DB.
         linear: units of the layer between convolutions and BLSTM, applied to each frame.
         lstm: units of each direction of the BLSTM.
         hidden: units of the fully connected layer after the attention.
@@ -39,7 +41,7 @@ class Acrnn3dOptions(NetworkKind):
     kind: Literal["acrnn-3d"] = "acrnn-3d"
     first_channels: int = Field(128, ge=1)
     channels: int = Field(256, ge=1)
-    convolutions: int = Field(6, ge=1)
+    convolutions: int = Field(5, ge=1)
     linear: int = Field(768, ge=1)
     lstm: int = Field(128, ge=1)
     hidden: int = Field(64, ge=1)

@@ -121,6 +121,11 @@ class CRNN(Backbone):
         self.hidden = nn.Linear(self.summary.size, options.hidden)
         self.output = nn.Linear(options.hidden, classes)
 
+    @property
+    def convolutional(self) -> nn.Module:
+        """The blocks, normalisation included."""
+        return self.blocks
+
     def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Summarise the BLSTM's outputs, shape ``(batch, summary.size)``."""
         x = features.contiguous(memory_format=torch.channels_last)

@@ -55,6 +55,11 @@ class Backbone(nn.Module):
         """Compute logits; see the class for shapes."""
         return self.classify(self.embed(features, lengths))
 
+    @property
+    def convolutional(self) -> nn.Module:
+        """The layers before the BLSTM, which fine-tuning may train more slowly."""
+        return nn.ModuleList(layer for layer in self.modules() if isinstance(layer, nn.Conv2d))
+
     @abstractmethod
     def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Summarise an utterance over time: the embedding, shape ``(batch, size)``.

@@ -69,6 +69,7 @@ def render(
     *,
     licence: str = "",
     robustness: Robustness | None = None,
+    recognises: bool = True,
 ) -> str:
     """Render ``MODEL_CARD.md``.
 
@@ -79,6 +80,7 @@ def render(
         rows: rows of the table of results, see :func:`evaluation_rows`.
         licence: a sentence about the licence of the weights.
         robustness: effects of changes of the input.
+        recognises: whether the folder has an ONNX model.
     """
     text = template("card.md.j2").render(
         title=title,
@@ -90,6 +92,7 @@ def render(
         compared=any(row.difference is not None for row in rows),
         licence=licence or "The licence of the weights follows from those of the corpora.",
         robustness=robustness,
+        recognises=recognises,
     )
     return text + "\n"
 

@@ -8,7 +8,7 @@ import pandas as pd
 from emotone.errors import StorageError, UsageError
 from emotone.evaluation.results import Results
 from emotone.evaluation.results_folder import ResultsFolder
-from emotone.evaluation.scoring import PROBABILITY
+from emotone.evaluation.run_folder import PROBABILITY
 
 COLUMNS = {"truth": "emotion", "prediction": "emotion", "speaker": "name", "fold": "name"}
 

@@ -28,7 +28,13 @@ from emotone.training.loss import label_sets, weighted_cross_entropy
 from emotone.training.mixup import mixup, mixup_shares
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import evaluate
-from emotone.training.pretraining import load_pretrained
+from emotone.training.pretraining import (
+    SHARE,
+    FineTuningOptions,
+    load_pretrained,
+    parameter_groups,
+    thaw,
+)
 from emotone.training.schedule import learning_rate
 from emotone.training.speakers import (
     Statistics,
@@ -39,6 +45,7 @@ from emotone.training.speakers import (
 from emotone.training.spectrograms import Spectrograms
 
 LENGTH_STEP = 32  # frames
+NO_FINE_TUNING = FineTuningOptions()
 
 
 def fit(
@@ -52,6 +59,7 @@ def fit(
     seed: int,
     device: str = "cpu",
     initial: Path | None = None,
+    fine_tuning: FineTuningOptions = NO_FINE_TUNING,
     checkpoint: Path | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
 ) -> tuple[Network, History]:
@@ -71,6 +79,7 @@ def fit(
         seed: seed of weights, order and augmentation.
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
         initial: weights to start from, all but those of the output layer, as safetensors.
+        fine_tuning: which layers are trained, and how fast.
         checkpoint: file that keeps the state after each epoch.
         on_epoch: called after each epoch with all epochs so far.
 
@@ -79,7 +88,7 @@ def fit(
     """
     learner = Learner(
         data, training, features=features, model=model, options=options, seed=seed,
-        device=device, initial=initial,
+        device=device, initial=initial, fine_tuning=fine_tuning,
     )  # fmt: skip
     if checkpoint is not None and checkpoint.is_file():
         learner.load(checkpoint)
@@ -109,8 +118,10 @@ class Learner:
         seed: int,
         device: str,
         initial: Path | None = None,
+        fine_tuning: FineTuningOptions = NO_FINE_TUNING,
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
+        self.fine_tuning = fine_tuning
         utterances = sorted(utterances)
         self.fabric = fabric_on(device, options.precision)
         torch.manual_seed(seed)
@@ -132,7 +143,7 @@ class Learner:
         self.average = copy.deepcopy(self.network).eval()
         self.backbone = self.fabric.setup_module(self.network.backbone)
         optimizer = torch.optim.AdamW(
-            self.network.backbone.parameters(),
+            parameter_groups(self.network.backbone, fine_tuning),
             lr=options.learning_rate,
             weight_decay=options.weight_decay,
             fused=True,
@@ -162,6 +173,7 @@ class Learner:
         torch.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
         rng = np.random.default_rng([self.seed, epoch])
         self.network.train()
+        thaw(self.network.backbone, self.fine_tuning, epoch)
         examples = self._draw_examples(rng)
         if self.data.versions:
             examples = batching.disturb(examples, self.data, self.options.disturb.share, rng)
@@ -247,7 +259,7 @@ class Learner:
     def _set_rate(self, step: int) -> None:
         rate = learning_rate(step, self.steps, self.options)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group[SHARE]
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         """Update the weights from a batch; return its loss."""

@@ -39,11 +39,13 @@ class TrainingOptions(Options):
         averaging: share of all steps over which weights are averaged, with exponential decay and
             bias correction (Polyak & Juditsky 1992; Kingma & Ba, ICLR 2015, section 7.2); the
             average is what is evaluated and kept; 0 for none.
-        segment_s: cut utterances into segments of this length, whose posteriors are averaged;
-            ``None`` for whole utterances, padded and masked.
+        segment_s: cut utterances into segments of this length; ``None`` for whole utterances,
+            padded and masked.
         segment_rest: last segment of an utterance: the rest ``padded`` with zeros, or
             ``overlapping``, a whole segment that ends with the utterance. An utterance
             shorter than a segment is always padded.
+        segment_answer: answer for an utterance in segments: the ``mean`` of their probabilities, or
+            the ``max`` of each label's, divided by their sum.
         most_per_speaker: maximum number of examples of a speaker per epoch, drawn in each epoch;
             ``None`` for all. It keeps speakers with many utterances from dominating.
         batch_norm: statistics of batch normalisation outside training: ``running`` statistics of
@@ -74,6 +76,7 @@ class TrainingOptions(Options):
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
     segment_rest: Literal["padded", "overlapping"] = "padded"
+    segment_answer: Literal["mean", "max"] = "mean"
     most_per_speaker: int | None = Field(None, ge=1)
     batch_norm: Literal["running", "population"] = "running"
     crop: float = Field(0.75, gt=0, le=1)
@@ -90,8 +93,10 @@ class TrainingOptions(Options):
     def _one_way_to_cut(self) -> "TrainingOptions":
         if self.segment_s is not None and self.crop < 1:
             raise ValueError("segment_s cuts utterances already; set training.crop=1 with it")
-        if self.segment_s is None and self.segment_rest != "padded":
-            raise ValueError("segment_rest applies to segments; set training.segment_s with it")
+        whole = TrainingOptions.model_fields
+        for name in ("segment_rest", "segment_answer"):
+            if self.segment_s is None and getattr(self, name) != whole[name].default:
+                raise ValueError(f"{name} applies to segments; set training.segment_s with it")
         return self
 
     @model_validator(mode="after")

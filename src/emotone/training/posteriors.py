@@ -24,7 +24,7 @@ def posteriors(
     statistics: Statistics | None = None,
     version: int = 0,
 ) -> NDArray[np.float32]:
-    """Class probabilities of utterances, in float32, the mean over segments if there are any.
+    """Class probabilities of utterances, in float32, from all segments if there are any.
 
     Args:
         network: is switched to evaluation mode.
@@ -39,12 +39,13 @@ def posteriors(
         Shape ``(utterances, labels)``, in the order of ``utterances``.
     """
     network.eval()
-    examples, at_least = make_examples(data, utterances, options or TrainingOptions(), version)
+    options = options or TrainingOptions()
+    examples, at_least = make_examples(data, utterances, options, version)
     examples = sorted(examples, key=len)
     if network.features.options.norm == "speaker":
         statistics = speaker_statistics(network, data, utterances)
-    sums = np.zeros((len(data.targets), len(data.labels)), np.float32)
-    counts = np.zeros(len(data.targets), np.float32)
+    answers = np.zeros((len(data.targets), len(data.labels)), np.float32)
+    add = np.maximum if options.segment_answer == "max" else np.add
     device = next(network.parameters()).device
     for first in range(0, len(examples), EVALUATION_BATCH):
         batch = examples[first : first + EVALUATION_BATCH]
@@ -59,10 +60,9 @@ def posteriors(
                 frames = torch.full_like(frames, at_least)
             probabilities = network.backbone(stacked, frames).softmax(dim=1).cpu().numpy()
         for number, row in zip(numbers, probabilities, strict=True):
-            sums[number] += row
-            counts[number] += 1
-    chosen = list(utterances)
-    return np.asarray(sums[chosen] / counts[chosen, None], np.float32)
+            answers[number] = add(answers[number], row)
+    chosen = answers[list(utterances)]
+    return np.asarray(chosen / chosen.sum(axis=1, keepdims=True), np.float32)
 
 
 def evaluate(

@@ -1,0 +1,72 @@
+"""What make runs for the tables can be read: its commands, files and options."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from emotone.experiments.config import load
+from emotone.experiments.overrides import PRESETS
+from emotone.experiments.variants import load as load_ablation
+from emotone.inference import model_folder
+
+ROOT = Path(__file__).parents[1]
+NETWORKS = re.compile(r"out/pretrained/[\w-]+")
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+
+
+def commands(*targets: str) -> list[list[str]]:
+    """The words of all ``emotone`` commands that make would run."""
+    asked = ["make", "--dry-run", "--old-file=.venv/installed", "DATA=data", *targets]
+    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.replace("\\\n", " ").splitlines()
+    found = [shlex.split(line) for line in lines if "bin/emotone " in line]
+    assert found
+    return [words[1:] for words in found]
+
+
+@pytest.mark.parametrize("target", ["benchmark", "choices"])
+def test_ablations_are_of_files_that_ship_and_of_variants_they_have(
+    target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_folder, "locate", lambda name: model_folder.MODELS / "emotone-8")
+    for command, file, *rest in commands(target):
+        assert command == "ablate"
+        overrides = [word for word in rest if word.startswith("corpus.")]
+        loaded = load_ablation(PRESETS / f"{file}.yaml", overrides)
+        only = {after for word, after in pairwise(rest) if word == "--only"}
+        assert only <= loaded.variants.keys()
+        corpus = file.rpartition("-")[2]
+        assert rest[rest.index("--out") + 1] == f"results/{target}/{corpus}"
+        for row in loaded.variants.values():
+            if row.pretraining is not None and row.pretraining.model is not None:
+                assert row.pretraining.model.endswith(f"-without-{corpus}")
+
+
+def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_folder, "locate", lambda name: model_folder.MODELS / "emotone-8")
+    started = {}  # by the folder of the network: what starts from it
+    for path in PRESETS.glob("*-*.yaml"):
+        if path.stem.startswith(("benchmark", "choices")):
+            for row in load_ablation(path).variants.values():
+                if row.pretraining is not None:
+                    started[row.pretraining.model] = row
+    made = commands(*(f"{folder}/config.json" for folder in started))
+    shared = 1  # EMOVO's, of the choices and of the tables
+    assert len(made) == len(started) == 5 + 2 + 6 * 3 - shared
+    for command, file, *overrides, out, folder in made:
+        assert (command, out) == ("train", "--out")
+        network = load(PRESETS / f"{file}.yaml", overrides)
+        names = [options.name for options in network.corpus]
+        assert len(names) == 6
+        assert folder.rpartition("-")[2] not in names
+        assert (network.features, network.model) == (
+            started[folder].features,
+            started[folder].model,
+        )

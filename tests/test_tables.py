@@ -1,0 +1,108 @@
+"""The generated parts of the README follow from results, as far as there are some."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emotone.evaluation.results import AblationResults, PairedDifference
+from emotone.evaluation.results_folder import ResultsFolder
+from tests.helpers import script
+from tests.made_results import made_ablation, made_rates, made_results, made_row, made_system
+
+ROOT = Path(__file__).parents[1]
+GAIN = PairedDifference(0.1, (0.02, 0.2), 0.01, seeds=(0, 1), p_holm=0.02)
+
+
+def results() -> AblationResults:
+    """A partial table: one row with an interval, one that starts from a network, one to come."""
+    rates = made_rates(0.6, 0.59, 0.61)
+    names = ("baseline", *(f"baseline + {name}" for name in ("multi-kernel", "features")))
+    rows = [made_row(name, rates, seeds=(0, 1)) for name in names]
+    rows += [
+        made_row(name, rates, seeds=(0, 1), differences={"baseline": GAIN})
+        for name in ("baseline + summary", "baseline + training")
+    ]
+    rows.append(made_row("all four", None))
+    rows.append(made_row("default, from scratch", rates, seeds=(0, 1)))
+    gained = {"baseline": GAIN, "default, from scratch": GAIN}
+    system = made_system(pretrained_on="nemo+savee")
+    rows.append(
+        made_row(
+            "default, pre-trained", made_rates(0.7, 0.7, 0.7), seeds=(0, 1), system=system,
+            differences=gained,
+        )
+    )  # fmt: skip
+    return made_ablation(rows=tuple(rows), references=("baseline", "default, from scratch"))
+
+
+@pytest.fixture
+def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The script, in a repository with results of EMO-DB and SAVEE."""
+    loaded = script(ROOT / "results" / "tables.py")
+    monkeypatch.setattr(loaded, "ROOT", tmp_path)
+    monkeypatch.setattr(loaded, "HERE", tmp_path / "results")
+    for corpus in ("emodb", "ravdess", "savee"):
+        folder = ResultsFolder(tmp_path / "results" / "benchmark" / corpus)
+        folder.write_ablation("{}")
+        folder.write_results(results())
+        for row in results().rows:
+            if row.rates is not None:
+                folder.variant(row.folder).write_results(made_results(2))
+    return loaded
+
+
+def test_the_first_table_says_what_each_ingredient_is_worth(tables: Any) -> None:
+    gain = "+10.0 [+2.0, +20.0], 2 seeds"
+    lines = tables.ingredients().strip().splitlines()
+    assert f"| + summary | {gain} | {gain} |" in lines
+    assert "| + features | – | – |" in lines
+    assert "| all four | – | – |" in lines
+
+
+def test_both_defaults_are_shown(tables: Any) -> None:
+    text = tables.emodb_default()
+    folder = "results/benchmark/emodb/variants"
+    assert f"| [default, from scratch]({folder}/default,-from-scratch/report.md) | 60.0 [" in text
+    assert f"| [default, pre-trained]({folder}/default,-pre-trained/report.md) | 70.0 [" in text
+    assert "not yet" not in text
+
+
+def test_a_partial_table_has_the_rows_that_are_there(tables: Any) -> None:
+    lines = tables.emodb().splitlines()
+    (default,) = [line for line in lines if line.startswith("| default, pre-trained")]
+    together = made_results(2).scores.ensemble
+    assert together is not None
+    assert f" | {100 * together.uar.mean:.1f} | 71.0 ± 0.0 | +10.0 [+2.0, +20.0]* |" in default
+    assert not [line for line in lines if line.startswith("| all four")]
+    assert "- EMO-DB: 3 runs (all four 0 of 3)\n" in tables.missing()
+
+
+def test_other_corpora_come_as_they_are_run(tables: Any) -> None:
+    text = tables.beside()
+    assert "\nSAVEE:\n" in text
+    assert "nEMO" not in text
+    gained = tables.pretrained().strip().splitlines()[2:]
+    assert [line.split("]")[0] for line in gained] == ["| [EMO-DB", "| [RAVDESS", "| [SAVEE"]
+    assert all("| nemo + savee | 70.0" in line for line in gained)
+
+
+def test_choices_are_compared_over_their_corpora(tmp_path: Path) -> None:
+    search = script(ROOT / "results" / "search" / "search.py")
+    assert search.choices(tmp_path) == ""
+    for corpus, difference in (("aesdd", 0.02), ("ased", -0.01)):
+        gain = {"pre-trained": PairedDifference(difference, (0, 0.1), 0.5, seeds=(0,), p_holm=1)}
+        rows = (
+            made_row("pre-trained", made_rates(0.6)),
+            made_row("2 million parameters", made_rates(0.6 + difference), differences=gain),
+            made_row("not yet", None),
+        )
+        folder = ResultsFolder(tmp_path / corpus)
+        folder.write_ablation("{}")
+        folder.write_results(made_ablation(rows=rows, references=("pre-trained",)))
+    assert search.choices(tmp_path).splitlines() == [
+        "| variant | seeds | AESDD | ASED | minus pre-trained |",
+        "|---|---|---|---|---|",
+        "| pre-trained | 1 | 60.0 [55.0, 65.0] | 60.0 [55.0, 65.0] | – |",
+        "| 2 million parameters | 1 | 62.0 [57.0, 67.0] | 59.0 [54.0, 64.0] | +0.5 |",
+    ]
