@@ -50,7 +50,8 @@ FFMPEG = {
     "tta": ("tta", "tta", "tta"),
 }
 # of many channels
-WIDE = {"wide-mka": ("mka", "matroska", "flac"), "wide-m4a": ("m4a", "mp4", "aac")}
+WIDE = {"wide-wv": ("wv", "wv", "wavpack"), "wide-m4a": ("m4a", "mp4", "aac")}
+CHANNELS = 16
 # a network and a training so small that they take a second
 TINY = [
     "features.mels=16", "features.hop_ms=20", "features.deltas=1", "model.channels=[4,6]",
@@ -79,12 +80,12 @@ def containers() -> dict[str, tuple[str, bytes]]:
     for name, (suffix, form, codec) in FFMPEG.items():
         made[name] = suffix, _encoded(form, codec, mono[:, None])
     for name, (suffix, form, codec) in WIDE.items():
-        made[name] = suffix, _encoded(form, codec, np.repeat(mono[:, None], 8, axis=1))
+        made[name] = suffix, _encoded(form, codec, np.repeat(mono[:, None], CHANNELS, axis=1))
     return made
 
 
 def _encoded(form: str, codec: str, samples: NDArray[np.float32]) -> bytes:
-    layouts = {1: "mono", 8: "7.1"}
+    layouts = {1: "mono", CHANNELS: "hexadecagonal"}
     rate = 48_000 if codec in ("libopus", "ac3", "mp2") else RATE
     file = io.BytesIO()
     with av.open(file, "w", format=form) as container:
