@@ -23,6 +23,7 @@ from typing import IO, Any
 from benchmarks.attack.outcome import Ended
 
 EXTRA_BYTES = 3 << 30  # address space beyond that at the start; protects the machine
+COLD_MB = 300.0  # of a command that has imported what it needs; here the warm process has more
 LONGEST_OUTPUT = 4 << 20  # characters
 
 
@@ -72,6 +73,7 @@ def found(function: str) -> Callable[..., Any]:
 def _called(call: Call) -> Ended:
     function = found(call.function)
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before = _memory_mb("VmRSS")
     code, value, error = 0, None, ""
     start = time.perf_counter()
     with _captured() as (out, _):
@@ -82,15 +84,19 @@ def _called(call: Call) -> Ended:
         seconds = time.perf_counter() - start
         sys.stdout.flush()
         text = _text(out)
-    return Ended(code, seconds, _peak_mb(), text, error, value=value)
+    peak = COLD_MB + _memory_mb("VmHWM") - before
+    return Ended(code, seconds, peak, text, error, value=value)
 
 
 def _forked(command: Command) -> Ended:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-        start = time.perf_counter()
+        start, before = time.perf_counter(), _memory_mb("VmRSS")
         pid = os.fork()
         if not pid:
-            _run(command, out.fileno(), error.fileno())
+            try:
+                _run(command, out.fileno(), error.fileno())
+            finally:
+                os._exit(1)
         late = False
         while not (ended := os.wait4(pid, os.WNOHANG))[0]:
             time.sleep(0.005)
@@ -100,7 +106,8 @@ def _forked(command: Command) -> Ended:
         seconds = time.perf_counter() - start
         with _gone_allowed():  # what the command has left running
             os.killpg(pid, signal.SIGKILL)
-        code, peak = os.waitstatus_to_exitcode(ended[1]), ended[2].ru_maxrss * 1024 / 1e6
+        peak = COLD_MB + ended[2].ru_maxrss * 1024 / 1e6 - before
+        code = os.waitstatus_to_exitcode(ended[1])
         return Ended(code, seconds, peak, _text(out), _text(error), late)
 
 
@@ -130,13 +137,14 @@ def _run(command: Command, out: int, error: int) -> None:
 def _limit_memory() -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + EXTRA_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
-def _peak_mb() -> float:
+def _memory_mb(kind: str) -> float:
+    """Return resident memory of this process: ``VmRSS`` for that of now, ``VmHWM`` for the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
-    (peak,) = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
-    return peak * 1024 / 1e6
+    (found,) = [int(line.split()[1]) for line in lines if line.startswith(kind)]
+    return found * 1024 / 1e6
 
 
 @contextmanager

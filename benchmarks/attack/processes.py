@@ -19,8 +19,10 @@ SLOTS = 2  # cases at once
 GRACE_S = 5.0  # beyond the limit of a case, until its process is killed
 START_S = 60.0  # for imports
 COMMANDS = (
-    "emotone.cli.app", "emotone.experiments.adaptation", "emotone.reporting.report", "onnxscript",
-    "onnx", "torch._dynamo", "torch.onnx", "matplotlib.pyplot", "sklearn.metrics", "scipy.signal",
+    "emotone.cli.app", "emotone.cli.progress", "emotone.cli.tables", "emotone.inference.predict",
+    "emotone.experiments.adaptation", "emotone.experiments.shipping", "emotone.reporting.report",
+    "emotone.reporting.database", "torch._dynamo", "torch.onnx", "matplotlib.pyplot",
+    "sklearn.metrics", "scipy.signal",
 )  # fmt: skip
 
 Item = TypeVar("Item")

@@ -1,6 +1,7 @@
 """Runs the targets one after another, each in its share of the time, and writes the page."""
 
 import os
+import shlex
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.attack import audio_files, model_folders
+from benchmarks.attack import audio_files, model_folders, yaml_files
 from benchmarks.attack.outcome import KINDS, Plan, Tally
 
 MOST_LISTED = 15  # faults of a kind
@@ -29,6 +30,7 @@ class Target:
 TARGETS = {
     "audio": Target("audio files", audio_files.attack, 5),
     "models": Target("model folders", model_folders.attack, 4),
+    "yaml": Target("YAML", yaml_files.attack, 1),
 }
 
 
@@ -114,7 +116,7 @@ def _faults(name: str, tally: Tally, options: str) -> list[str]:
         return []
     again = f"python -m benchmarks.attack{options.replace(' --quick', '')} --only {name} --case"
     rows = [
-        [fault.kind, _cell(fault.what), count, f"`{again} {case}`"]
+        [fault.kind, _cell(fault.what), count, f"`{again} {shlex.quote(case)}`"]
         for case, fault, count in tally.listed(MOST_LISTED)
     ]
     return ["", f"## {tally.name}", "", *_table(["kind", "seen", "times", "again"], rows)]
