@@ -125,3 +125,10 @@ def model(folder: Path, table: Path, helper: Helper) -> Path:
         raise SystemExit(f"the model to attack cannot be trained:\n{ended.error}")
     json.loads((folder / "config.json").read_text())
     return folder
+
+
+def long_speech() -> bytes:
+    """Half a minute of speech as a WAV file of 1 MB."""
+    file = io.BytesIO()
+    soundfile.write(file, speech(seconds=30), RATE, format="WAV", subtype="PCM_16")
+    return file.getvalue()
