@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.attack import audio_files, model_folders, server, yaml_files
+from benchmarks.attack import audio_files, kills, model_folders, server, user_files, yaml_files
 from benchmarks.attack.outcome import KINDS, Plan, Tally
 
 MOST_LISTED = 15  # faults of a kind
@@ -31,7 +31,9 @@ TARGETS = {
     "audio": Target("audio files", audio_files.attack, 5),
     "models": Target("model folders", model_folders.attack, 4),
     "yaml": Target("YAML", yaml_files.attack, 1),
-    "server": Target("server", server.attack, 2),
+    "server": Target("server", server.attack, 3),
+    "kills": Target("kills", kills.attack, 2),
+    "files": Target("user's files", user_files.attack, 2),
 }
 
 
