@@ -122,7 +122,7 @@ def folders(
         yield case, (folder, number)
 
 
-def in_folder(helper: Helper, case: str, item: tuple[Path, int]) -> list[Fault]:
+def in_folder(helper: Helper, _case: str, item: tuple[Path, int]) -> list[Fault]:
     """Recognise a folder by the command; each file must have an answer or an error."""
     folder, number = item
     paths = sorted(folder.iterdir())  # not the folder: some suffixes are not those of audio

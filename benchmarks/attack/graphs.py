@@ -1,6 +1,7 @@
 """Malformed ONNX graphs, made from a valid one."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -79,15 +80,13 @@ def large_constant(model: onnx.ModelProto) -> None:
     size.CopyFrom(numpy_helper.from_array(np.array([500_000_000], np.int64), "size"))
 
 
-def operator(name: str, domain: str = "", **attributes: object) -> Graph:
+def operator(name: str, domain: str = "") -> Graph:
     """Apply an operator to the logits."""
 
     def change(model: onnx.ModelProto) -> None:
         if domain:
             model.opset_import.append(helper.make_opsetid(domain, 1))
-        _behind_logits(
-            model, helper.make_node(name, ["before"], ["logits"], domain=domain, **attributes)
-        )
+        _behind_logits(model, helper.make_node(name, ["before"], ["logits"], domain=domain))
 
     return change
 
@@ -110,7 +109,7 @@ def external_data(path: str) -> Graph:
 
 def without(part: str) -> Graph:
     """Remove all of a part of the graph: nodes, inputs, outputs or initializers."""
-    return lambda model: model.graph.ClearField(part)  # type: ignore[arg-type]
+    return lambda model: model.graph.ClearField(part)
 
 
 def only_first_output(model: onnx.ModelProto) -> None:
@@ -158,7 +157,7 @@ def deep(model: onnx.ModelProto) -> None:
     names = ["before", *(f"deep{number}" for number in range(20_000)), "logits"]
     _behind_logits(
         model,
-        *(helper.make_node("Identity", [a], [b]) for a, b in zip(names, names[1:], strict=False)),
+        *(helper.make_node("Identity", [a], [b]) for a, b in pairwise(names)),
     )
 
 

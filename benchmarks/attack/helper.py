@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
@@ -43,7 +43,6 @@ class Command:
     folder: str
     limit_s: float
     function: str = "emotone.cli:main"
-    environment: dict[str, str] = field(default_factory=dict)
 
 
 def serve(connection: Connection) -> None:
@@ -119,7 +118,6 @@ def _run(command: Command, out: int, error: int) -> None:
         os.dup2(descriptor, number)
     _limit_memory()
     os.chdir(command.folder)
-    os.environ.update(command.environment)
     sys.argv = ["emotone", *command.arguments]
     try:
         found(command.function)()
@@ -179,4 +177,6 @@ if __name__ == "__main__":
     for _module in sys.argv[2:]:
         importlib.import_module(_module)
     with Connection(int(sys.argv[1])) as _connection:
-        found("benchmarks.attack.helper:serve")(_connection)  # not of __main__: classes are compared
+        found("benchmarks.attack.helper:serve")(
+            _connection
+        )  # not of __main__: classes are compared

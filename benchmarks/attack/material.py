@@ -119,7 +119,14 @@ def corpus(folder: Path) -> Path:
 
 def model(folder: Path, table: Path, helper: Helper) -> Path:
     """Train a small model; returns its folder."""
-    arguments = ["train", table, *TINY, "protocol.validation_speakers=0", "--out", folder]
+    arguments: list[str | Path] = [
+        "train",
+        table,
+        *TINY,
+        "protocol.validation_speakers=0",
+        "--out",
+        folder,
+    ]
     ended = helper.command(*arguments, folder=table.parent, limit_s=120)
     if ended.code:
         raise SystemExit(f"the model to attack cannot be trained:\n{ended.error}")

@@ -28,8 +28,8 @@ from benchmarks.attack.processes import Helper, each
 FOLDERS = 200
 CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 VALUES: tuple[Any, ...] = (
-    None, "", "x", [], {}, [[]], {"a": 1}, True, -1, 0, 0.5, 1e-320, 1e308, 2**31, 2**64, float("nan"),
-    float("inf"), "../../etc/passwd", "x" * 100_000, [1] * 10_000,
+    None, "", "x", [], {}, [[]], {"a": 1}, True, -1, 0, 0.5, 1e-320, 1e308, 2**31, 2**64,
+    float("nan"), float("inf"), "../../etc/passwd", "x" * 100_000, [1] * 10_000,
 )  # fmt: skip
 RAW = {
     "empty": b"",
@@ -120,8 +120,8 @@ def recipes(plan: Plan, config: dict[str, Any]) -> dict[str, Recipe]:
             made[f"config/{'.'.join(map(str, key))}/{number}"] = partial(_set, key, value)
     keep = set(random.Random(plan.seed).sample(sorted(made), 80))
     made = {name: recipe for name, recipe in made.items() if name in keep or name in plan.only}
-    for key in ("labels", "features", "model", "training", "sha256", "versions", "temperature"):
-        made[f"config/{key}/removed"] = partial(_set, (key,), ...)
+    for name in ("labels", "features", "model", "training", "sha256", "versions", "temperature"):
+        made[f"config/{name}/removed"] = partial(_set, (name,), ...)
     made["config/temperature/zero"] = partial(_set, ("temperature",), 0)
     made["config/temperature/tiny"] = partial(_set, ("temperature",), 1e-320)
     made["config/temperature/nan"] = partial(_set, ("temperature",), float("nan"))
@@ -141,7 +141,9 @@ def recipes(plan: Plan, config: dict[str, Any]) -> dict[str, Recipe]:
         made[f"{file}/empty"] = partial(_write, file, b"")
         made[f"{file}/other-hash"] = partial(_append, file)
     made |= {f"graph/{name}": partial(_graph, change) for name, change in GRAPHS.items()}
-    made |= {f"weights/{name}": partial(_weights, change) for name, change in WEIGHT_CHANGES.items()}
+    made |= {
+        f"weights/{name}": partial(_weights, change) for name, change in WEIGHT_CHANGES.items()
+    }
     made |= {f"weights/header-{name}": partial(_write, WEIGHTS, content)
              for name, content in HEADERS.items()}  # fmt: skip
     return made

@@ -27,7 +27,14 @@ WORDS = b"the user's own words\n" * 20
 LINES = b'{"file": "a.wav", "note": "mine"}\n{"file": "b.wav", "note": "mine, too"}\n'
 ROWS = b"file,label,note\na.wav,anger,mine\nb.wav,sadness,mine\n"
 MODEL = ("MODEL_CARD.md", "model.onnx", "model.safetensors", "fingerprints.bin")
-RESULTS = ("results.json", "predictions.csv", "folds.json", "report.html", "report.md", "report.tex")
+RESULTS = (
+    "results.json",
+    "predictions.csv",
+    "folds.json",
+    "report.html",
+    "report.md",
+    "report.tex",
+)
 FILES = 60
 
 
@@ -85,7 +92,8 @@ def _made(folder: Path, helper: Helper) -> dict[str, Path]:
     config = folder / "ablation.yaml"
     config.write_text(
         f"base:\n  corpus: {{name: table, root: {table}}}\n  protocol: {{name: kfold, folds: 2}}\n"
-        "  training: {epochs: 1}\n  model: {channels: [4, 6], time_strides: [2, 2], mel_pools: [2, 2]}\n"
+        "  training: {epochs: 1}\n"
+        "  model: {channels: [4, 6], time_strides: [2, 2], mel_pools: [2, 2]}\n"
         "ingredients: {mean: {model.summary: mean}}\nvariants: {baseline: [], other: [mean]}\n"
         "references: [baseline]\n"
     )
@@ -101,7 +109,9 @@ def _overwriting() -> dict[str, Case]:
         "parquet": {"own.parquet": WORDS}, "parquet-table": {"own.parquet": _parquet()},
         "sidecar": {"own.parquet.csv": WORDS}, "sidecar-rows": {"own.parquet.csv": ROWS},
     }.items():  # fmt: skip
-        out = next(iter(files)).removesuffix(".csv") if name.startswith("side") else next(iter(files))
+        out = (
+            next(iter(files)).removesuffix(".csv") if name.startswith("side") else next(iter(files))
+        )
         found[f"output/{name}"] = Case(f"predict recordings --output {out}", files)
         if out.endswith((".csv", ".parquet")):
             found[f"embeddings/{name}"] = Case(f"predict recordings --embeddings {out}", files)
@@ -176,8 +186,11 @@ def _mixing() -> dict[str, tuple[str, str]]:
         "speaker": ("", "--speaker recordings/1.wav"),
         "threshold": ("--threshold 0.1", "--threshold 0.9"),
     }
-    return {f"{suffix}/{name}": (f"{first} --output own.{suffix}", f"{then} --output own.{suffix}")
-            for suffix in ("jsonl", "csv", "parquet") for name, (first, then) in pairs.items()}  # fmt: skip
+    return {
+        f"{suffix}/{name}": (f"{first} --output own.{suffix}", f"{then} --output own.{suffix}")
+        for suffix in ("jsonl", "csv", "parquet")
+        for name, (first, then) in pairs.items()
+    }
 
 
 def _mixed(

@@ -17,7 +17,19 @@ from emotone.experiments.config import ExperimentConfig
 
 FILES = 150
 SHORT_S = 30.0  # a configuration that is accepted is trained
-VALUES = (".inf", "-.inf", ".nan", "-1", "text", "[]", "{a: 1}", "~", "!!int x", "1e400", "9" * 5000)
+VALUES = (
+    ".inf",
+    "-.inf",
+    ".nan",
+    "-1",
+    "text",
+    "[]",
+    "{a: 1}",
+    "~",
+    "!!int x",
+    "1e400",
+    "9" * 5000,
+)
 BASE = """corpus: {{name: table, root: {table}}}
 protocol: {{name: kfold, folds: 2, validation_speakers: 1}}
 features: {{mels: 16, hop_ms: 20.0, deltas: 1}}
@@ -134,9 +146,7 @@ def _numbers(values: dict[str, Any], above: str = "") -> Iterator[str]:
             yield f"{above}{key}"
 
 
-def _tried(
-    root: Path, base: str, helper: Helper, case: str, item: tuple[str, str]
-) -> list[Fault]:
+def _tried(root: Path, base: str, helper: Helper, case: str, item: tuple[str, str]) -> list[Fault]:
     kind, text = item
     folder = root / re.sub(r"\W", "_", case)
     folder.mkdir()
