@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -158,7 +159,7 @@ def test_an_upload_is_answered_drawn_and_downloaded(
     assert [float(row["start"]) for row in rows] == [segment.start for segment in segments]
     assert rows[0]["label"] == segments[0].prediction.label  # type: ignore[union-attr]
     visit.page.select_option("#emotone-model", "emotone-8")
-    visit.page.wait_for_function("document.querySelectorAll('#emotone-bars li').length === 8")
+    visit.page.wait_for_selector("#emotone-bars li:nth-child(8)")
     assert visit.complaints == []
     assert all(url.startswith((server.url, "blob:")) for url in visit.asked)
 
@@ -168,12 +169,10 @@ def test_live_audio_is_answered_while_one_talks(browser: Any, server: Server) ->
     visit = Visit(browser, server)
     visit.page.click("#emotone-talk")
     visit.page.wait_for_selector("#emotone-answer:not([hidden])", timeout=20_000)
-    visit.page.wait_for_function("document.querySelectorAll('#emotone-timeline rect').length > 20")
+    visit.page.wait_for_selector("#emotone-timeline rect:nth-of-type(21)")
     assert visit.page.get_attribute("#emotone-talk", "aria-pressed") == "true"
     visit.page.click("#emotone-talk")
-    visit.page.wait_for_function(
-        "document.querySelector('#emotone-status').textContent.includes('ended')"
-    )
+    visit.page.wait_for_selector("#emotone-status:has-text('ended')")
     assert len(json.loads(visit.download("json"))["segments"]) >= 1
     assert visit.complaints == []
 
@@ -232,10 +231,8 @@ def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -
         visit.page.click("[data-sample='happiness.flac']")
         visit.page.wait_for_selector("#emotone-answer:not([hidden])")
         visit.page.click("#emotone-talk")
-        visit.page.wait_for_function(
-            r"/^Live: \d+ s processed\.$/.test("
-            "document.querySelector('#emotone-status').textContent)"
-        )
+        said = visit.page.locator("#emotone-status")
+        said.filter(has_text=re.compile(r"^Live: \d+ s processed\.$")).wait_for()
     server.process.kill()
     server.process.wait()
 

@@ -94,12 +94,13 @@ class _Stream:
         tasks = [asyncio.create_task(one) for one in (self._receive(), self._answer())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            errors = [error for task in done if (error := task.exception())]
+            if errors:
+                raise errors[0]
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks)
 
     async def _receive(self) -> None:
         """Gather samples; goes on after their end, to see whether the client leaves."""
