@@ -229,7 +229,7 @@ class Connection:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sound: bytes
     ) -> tuple[int, bytes]:
         head = (
-            "POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n"
+            "POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\n"
             f"Content-Length: {len(sound)}\r\n\r\n"
         )
         writer.write(head.encode() + sound)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emotone.audio.windows import FRAME, Window, Windows, has_sound
+from emotone.audio.windows import FRAME, Window, Windows, batches, has_sound
 from emotone.errors import UsageError
 from tests.helpers import voice
 
@@ -49,8 +49,38 @@ def test_the_last_window_ends_with_the_audio() -> None:
 def test_what_is_kept_does_not_grow() -> None:
     windows = Windows(3.0, 1.0)
     for _ in range(100):
-        windows.push(np.zeros(RATE, np.float32))
-        assert len(windows._kept) <= 3 * RATE
+        list(windows.push(np.zeros(RATE, np.float32)))
+        assert len(windows._kept) <= 4 * RATE
+
+
+def test_windows_are_cut_one_at_a_time_and_share_their_samples() -> None:
+    samples = np.arange(10 * RATE, dtype=np.float32)
+    windows = Windows(3.0, 0.001).push(samples)
+    first, second = next(windows), next(windows)
+    assert np.shares_memory(first.samples, second.samples)
+    assert not first.samples.flags.writeable
+    assert len(list(windows)) == 7000 - 1
+
+
+def test_windows_that_are_not_asked_for_come_later() -> None:
+    samples = np.arange(6 * RATE, dtype=np.float32)
+    windows = Windows(3.0, 1.0)
+    assert next(windows.push(samples[: 5 * RATE])).start == 0
+    found = [*windows.push(samples[5 * RATE :]), *windows.close()]
+    assert [window.start / RATE for window in found] == [1, 2, 3]
+    for window in found:
+        np.testing.assert_array_equal(window.samples, samples[window.start : window.stop])
+
+
+def test_batches_are_bounded_in_windows_and_seconds() -> None:
+    def sizes(window_s: float, size: int, seconds: float) -> list[int]:
+        windows = Windows(window_s, 1.0).of([np.zeros(20 * RATE, np.float32)])
+        return [len(batch) for batch in batches(windows, size, seconds)]
+
+    assert sizes(3.0, 8, 80.0) == [8, 8, 2]
+    assert sizes(5.0, 8, 20.0) == [4, 4, 4, 4]
+    assert sizes(15.0, 8, 10.0) == [1] * 6
+    assert list(batches([], 8, 80.0)) == []
 
 
 @pytest.mark.parametrize(

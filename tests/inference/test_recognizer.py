@@ -183,6 +183,23 @@ def test_memory_does_not_grow_with_the_length(folder: Path, tmp_path: Path) -> N
     assert float(done.stdout) < 50  # MiB; an hour of samples alone has 220
 
 
+def test_memory_does_not_grow_with_the_overlap(folder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "call.wav", voice(0, 80.0), 16_000)
+    code = (
+        "import resource, emotone\n"
+        f"recognizer = emotone.load({str(folder)!r})\n"
+        f"path = {str(tmp_path / 'call.wav')!r}\n"
+        "recognizer.segments(path, window=60, hop=60)\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "found = recognizer.segments(path, window=60, hop=0.05)\n"
+        "assert len(found) == 401, len(found)\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 50  # MiB; 401 windows with samples of their own have 1470
+
+
 UNUSABLE: list[tuple[Any, str]] = [
     ((np.zeros(16_000, np.float32), 16_000), "silent throughout"),
     ((voice(0)[:300], 16_000), r"18\.8 ms are too short .*; at least 25 ms"),

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
+from tests.helpers import LOCAL
 
 
 @pytest.fixture
@@ -44,5 +45,5 @@ def client(folder: Path) -> Iterator[TestClient]:
     options = ServeOptions(
         models=(str(folder),), workers=1, upload_mb=0.5, minutes=0.2, seconds=20, queue=2
     )
-    with TestClient(create(options)) as running:
+    with TestClient(create(options), headers=LOCAL) as running:
         yield running

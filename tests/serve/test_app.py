@@ -37,7 +37,7 @@ def test_the_command_serves_and_stops_gracefully(
     host, port = url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as vanishing:  # in the middle of an upload
         vanishing.sendall(
-            b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: audio/wav\r\n"
+            b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: audio/wav\r\n"
             b"Content-Length: 99999\r\n\r\nRIFF"
         )
     assert httpx.get(f"{url}/health").status_code == 200

@@ -17,7 +17,7 @@ from fastapi.testclient import TestClient
 
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
-from tests.helpers import children, voice
+from tests.helpers import LOCAL, children, voice
 
 pytestmark = pytest.mark.slow
 
@@ -75,7 +75,7 @@ def test_no_mutated_file_breaks_the_service(folder: Path) -> None:
     rng = np.random.default_rng(0)
     statuses: Counter[int] = Counter()
     app = create(ServeOptions(models=(str(folder),), workers=2, seconds=30, minutes=1))
-    with TestClient(app, raise_server_exceptions=True) as client:
+    with TestClient(app, headers=LOCAL, raise_server_exceptions=True) as client:
         for number in range(MUTATIONS):
             kind = sorted(files)[number % len(files)]
             name = f"x.{rng.choice(['wav', 'mp3', 'flac', 'txt', 'exe'])}"

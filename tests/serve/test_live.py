@@ -12,7 +12,7 @@ from starlette.websockets import WebSocketDisconnect
 from emotone.inference.recognizer import load
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
-from tests.helpers import voice
+from tests.helpers import LOCAL, voice
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def test_streams_end_with_a_reason(folder: Path) -> None:
         models=(str(folder),), workers=1, streams=1, idle_s=2, stream_minutes=0.05,
         token="a long secret",
     )  # fmt: skip
-    with TestClient(create(options)) as client:
+    with TestClient(create(options), headers=LOCAL) as client:
 
         def ended(url: str, *messages: bytes | str) -> tuple[int, str]:
             with (
@@ -77,13 +77,20 @@ def test_streams_end_with_a_reason(folder: Path) -> None:
         assert ended(url, bytes(200_000)) == (1009, "longer than 0.05 minutes; start a new stream")
         assert ended(url, b"x") == (1003, "a message holds half a sample; send whole ones")
         assert ended(url, "hello")[0] == 1003
-        assert ended(f"{url}&format=f32le", b"\xff" * 64)[0] == 1003  # not a number
+        assert ended(f"{url}&format=f32le", b"\xff" * 6400)[0] == 1003  # not a number
         assert ended(f"{url}&format=mp3") == (1008, "format must be one of s16le, f32le")
         assert ended(f"{url}&model=none")[0] == 1008
-        assert ended(f"{url}&hop=5")[0] == 1003
+        assert ended(f"{url}&hop=5") == (1008, "hop: at most the window of 3 s, got 5 s")
         with client.websocket_connect(f"{url}&token=a long secret"):
             assert "too many streams" in ended(url)[1]
         assert ended(url) == (4408, "no audio for 2 s")  # there is room again
-        with pytest.raises(WebSocketDisconnect) as end, client.websocket_connect(url):
-            pass
-        assert end.value.code == 1008
+        assert ended(f"{url}&window=60&hop=0.1") == (
+            1008, "hop: at least 1.875 s for a window of 60 s, got 0.1 s",
+        )  # fmt: skip
+        assert ended("/v1/stream?format=s16le") == (1008, "rate: Field required")
+        with (
+            pytest.raises(WebSocketDisconnect) as end,
+            client.websocket_connect(url) as socket,
+        ):
+            socket.receive_text()
+        assert (end.value.code, end.value.reason) == (1008, "the token is missing or wrong")

@@ -14,6 +14,7 @@ from emotone.serve import routes
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
 from tests.helpers import (
+    LOCAL,
     error_of,
     voice,
     wav,
@@ -76,7 +77,9 @@ def test_an_endpoint_is_registered_by_its_file(
     )
     monkeypatch.setattr(routes, "__path__", [*routes.__path__, str(tmp_path)])
     monkeypatch.delitem(sys.modules, "emotone.serve.routes.labels", raising=False)
-    with TestClient(create(ServeOptions(models=(str(folder),), workers=1))) as client:
+    with TestClient(
+        create(ServeOptions(models=(str(folder),), workers=1)), headers=LOCAL
+    ) as client:
         assert client.get("/v1/labels").json() == ["anger", "neutral"]
         error_of(client.post("/v1/labels"), 405, "invalid")
         assert "/v1/labels" in client.get("/openapi.json").json()["paths"]
@@ -103,7 +106,7 @@ def test_a_request_chooses_the_threshold(client: TestClient) -> None:
 
 def test_a_service_has_a_threshold_of_its_own(folder: Path) -> None:
     options = ServeOptions(models=(str(folder),), workers=1, threshold=1.0)
-    with TestClient(create(options)) as client:
+    with TestClient(create(options), headers=LOCAL) as client:
         assert client.get("/v1/models").json()[0]["confident_from"] == 1.0
         sound = {"file": wav(1.3)}
         assert client.post("/v1/predict", files=sound).json()["confident"] is False

@@ -12,13 +12,14 @@ from fastapi.testclient import TestClient
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
 from tests.helpers import (
+    LOCAL,
     error_of,
 )
 
 
 def test_a_token_is_asked_for(folder: Path) -> None:
     options = ServeOptions(models=(str(folder),), workers=1, token="a long secret")
-    with TestClient(create(options)) as client:
+    with TestClient(create(options), headers=LOCAL) as client:
         assert client.get("/health").status_code == 200
         error_of(client.get("/v1/models"), 401, "unauthorized")
         wrong = {"Authorization": "Bearer wrong"}
@@ -31,7 +32,7 @@ def test_a_token_is_asked_for(folder: Path) -> None:
 def guarded(folder: Path) -> Iterator[TestClient]:
     """A service with a token that is not ASCII."""
     options = ServeOptions(models=(str(folder),), workers=1, token="langes Geheimnis ß")
-    with TestClient(create(options)) as client:
+    with TestClient(create(options), headers=LOCAL) as client:
         yield client
 
 

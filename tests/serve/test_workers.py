@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
-from tests.helpers import children, command_of, error_of, wait_until_ended, wav
+from tests.helpers import LOCAL, children, command_of, error_of, wait_until_ended, wav
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ def test_who_cannot_be_served_now_receives_503(folder: Path) -> None:
     app = create(ServeOptions(models=(str(folder),), workers=1, seconds=1, queue=1))
     service: Any = app.state.service
     sound = {"file": wav()}
-    with TestClient(app) as client:
+    with TestClient(app, headers=LOCAL) as client:
         service.workers._free._value -= 1
         late = client.post("/v1/predict", files=sound)
         assert "no worker was free" in error_of(late, 503, "busy")
@@ -42,7 +42,7 @@ def workers_since(before: list[int]) -> list[int]:
 def test_an_idle_worker_that_dies_costs_no_request(folder: Path) -> None:
     options = ServeOptions(models=(str(folder),), workers=1, seconds=30)
     others = children(os.getpid())
-    with TestClient(create(options)) as client:
+    with TestClient(create(options), headers=LOCAL) as client:
         sound = {"file": wav()}
         assert client.post("/v1/predict", files=sound).status_code == 200
         (worker,) = workers_since(others)
@@ -76,7 +76,7 @@ def test_a_request_whose_worker_dies_or_is_slow_gets_an_error_and_others_go_on(
         response: httpx.Response = running.post("/v1/predict", files={"file": wav(seconds)})
         return response
 
-    with TestClient(create(options)) as running, ThreadPoolExecutor() as pool:
+    with TestClient(create(options), headers=LOCAL) as running, ThreadPoolExecutor() as pool:
         slow, crashed = pool.submit(post, 3), pool.submit(post, 2)
         fine = [pool.submit(post, 1) for _ in range(5)]
         assert [one.result().status_code for one in fine] == [200] * 5

@@ -1,7 +1,8 @@
-"""Long audio to overlapping windows, piece by piece, so that memory does not grow with its length.
+"""Long audio to overlapping windows, one at a time, as views of the same samples.
 
-A window starts every hop. The last one ends with the audio and has full length, so it may overlap
-its predecessor more than the others do. Only audio shorter than a window gives a shorter one.
+Memory therefore grows neither with the length of the audio nor with the overlap. A window starts
+every hop. The last one ends with the audio and has full length, so it may overlap its predecessor
+more than the others do. Only audio shorter than a window gives a shorter one.
 """
 
 import math
@@ -21,7 +22,7 @@ MIN_SOUND_S = 0.1
 
 @dataclass(frozen=True)
 class Window:
-    """An interval of audio: its start, in samples from the beginning, and its samples."""
+    """An interval of audio: its start, in samples from the beginning, and its read-only samples."""
 
     start: int
     samples: Waveform
@@ -59,21 +60,20 @@ class Windows:
         self._next = 0  # start of the next window
         self._covered = 0  # end of the last window
 
-    def push(self, samples: Waveform) -> list[Window]:
-        """Take 16 kHz samples; return the windows that are complete now."""
-        self._kept = np.concatenate([self._kept, samples])
-        stop = self._first + len(self._kept)
-        complete = []
-        while self._next + self.window <= stop:
-            complete.append(self._cut(self._next))
-            self._next += self.hop
-        keep = max(min(self._next, stop - self.window), self._first)
-        self._kept, self._first = self._kept[keep - self._first :].copy(), keep
-        return complete
+    def push(self, samples: Waveform) -> Iterator[Window]:
+        """Take 16 kHz samples; the iterator cuts the windows that are complete now when asked.
+
+        Windows that are not asked for come with the next samples.
+        """
+        keep = max(min(self._next, self._stop - self.window), self._first)
+        self._kept = np.concatenate([self._kept[keep - self._first :], samples])
+        self._kept.flags.writeable = False  # windows share its samples
+        self._first = keep
+        return self._complete()
 
     def close(self) -> list[Window]:
         """Return the window that ends with the audio, unless it has been returned already."""
-        stop = self._first + len(self._kept)
+        stop = self._stop
         return [] if self._covered == stop else [self._cut(max(stop - self.window, 0))]
 
     def of(self, pieces: Iterable[Waveform]) -> Iterator[Window]:
@@ -82,11 +82,41 @@ class Windows:
             yield from self.push(piece)
         yield from self.close()
 
+    @property
+    def _stop(self) -> int:
+        return self._first + len(self._kept)
+
+    def _complete(self) -> Iterator[Window]:
+        while self._next + self.window <= self._stop:
+            window = self._cut(self._next)
+            self._next += self.hop
+            yield window
+
     def _cut(self, start: int) -> Window:
         begin = start - self._first
-        window = Window(start, self._kept[begin : begin + self.window].copy())
+        window = Window(start, self._kept[begin : begin + self.window])
         self._covered = window.stop
         return window
+
+
+def batches(windows: Iterable[Window], size: int, seconds: float) -> Iterator[list[Window]]:
+    """Gather windows that are recognised together.
+
+    Args:
+        windows: cut one at a time.
+        size: largest number of windows in a batch.
+        seconds: most audio in a batch; a window that is longer makes a batch of its own.
+    """
+    batch: list[Window] = []
+    samples = 0
+    for window in windows:
+        samples += len(window.samples)
+        if batch and (len(batch) == size or samples > seconds * SAMPLE_RATE):
+            yield batch
+            batch, samples = [], len(window.samples)
+        batch.append(window)
+    if batch:
+        yield batch
 
 
 def has_sound(samples: Waveform) -> bool:

@@ -6,7 +6,7 @@ TRAIN = (
     "torch",
 )  # fmt: skip
 SERVE = (
-    "fastapi", "fastapi_offline", "gradio", "multipart", "prometheus_client", "python_multipart",
+    "fastapi", "fastapi_offline", "h11", "multipart", "prometheus_client", "python_multipart",
     "starlette", "uvicorn", "websockets",
 )  # fmt: skip
 EXTRAS = {

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,43 +22,80 @@ def serve(
         int | None, typer.Option(min=1, help="Worker processes; one per core by default.")
     ] = None,
     upload_mb: Annotated[float, typer.Option(help="Maximum upload size in megabytes.")] = 25.0,
+    upload_kb_s: Annotated[
+        float, typer.Option(help="Minimum upload rate in kilobytes per second.")
+    ] = 8.0,
     minutes: Annotated[float, typer.Option(help="Maximum duration of uploaded audio.")] = 10.0,
     seconds: Annotated[float, typer.Option(help="Maximum processing time of an upload.")] = 60.0,
+    header_s: Annotated[
+        float, typer.Option(help="Maximum seconds to send the head of a request.")
+    ] = 10.0,
     queue: Annotated[int, typer.Option(help="Maximum queue length.")] = 32,
+    uploads: Annotated[int, typer.Option(help="Maximum concurrent uploads per client.")] = 16,
+    connections: Annotated[int, typer.Option(help="Maximum connections per client.")] = 64,
+    overlap: Annotated[int, typer.Option(help="Maximum overlap: window divided by hop.")] = 32,
     streams: Annotated[int, typer.Option(help="Maximum live streams per client.")] = 4,
     stream_minutes: Annotated[
         float, typer.Option(help="Maximum duration of a live stream.")
     ] = 60.0,
+    message_kb: Annotated[
+        float, typer.Option(help="Maximum size of a live message in kilobytes.")
+    ] = 1000.0,
+    backlog_s: Annotated[
+        float, typer.Option(help="Seconds of unprocessed live audio after which reading pauses.")
+    ] = 10.0,
     idle_s: Annotated[
-        float, typer.Option(help="Seconds without data after which a stream is closed.")
+        float, typer.Option(help="Seconds without audio after which a stream is closed.")
     ] = 30.0,
+    stop_s: Annotated[
+        int, typer.Option(help="Seconds to finish requests when the service is stopped.")
+    ] = 8,
     token: Annotated[
         str | None,
         typer.Option(envvar="EMOTONE_TOKEN", help="Bearer token that clients must send."),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of this server besides localhost and IP addresses; * for any."),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Other web page that may use it, https://example.org; * for any."),
+    ] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Address or network of a proxy whose X-Forwarded-For is believed."),
+    ] = None,
 ) -> None:
     """Serve recognition: a web page, REST under /v1, documentation at /docs."""
-    import uvicorn
+    given = {
+        "models": tuple(model) if model else None, "threshold": threshold,
+        "workers": workers or os.cpu_count(), "upload_mb": upload_mb, "upload_kb_s": upload_kb_s,
+        "minutes": minutes, "seconds": seconds, "header_s": header_s, "queue": queue,
+        "uploads": uploads, "connections": connections, "overlap": overlap, "streams": streams,
+        "stream_minutes": stream_minutes, "message_kb": message_kb, "backlog_s": backlog_s,
+        "idle_s": idle_s, "stop_s": stop_s, "token": token, "hosts": (host, *(allow_host or ())),
+        "origins": tuple(allow_origin or ()), "proxies": tuple(proxy or ()),
+    }  # fmt: skip
+    _run({name: value for name, value in given.items() if value is not None}, host, port)
+
+
+def _run(chosen: dict[str, Any], host: str, port: int) -> None:
     from pydantic import ValidationError
 
+    from emotone.serve import server
     from emotone.serve.app import create
     from emotone.serve.options import ServeOptions
 
-    given = {"models": tuple(model) if model else None, "workers": workers or os.cpu_count()}
-    limits = {
-        "upload_mb": upload_mb, "minutes": minutes, "seconds": seconds, "queue": queue,
-        "streams": streams, "stream_minutes": stream_minutes, "idle_s": idle_s, "token": token,
-        "threshold": threshold,
-    }  # fmt: skip
-    chosen = {name: value for name, value in (given | limits).items() if value is not None}
     try:
         options = ServeOptions.model_validate(chosen)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"--{first['loc'][0]}: {first['msg']}".replace("_", "-")) from error
+        name = {"proxies": "proxy"}.get(str(first["loc"][0]), str(first["loc"][0]))
+        raise UsageError(f"--{name}: {first['msg']}".replace("_", "-")) from error
     app = create(options)
     logger = logging.getLogger("emotone.serve")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())  # one JSON object per request, on standard error
     typer.echo(f"http://{host}:{port} (Ctrl-C to stop)")
-    uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning")
+    server.run(app, host, port)

@@ -5,6 +5,7 @@ between processes. A process that is killed at any moment therefore fails its ow
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import pickle
@@ -23,6 +24,9 @@ from typing import Any, Protocol
 from emotone.inference.worker import CrashedError, Shared, TimeLimitError, Worker
 
 AHEAD = 4  # calls scheduled ahead per slot
+CHECK_S = 0.5  # how often an idle process is looked after
+PAUSE_S, LONGEST_PAUSE_S = 0.1, 30.0  # before another start; each pause doubles the one before
+START_TRIES = 3  # of a process that is kept alive, at the beginning
 
 
 class Executor(Protocol):
@@ -107,6 +111,9 @@ class ProcessExecutor:
         initial_arguments: arguments of the initializer.
         timeout_s: time limit of a call in seconds; ``None`` for no limit.
         max_tasks: calls after which a process is replaced; ``None`` for no limit.
+        keeps_alive: whether a process that dies is replaced at once, after :meth:`start`. One that
+            dies while it starts is tried again, with pauses that grow from 0.1 s to 30 s; calls go
+            to the other processes in the meantime.
         context: how processes start, such as ``multiprocessing.get_context("forkserver")``; the
             default is ``spawn``.
     """
@@ -119,6 +126,7 @@ class ProcessExecutor:
         initial_arguments: tuple[Any, ...] = (),
         timeout_s: float | None = None,
         max_tasks: int | None = None,
+        keeps_alive: bool = False,
         context: BaseContext | None = None,
     ) -> None:
         self.slots = slots
@@ -126,9 +134,10 @@ class ProcessExecutor:
         self._context = context or multiprocessing.get_context("spawn")
         self._initial = (initializer, initial_arguments)
         self._timeout_s, self._max_tasks = timeout_s, max_tasks
+        self._keeps_alive = keeps_alive
         self._calls: queue.SimpleQueue[_Call | threading.Barrier | None] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the following three
-        self._closed = False
+        self._closed = threading.Event()
         self._workers: set[Worker] = set()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(slots)]
@@ -149,6 +158,12 @@ class ProcessExecutor:
         except threading.BrokenBarrierError as error:
             raise CrashedError("a worker process failed to start") from error
 
+    @property
+    def ready(self) -> int:
+        """How many processes live and have started."""
+        with self._lock:
+            return sum(one.is_ready and one.process.is_alive() for one in self._workers)
+
     def share(self, value: Any) -> Any:
         """See :class:`Executor`."""
         with self._lock:
@@ -163,7 +178,7 @@ class ProcessExecutor:
         """See :class:`Executor`."""
         scheduled = _Call(call, arguments)
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise RuntimeError("the executor is closed")
             self._calls.put(scheduled)
         return scheduled.future
@@ -171,7 +186,7 @@ class ProcessExecutor:
     def close(self) -> None:
         """Kill all processes; calls that have not started are cancelled."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             for worker in self._workers:
                 worker.process.kill()
         with contextlib.suppress(queue.Empty):
@@ -188,26 +203,54 @@ class ProcessExecutor:
     def _serve(self) -> None:
         """Make calls in the process of this thread until the executor is closed."""
         worker: Worker | None = None
-        while (call := self._calls.get()) is not None:
+        check_s = None
+        while True:
+            try:
+                call = self._calls.get(timeout=check_s)
+            except queue.Empty:
+                worker = self._alive(worker)
+                continue
+            if call is None:
+                break
             if isinstance(call, threading.Barrier):
                 worker = self._ready(worker, call)
+                check_s = CHECK_S if self._keeps_alive else None
             elif call.future.set_running_or_notify_cancel():
                 worker = self._made(worker, call)
+                if self._keeps_alive:
+                    worker = self._alive(worker)
         if worker is not None:
             self._remove(worker)
 
     def _ready(self, worker: "Worker | None", ready: threading.Barrier) -> "Worker | None":
         """Start a process and report when it is ready."""
-        try:
-            worker = worker or self._new_worker()
-            worker.wait_until_ready()
-        except Exception:
+        worker = self._alive(worker, START_TRIES if self._keeps_alive else 1)
+        if worker is None:
             ready.abort()
-            if worker is not None:
-                self._remove(worker)
             return None
         with contextlib.suppress(threading.BrokenBarrierError):
             ready.wait()
+        return worker
+
+    def _alive(self, worker: "Worker | None", tries: float = math.inf) -> "Worker | None":
+        """Return a process that is ready, this or another one; ``None`` after the last try."""
+        pause = PAUSE_S
+        while tries > 0 and not self._closed.is_set():
+            try:
+                worker = worker or self._new_worker()
+                worker.wait_until_ready()
+                if not worker.died_idle():
+                    return worker
+            except (CrashedError, OSError):  # its initializer failed, or no resources
+                pass
+            if worker is not None:
+                self._remove(worker)
+                worker = None
+            tries -= 1
+            if tries > 0:
+                self.restarts += 1
+                self._closed.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
         return worker
 
     def _made(self, worker: "Worker | None", call: _Call) -> "Worker | None":
@@ -232,7 +275,7 @@ class ProcessExecutor:
 
     def _new_worker(self) -> "Worker":
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise CrashedError("the executor was closed")
             worker = Worker(self._context, *self._initial)
             self._workers.add(worker)

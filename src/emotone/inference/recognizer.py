@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from emotone import audio
 from emotone.audio import Truncated, Waveform
-from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows
+from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, batches
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.inference import model_folder
-from emotone.inference.hearing import Hearing
+from emotone.inference.hearing import PART_S, Hearing
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.session import Session
 from emotone.inference.speaker import Enrolment, Speaker
@@ -22,6 +22,7 @@ from emotone.inference.speech import SHORTEST_S, Speech, pieces, several, too_sh
 from emotone.inference.stream import Stream
 
 BATCH = 8  # recordings or windows that are recognised together; more measured no faster
+BATCH_S = BATCH * PART_S  # most audio of windows that are recognised together
 
 Value = TypeVar("Value")
 
@@ -159,10 +160,9 @@ class Recognizer:
             AudioError: if it is not usable as audio, or shorter than 25 ms.
         """
         found: list[Segment] = []
-        for batch in _batches(Windows(window, hop).of(pieces(speech, truncated))):
-            before = found[-1].end if found else 0.0
-            found += self._segments(batch)
-            advance(found[-1].end - before)
+        for segment in self.recognise(Windows(window, hop).of(pieces(speech, truncated))):
+            advance(segment.end - (found[-1].end if found else 0.0))
+            found.append(segment)
         if not found or found[-1].end < SHORTEST_S:
             raise too_short(speech, found[-1].end if found else 0.0)
         return found
@@ -179,7 +179,12 @@ class Recognizer:
             AudioError: if the rate is not a positive whole number.
             UsageError: if window or hop is out of its range.
         """
-        return Stream(self._segments_in_batches, rate, window, hop)
+        return Stream(self.recognise, rate, window, hop)
+
+    def recognise(self, windows: Iterable[Window]) -> Iterator[Segment]:
+        """Recognise windows, in batches that are cut when they are needed."""
+        for batch in batches(windows, BATCH, BATCH_S):
+            yield from self._segments(batch)
 
     def for_speaker(self, speech: Sequence[Speech] | Speaker) -> "Recognizer":
         """Return a recogniser adapted to a speaker.
@@ -277,19 +282,13 @@ class Recognizer:
             samples += sum(added)
         return self._prediction(total / samples)
 
-    def _segments_in_batches(self, windows: Sequence[Window]) -> list[Segment]:
-        return [segment for batch in _batches(windows) for segment in self._segments(batch)]
-
     def _segments(self, batch: Sequence[Window]) -> list[Segment]:
         heard = [self._hearing.window(window.samples) for window in batch]
         predictions = iter(self._predictions([one for one in heard if len(one)]))
         rate = audio.SAMPLE_RATE
-        return [
-            Segment(
-                window.start / rate, window.stop / rate, next(predictions) if len(one) else None
-            )
-            for window, one in zip(batch, heard, strict=True)
-        ]
+        answers = (next(predictions) if len(one) else None for one in heard)
+        spans = ((window.start / rate, window.stop / rate) for window in batch)
+        return [Segment(*span, answer) for span, answer in zip(spans, answers, strict=True)]
 
     def _predictions(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
         return [self._prediction(row) for row in self._rows(waveforms)]

@@ -1,6 +1,6 @@
 """Live audio: samples in, segments out as soon as their windows are complete."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class Stream:
 
     def __init__(
         self,
-        recognise: Callable[[Sequence[Window]], list[Segment]],
+        recognise: Callable[[Iterable[Window]], Iterable[Segment]],
         rate: int,
         window: float,
         hop: float,
@@ -44,7 +44,7 @@ class Stream:
             UsageError: if the stream is closed.
         """
         self._check_open()
-        return self._recognise(self._windows.push(self._resampler.push(samples)))
+        return list(self._recognise(self._windows.push(self._resampler.push(samples))))
 
     def close(self) -> list[Segment]:
         """End the audio; return the segments of the remaining windows.
@@ -54,8 +54,7 @@ class Stream:
         """
         self._check_open()
         self._is_closed = True
-        last = self._windows.push(self._resampler.close())
-        return self._recognise([*last, *self._windows.close()])
+        return list(self._recognise(self._windows.of([self._resampler.close()])))
 
     def _check_open(self) -> None:
         if self._is_closed:

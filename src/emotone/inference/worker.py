@@ -20,10 +20,20 @@ from emotone.errors import EmotoneError
 
 START_S = 120.0  # limit for starting a process, initializer included
 END_S = 5.0  # limit for a process to exit by itself
+FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)  # exit codes
 
 
 class CrashedError(EmotoneError):
-    """The process of a call died."""
+    """The process of a call died.
+
+    Args:
+        message: what happened.
+        outside: whether the cause is certainly not the call: it was killed, or did not start.
+    """
+
+    def __init__(self, message: str, *, outside: bool = False) -> None:
+        super().__init__(message)
+        self.outside = outside
 
 
 class TimeLimitError(EmotoneError):
@@ -58,20 +68,21 @@ class Worker:
         except (EOFError, OSError) as error:  # the fork server died
             raise CrashedError(f"a worker process failed to start: {error}") from error
         theirs.close()
-        self._is_ready = False
+        self.is_ready = False
 
     def wait_until_ready(self) -> None:
         """Wait until the initializer is done."""
-        if not self._is_ready:
+        if not self.is_ready:
             try:
                 self._received(START_S)
             except Exception as error:
-                raise CrashedError(f"a worker process failed to start: {error}") from error
-            self._is_ready = True
+                message = f"a worker process failed to start: {error}"
+                raise CrashedError(message, outside=True) from error
+            self.is_ready = True
 
     def died_idle(self) -> bool:
         """Whether the process died while it had no call to make."""
-        return self._is_ready and self._connection.poll(0)
+        return self.is_ready and self._connection.poll(0)
 
     def make(
         self, function: Callable[..., Any], arguments: tuple[Any, ...], timeout_s: float | None
@@ -82,7 +93,7 @@ class Worker:
         try:
             self._connection.send((function, arguments))
         except OSError as error:
-            raise CrashedError("its process died") from error
+            raise self._died() from error
         return self._received(timeout_s)
 
     def _received(self, timeout_s: float | None) -> Any:
@@ -91,10 +102,14 @@ class Worker:
                 raise TimeLimitError(f"it took longer than {timeout_s:g} s")
             succeeded, value = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise CrashedError("its process died") from error
+            raise self._died() from error
         if not succeeded:
             raise value
         return value
+
+    def _died(self) -> CrashedError:
+        self.process.join(END_S)
+        return CrashedError("its process died", outside=self.process.exitcode in FROM_OUTSIDE)
 
     def finish(self) -> None:
         """Let the process exit by itself."""

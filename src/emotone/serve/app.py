@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
 
 from emotone import __version__
 from emotone.inference import model_folder
@@ -36,13 +35,13 @@ def create(options: ServeOptions | None = None) -> FastAPI:
         yield
         await asyncio.to_thread(service.stop)
 
-    app = FastAPIOffline(
-        redoc_url=None, title="emotone", version=__version__, lifespan=lifespan,
+    app = FastAPI(
+        docs_url=None, redoc_url=None, title="emotone", version=__version__, lifespan=lifespan,
         description="Speech emotion recognition.",
     )  # fmt: skip
     app.state.service = service
-    methods = routes.include(app, needs_token=options.token is not None)
-    app.add_middleware(Middleware, options=options, metrics=service.metrics, methods=methods)
-    add_handlers(app)
+    routes.include(app, needs_token=options.token is not None)
     page.mount(app)
+    app.add_middleware(Middleware, service=service)
+    add_handlers(app)
     return app

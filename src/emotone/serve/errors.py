@@ -1,11 +1,13 @@
-"""Errors of the service as JSON: ``{"error": {"code": …, "message": …, "hint": …}}``."""
+"""Errors of the service as JSON: ``{"error": {"code": …, "message": …, "hint": …}}``.
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+Those of a stream are a closing code and a reason.
+"""
+
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-
-from emotone.serve.security import CHALLENGE
+from starlette.websockets import WebSocketState
 
 HINTS = {
     "not_audio": "send a WAV, FLAC, MP3, Ogg, Opus, M4A or WebM file with sound in it",
@@ -21,8 +23,14 @@ HINTS = {
     "too_slow": "send it over a faster connection, or a smaller file",
     "not_found": "see /docs for the available paths",
     "starting": "try again in a few seconds",
+    "share": "wait until another one of yours has ended; see Retry-After",
+    "disk_full": "try again later; if this is your server, make room in its temporary folder",
+    "foreign": "ask who runs the server to allow it: emotone serve --allow-host or --allow-origin",
 }
 RETRY_S = 1
+CHALLENGE = 'Basic realm="emotone", charset="UTF-8"'  # makes browsers ask for a password
+REFUSED = 1008  # closing code of a stream
+MAX_REASON = 120  # bytes that fit into a closing frame
 
 
 class RefusedError(Exception):
@@ -46,11 +54,22 @@ def response(error: RefusedError) -> JSONResponse:
     """Return the answer to a refused request."""
     content = {"code": error.code, "message": str(error), "hint": HINTS[error.code]}
     headers = dict(error.headers)
-    if error.status == 503:
+    if error.status in (429, 503):
         headers["Retry-After"] = str(RETRY_S)
     if error.status == 401:
         headers["WWW-Authenticate"] = CHALLENGE
     return JSONResponse({"error": content}, error.status, headers)
+
+
+async def refuse(socket: WebSocket, reason: str, code: int = REFUSED) -> None:
+    """Say why a stream ends, or does not begin; without being accepted, clients cannot see it."""
+    short = reason.encode()[:MAX_REASON].decode(errors="ignore")
+    try:
+        if socket.application_state is WebSocketState.CONNECTING:
+            await socket.accept()
+        await socket.close(code, short)
+    except (RuntimeError, WebSocketDisconnect):  # closed already
+        return
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -65,7 +84,13 @@ def add_handlers(app: FastAPI) -> None:
         first = error.errors()[0]
         return response(RefusedError(422, "invalid", f"{first['loc'][-1]}: {first['msg']}"))
 
+    @app.exception_handler(WebSocketRequestValidationError)
+    async def invalid_stream(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
+        first = error.errors()[0]
+        await refuse(socket, f"{first['loc'][-1]}: {first['msg']}")
+
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         code = "not_found" if error.status_code == 404 else "invalid"
-        return response(RefusedError(error.status_code, code, str(error.detail)))
+        headers = dict(error.headers or {})
+        return response(RefusedError(error.status_code, code, str(error.detail), headers))

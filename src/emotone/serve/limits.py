@@ -1,13 +1,52 @@
-"""Limits on the body of a request: its size, and the time to receive it."""
+"""Limits of a request: size, time and rate of its body, overlap of windows, a client's share."""
 
 import asyncio
 import time
+from collections import Counter
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
 from emotone.serve.errors import RefusedError
 from emotone.serve.options import ServeOptions
+
+GRACE_S = 5.0  # after which an upload has a minimum rate
+
+
+class Share:
+    """Counts what each client has at once.
+
+    Args:
+        limit: what one client may have.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._taken: Counter[str] = Counter()
+
+    def take(self, client: str) -> bool:
+        """Count one more of a client; ``False`` if it has as many as it may."""
+        if self._taken[client] >= self.limit:
+            return False
+        self._taken[client] += 1
+        return True
+
+    def give(self, client: str) -> None:
+        """Count one less of a client."""
+        self._taken[client] -= 1
+        self._taken += Counter()  # drops clients that have none
+
+
+def check_overlap(window: float, hop: float, options: ServeOptions) -> None:
+    """Refuse windows of which too many share a moment.
+
+    Raises:
+        RefusedError: with status 422.
+    """
+    if window > hop * options.overlap:
+        least = window / options.overlap
+        text = f"hop: at least {least:.4g} s for a window of {window:g} s, got {hop:g} s"
+        raise RefusedError(422, "invalid", text)
 
 
 def check_length(headers: Headers, options: ServeOptions) -> None:
@@ -27,22 +66,33 @@ def limited(receive: Receive, options: ServeOptions) -> Receive:
     Returns:
         A replacement of ``receive`` that raises a :class:`RefusedError` with status 413 or 408.
     """
-    received, end = 0, time.monotonic() + options.seconds
+    received, begin, is_complete = 0, time.monotonic(), False
 
     async def receive_limited() -> Message:
-        nonlocal received
+        nonlocal received, is_complete
+        if is_complete:  # what comes is that the client leaves
+            return await receive()
+        allowed = GRACE_S + received / (1e3 * options.upload_kb_s)
+        left = begin + min(allowed, options.seconds) - time.monotonic()
         try:
-            async with asyncio.timeout(max(end - time.monotonic(), 0.01)):
+            async with asyncio.timeout(max(left, 0.01)):
                 message = await receive()
         except TimeoutError as error:
-            text = f"the upload took longer than {options.seconds:g} s"
-            raise RefusedError(408, "too_slow", text) from error
+            raise _too_slow(allowed, options) from error
         received += len(message.get("body", b""))
         if received > options.upload_bytes:
             raise _too_large(options)
+        is_complete = not message.get("more_body", False)
         return message
 
     return receive_limited
+
+
+def _too_slow(allowed: float, options: ServeOptions) -> RefusedError:
+    text = f"the upload took longer than {options.seconds:g} s"
+    if allowed < options.seconds:
+        text = f"the upload is slower than {options.upload_kb_s:g} kB/s"
+    return RefusedError(408, "too_slow", text)
 
 
 def _too_large(options: ServeOptions) -> RefusedError:

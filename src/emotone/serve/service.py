@@ -1,6 +1,8 @@
 """The state that the endpoints share, and the answer to an upload."""
 
-import tempfile
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -9,28 +11,30 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from emotone.errors import AudioError, UsageError
 from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import RefusedError
-from emotone.serve.live import Live
+from emotone.serve.limits import Share, check_overlap
 from emotone.serve.metrics import Metrics
 from emotone.serve.options import ServeOptions
-from emotone.serve.upload import chunks
+from emotone.serve.upload import stored
 from emotone.serve.workers import BusyError, Job, TooLongError, Workers
 
 
 class Service:
-    """Workers, live streams, metrics, and the requests that wait."""
+    """Workers, metrics, the shares of clients, and the requests that wait."""
 
     def __init__(self, options: ServeOptions) -> None:
         self.options = options
         self.metrics = Metrics()
-        self.live = Live(options)
+        self.uploads, self.streams = Share(options.uploads), Share(options.streams)
+        self.connections = Share(options.connections)
         self.workers: Workers | None = None
         self.waiting = 0
 
     def start(self) -> None:
         """Load the models; returns when all workers are ready."""
-        self.workers = Workers(
+        workers = self.workers = Workers(
             self.options.models, self.options.workers, self.options.seconds, self.options.threshold
         )
+        self.metrics.restarts.set_function(lambda: workers.restarts)
 
     def stop(self) -> None:
         """End the workers."""
@@ -60,51 +64,71 @@ class Service:
         name = model or options.models[0]
         if name not in workers.models:
             raise RefusedError(404, "unknown_model", f"there is no model {name!r} here")
-        if self.waiting >= options.queue + options.workers:
-            raise RefusedError(503, "busy", "too many requests are waiting")
-        self._count(1)
+        if windows is not None:
+            check_overlap(*windows, options)
+        self._check_queue()
         try:
-            answer = await self._answer(request, workers, name, windows, threshold)
-        finally:
-            self._count(-1)
-            self.metrics.restarts.set(workers.restarts)
+            async with stored(request) as path:
+                self._check_queue()  # those who are still sending do not wait in it
+                job = Job(name, str(path), 60 * options.minutes, windows, threshold)
+                answer = await self._answer(request, workers, job)
+        except ClientDisconnect as error:
+            raise RefusedError(400, "incomplete", "the upload was interrupted") from error
         self.metrics.audio.inc(answer["seconds"])
         return answer
 
-    async def _answer(
-        self,
-        request: Request,
-        workers: Workers,
-        model: str,
-        windows: tuple[float, float] | None,
-        threshold: float | None,
-    ) -> dict[str, Any]:
-        with tempfile.NamedTemporaryFile(prefix="emotone-") as file:
-            try:
-                async for chunk in chunks(request):
-                    file.write(chunk)
-                file.flush()
-                return await workers.recognise(
-                    Job(model, file.name, 60 * self.options.minutes, windows, threshold)
-                )
-            except ClientDisconnect as error:
-                raise RefusedError(400, "incomplete", "the upload was interrupted") from error
-            except AudioError as error:
-                message = str(error).replace(file.name, "the upload")
-                raise RefusedError(400, "not_audio", message) from error
-            except (CrashedError, TimeLimitError) as error:
-                message = f"the upload cannot be decoded: {error}"
-                raise RefusedError(400, "not_audio", message) from error
-            except TooLongError as error:
-                raise RefusedError(413, "too_large", str(error)) from error
-            except BusyError as error:
-                raise RefusedError(503, "busy", str(error)) from error
-            except UsageError as error:
-                raise RefusedError(422, "invalid", str(error)) from error
+    async def _answer(self, request: Request, workers: Workers, job: Job) -> dict[str, Any]:
+        self._count(1)
+        try:
+            return await _while_connected(request, workers.recognise(job), Path(job.path))
+        except AudioError as error:
+            message = str(error).replace(job.path, "the upload")
+            raise RefusedError(400, "not_audio", message) from error
+        except (CrashedError, TimeLimitError) as error:
+            message = f"the upload cannot be decoded: {error}"
+            raise RefusedError(400, "not_audio", message) from error
+        except TooLongError as error:
+            raise RefusedError(413, "too_large", str(error)) from error
+        except BusyError as error:
+            raise RefusedError(503, "busy", str(error)) from error
+        except UsageError as error:
+            raise RefusedError(422, "invalid", str(error)) from error
+        finally:
+            self._count(-1)
+
+    def _check_queue(self) -> None:
+        if self.waiting >= self.options.queue + self.options.workers:
+            raise RefusedError(503, "busy", "too many requests are waiting")
 
     def _count(self, change: int) -> None:
         self.waiting += change
         self.metrics.waiting.set(self.waiting)
+
+
+async def _while_connected(
+    request: Request, work: Coroutine[Any, Any, dict[str, Any]], file: Path
+) -> dict[str, Any]:
+    """Wait for work on a file; if the client leaves, it ends, since its file is gone.
+
+    Raises:
+        ClientDisconnect: if the client has left.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            file.unlink(missing_ok=True)
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        leaving.cancel()
+        working.cancel()
+        await asyncio.wait([working, leaving])
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def service_of(connection: HTTPConnection) -> Service:

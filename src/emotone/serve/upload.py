@@ -1,6 +1,10 @@
 """The audio file in a request: the field ``file`` of a form, or the whole body."""
 
+import logging
+import tempfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
@@ -8,6 +12,8 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from emotone.serve.errors import RefusedError
+
+log = logging.getLogger("emotone.serve")
 
 RAW = ("audio/", "video/", "application/octet-stream")
 CHUNK_BYTES = 2**18
@@ -30,6 +36,31 @@ BODY = {
 }
 
 
+@asynccontextmanager
+async def stored(request: Request) -> AsyncIterator[Path]:
+    """Put the file of a request into the temporary folder; it is gone at the end.
+
+    Raises:
+        RefusedError: if there is none, or no place for it.
+    """
+    path = None
+    try:
+        try:
+            with tempfile.NamedTemporaryFile(prefix="emotone-", delete=False) as file:
+                path = Path(file.name)
+                async for chunk in chunks(request):
+                    file.write(chunk)
+        except OSError as error:
+            log.error("uploads cannot be stored: %s", error)
+            text = f"the server cannot store the upload: {error.strerror or error}"
+            raise RefusedError(507, "disk_full", text) from error
+        yield path
+    finally:
+        if path is not None:
+            with suppress(OSError):
+                path.unlink()
+
+
 async def chunks(request: Request) -> AsyncIterator[bytes]:
     """Yield the file in a request, chunk by chunk.
 
@@ -40,7 +71,8 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
     if kind == "multipart/form-data":
         try:
             form = await request.form(max_files=1, max_fields=10)
-        except (MultipartParseError, HTTPException) as error:
+        except (MultipartParseError, HTTPException, LookupError, ValueError) as error:
+            # the latter two of a charset that does not exist, or that is not one
             raise RefusedError(400, "invalid", f"the form cannot be read: {error}") from error
         try:
             file = form.get("file")

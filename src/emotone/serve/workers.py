@@ -1,10 +1,12 @@
 """Worker processes that decode and recognise; a codec that crashes or hangs affects no other call.
 
-Each process loads the models once. The audio of a request is in a file that the caller owns.
+Each process loads the models once. The audio of an upload is in a file that the caller owns: when
+the file is gone, its worker stops. The audio of a live stream comes as windows.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from emotone import audio
+from emotone.audio.windows import Window
 from emotone.errors import AudioError, EmotoneError
 from emotone.inference.execution import ProcessExecutor
 from emotone.inference.formats import as_dict, segment_as_dict
 from emotone.inference.recognizer import Recognizer, load
+from emotone.inference.worker import CrashedError
 
 MEMORY_BYTES = 2_000_000_000  # limit of what a worker allocates after its start
 
@@ -28,7 +32,11 @@ class TooLongError(EmotoneError):
 
 
 class BusyError(EmotoneError):
-    """No worker was free in time."""
+    """No worker was free in time, or able to work."""
+
+
+class AbandonedError(EmotoneError):
+    """The file of a request is gone, since its client has left."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Workers:
             initializer=_load,
             initial_arguments=(models, threshold),
             timeout_s=timeout_s,
+            keeps_alive=True,
         )
         try:
             self._executor.start()
@@ -88,31 +97,71 @@ class Workers:
         """How many processes were replaced."""
         return self._executor.restarts
 
+    @property
+    def ready(self) -> bool:
+        """Whether a process is there that has loaded the models."""
+        return self._executor.ready > 0
+
     async def recognise(self, job: Job) -> dict[str, Any]:
-        """Wait for a free worker and recognise.
+        """Wait for a free worker and recognise a file.
+
+        A cancellation takes effect when no worker uses the file any more; if it is gone, soon.
 
         Raises:
             AudioError: if the file cannot be used as audio.
             TooLongError: if its audio is too long, or needs too much memory.
             UsageError: if window or hop is out of its range.
-            CrashedError: if the worker died.
+            CrashedError: if the worker died of it.
             TimeLimitError: if the worker took too long.
-            BusyError: if no worker became free in time.
+            BusyError: if no worker became free in time, or workers are killed.
         """
+        answer: dict[str, Any] = await self._call(_recognise, job)
+        return answer
+
+    async def segments(
+        self, model: str, threshold: float | None, windows: Sequence[Window]
+    ) -> list[dict[str, Any]]:
+        """Wait for a free worker and recognise windows of live audio; see :meth:`recognise`."""
+        answer: list[dict[str, Any]] = await self._call(_segments, model, threshold, windows)
+        return answer
+
+    async def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._free.acquire()
         except TimeoutError:
             raise BusyError(f"no worker was free for {self._timeout_s:g} s") from None
         try:
-            done = asyncio.wrap_future(self._executor.submit(_recognise, job))
             try:
-                return await asyncio.shield(done)
-            except asyncio.CancelledError:  # the client has gone; the worker still has the file
-                await asyncio.wait([done])
+                return await self._made(call, *arguments)
+            except CrashedError as error:
+                if not error.outside:
+                    raise
+            return await self._made(call, *arguments)  # the call was not the cause: once more
+        except CrashedError as error:
+            if not error.outside:
                 raise
+            raise BusyError("the worker was killed twice") from error
         finally:
             self._free.release()
+
+    async def _made(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Make a call; a cancellation waits until the worker is free again."""
+        try:
+            future = self._executor.submit(call, *arguments)
+        except RuntimeError as error:
+            raise BusyError("the service is being stopped") from error
+        done = asyncio.wrap_future(future)
+        try:
+            await asyncio.wait([done], timeout=self._timeout_s)
+            if future.cancel():  # all processes are being started
+                raise BusyError(f"no worker could start for {self._timeout_s:g} s")
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            if not future.cancel():
+                await asyncio.wait([done])
+                done.exception()  # nobody else asks for it
+            raise
 
     def close(self) -> None:
         """End all workers."""
@@ -132,22 +181,48 @@ def _load(models: tuple[str, ...], threshold: float | None) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
+@contextmanager
+def _limited_memory() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise TooLongError("decoding it takes too much memory") from error
+
+
+def _recognizer(model: str, threshold: float | None) -> Recognizer:
+    recognizer = _recognizers[model]
+    return recognizer if threshold is None else recognizer.with_threshold(threshold)
+
+
+def _segments(
+    model: str, threshold: float | None, windows: Sequence[Window]
+) -> list[dict[str, Any]]:
+    """Recognise windows; called in a worker process."""
+    with _limited_memory():
+        found = _recognizer(model, threshold).recognise(windows)
+        return [segment_as_dict(segment) for segment in found]
+
+
 def _recognise(job: Job) -> dict[str, Any]:
     """Answer a request; called in a worker process."""
-    try:
+    with _limited_memory():
         waveform = _decoded(job)
         seconds = len(waveform) / audio.SAMPLE_RATE
         answer: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
-        recognizer, speech = _recognizers[job.model], (waveform, audio.SAMPLE_RATE)
-        if job.threshold is not None:
-            recognizer = recognizer.with_threshold(job.threshold)
+        recognizer, speech = _recognizer(job.model, job.threshold), (waveform, audio.SAMPLE_RATE)
         if job.windows is None:
             return answer | as_dict(recognizer.predict(speech))
         window, hop = job.windows
-        found = recognizer.segments(speech, window=window, hop=hop)
+        found = recognizer.segments(
+            speech, window=window, hop=hop, advance=lambda _: _check_wanted(job)
+        )
         return answer | {"segments": [segment_as_dict(segment) for segment in found]}
-    except MemoryError as error:
-        raise TooLongError("decoding it takes too much memory") from error
+
+
+def _check_wanted(job: Job) -> None:
+    """Stop if the client has left."""
+    if not Path(job.path).exists():
+        raise AbandonedError("the client has left")
 
 
 def _decoded(job: Job) -> audio.Waveform:
@@ -164,6 +239,7 @@ def _limited(job: Job) -> Iterator[audio.Waveform]:
     """Decode the file of a job up to its limit."""
     seconds = 0.0
     for piece in audio.blocks(job.path):
+        _check_wanted(job)
         seconds += len(piece) / audio.SAMPLE_RATE
         if seconds > job.max_seconds:
             raise TooLongError(f"its audio is longer than {job.max_seconds:g} s")

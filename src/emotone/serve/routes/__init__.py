@@ -9,22 +9,15 @@ from fastapi.routing import APIRoute
 from emotone.serve.security import OPEN, SCHEMES
 
 
-def include(app: FastAPI, *, needs_token: bool) -> dict[str, set[str]]:
+def include(app: FastAPI, *, needs_token: bool) -> None:
     """Add all endpoints to an application.
 
     Args:
         app: the application.
         needs_token: whether the OpenAPI document says that the endpoints need a token.
-
-    Returns:
-        The methods of each path.
     """
-    methods: dict[str, set[str]] = {}
     for module in iter_modules(__path__):
         router: APIRouter = import_module(f"{__name__}.{module.name}").router
         found = [route for route in router.routes if isinstance(route, APIRoute)]
-        for route in found:
-            methods.setdefault(route.path, set()).update(route.methods or ())
         closed = any(route.path not in OPEN for route in found)
         app.include_router(router, dependencies=SCHEMES if needs_token and closed else None)
-    return methods

@@ -18,7 +18,7 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", responses={503: {"model": Refusal, "description": "Not yet."}})
 async def ready(service: ServiceOf) -> dict[str, str]:
-    """Whether the models are loaded."""
-    if service.workers is None:
-        raise RefusedError(503, "starting", "the models are being loaded")
+    """Whether a worker can recognise."""
+    if service.workers is None or not service.workers.ready:
+        raise RefusedError(503, "starting", "no worker has loaded the models")
     return {"status": "ready"}

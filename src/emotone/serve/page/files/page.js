@@ -1,11 +1,20 @@
 // The page uses the documented interface, as any client does: /v1/predict, /v1/segments and the
-// WebSocket /v1/stream. Gradio only displays it and runs no function on the server.
-const find = (name) => element.querySelector(`#emotone-${name}`);
+// WebSocket /v1/stream. Names, labels and messages are put in as text, never as markup.
+const find = (name) => document.querySelector(`#emotone-${name}`);
 const WINDOW_S = 3, HOP_S = 1, PEAKS_PER_S = 20, LIVE_SHOWN_S = 60, ROW = 22, WAVE = 56, LABELS = 84;
 let shown = null; // what the page shows: {name, model, whole, segments, peaks, labels}
 let live = null;
 let last = null; // the last recording, to be recognised again with another model
 let asked = 0; // number of the last request, so that a late answer does not replace a newer one
+
+function make(name, attributes, text = "", space = "http://www.w3.org/1999/xhtml") {
+  const made = document.createElementNS(space, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(text);
+  return made;
+}
+
+const draft = (name, attributes, text) => make(name, attributes, text, "http://www.w3.org/2000/svg");
 
 function status(text) { find("status").textContent = text; }
 
@@ -88,10 +97,12 @@ function show() {
     : `${whole.label}${whole.confident ? "" : ", not sure"} (${percent(whole.confidence)})`;
   const rows = labels.map((label) => {
     const share = whole.probabilities?.[label] ?? 0;
-    const row = document.createElement("li");
-    row.className = whole.confident ? "" : "unsure";
-    row.innerHTML = `<span>${label}</span><div class="track" aria-hidden="true">
-      <div class="share" style="width: ${100 * share}%"></div></div><span>${percent(share)}</span>`;
+    const row = make("li", { class: whole.confident ? "" : "unsure" });
+    const track = make("div", { class: "track", "aria-hidden": "true" });
+    const bar = make("div", { class: "share" });
+    bar.style.width = `${100 * share}%`;
+    track.append(bar);
+    row.append(make("span", {}, label), track, make("span", {}, percent(share)));
     return row;
   });
   find("bars").replaceChildren(...rows);
@@ -109,13 +120,13 @@ function draw() {
   const step = (width - LABELS) / Math.max(peaks.length, 1);
   peaks.forEach((peak, i) => {
     const tall = Math.max(WAVE * peak / largest, 1);
-    parts.push(`<rect x="${(LABELS + i * step).toFixed(1)}" y="${((WAVE - tall) / 2).toFixed(1)}"
-      width="${Math.max(step, 0.5).toFixed(2)}" height="${tall.toFixed(1)}" fill="currentColor" opacity="0.7"/>`);
+    parts.push(draft("rect", { x: (LABELS + i * step).toFixed(1), y: ((WAVE - tall) / 2).toFixed(1),
+      width: Math.max(step, 0.5).toFixed(2), height: tall.toFixed(1), fill: "currentColor", opacity: 0.7 }));
   });
   labels.forEach((label, row) => {
     const y = WAVE + 8 + row * ROW;
-    parts.push(`<text x="0" y="${y + 15}" fill="currentColor">${label}</text>
-      <rect x="${LABELS}" y="${y}" width="${width - LABELS}" height="${ROW - 2}" fill="none" stroke="currentColor" stroke-opacity="0.25"/>`);
+    parts.push(draft("text", { x: 0, y: y + 15, fill: "currentColor" }, label));
+    parts.push(draft("rect", { x: LABELS, y, width: width - LABELS, height: ROW - 2, fill: "none", stroke: "currentColor", "stroke-opacity": 0.25 }));
   });
   // each window is drawn around its middle, up to half way to its neighbours
   const middles = segments.map((one) => (one.start + one.end) / 2);
@@ -125,23 +136,23 @@ function draw() {
     const right = x(i + 1 < segments.length ? (middles[i] + middles[i + 1]) / 2 : one.end);
     labels.forEach((label, row) => {
       const share = one.probabilities[label], y = WAVE + 8 + row * ROW;
-      parts.push(`<rect x="${left.toFixed(1)}" y="${y}" width="${(right - left).toFixed(1)}" height="${ROW - 2}"
-        fill="currentColor" opacity="${(0.85 * share).toFixed(3)}"/>`);
+      parts.push(draft("rect", { x: left.toFixed(1), y, width: (right - left).toFixed(1), height: ROW - 2,
+        fill: "currentColor", opacity: (0.85 * share).toFixed(3) }));
       if (label === one.label && right - left > 26)
-        parts.push(`<text x="${((left + right) / 2).toFixed(1)}" y="${y + 14}" text-anchor="middle"
-          class="${share > 0.5 ? "on-dark" : ""}" fill="${share > 0.5 ? "var(--body-background-fill)" : "currentColor"}">${Math.round(100 * share)}${one.confident ? "" : "?"}</text>`);
+        parts.push(draft("text", { x: ((left + right) / 2).toFixed(1), y: y + 14, "text-anchor": "middle",
+          class: share > 0.5 ? "on-dark" : "", fill: "currentColor" }, `${Math.round(100 * share)}${one.confident ? "" : "?"}`));
     });
   });
   for (const share of [0, 0.5, 1]) {
     const time = from + share * (seconds - from);
-    parts.push(`<text x="${x(time).toFixed(1)}" y="${height - 4}" fill="currentColor"
-      text-anchor="${["start", "middle", "end"][2 * share]}">${time.toFixed(1)} s</text>`);
+    parts.push(draft("text", { x: x(time).toFixed(1), y: height - 4, fill: "currentColor",
+      "text-anchor": ["start", "middle", "end"][2 * share] }, `${time.toFixed(1)} s`));
   }
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   svg.style.height = `${height}px`;
   svg.setAttribute("aria-label", "Emotion over time. " + segments.map((one) =>
     `${one.start.toFixed(0)} to ${one.end.toFixed(0)} seconds: ${one.label ?? "no speech"}${one.confident === false ? ", not sure" : ""}`).join("; "));
-  svg.innerHTML = parts.join("");
+  svg.replaceChildren(...parts);
 }
 
 function offer() {
@@ -149,7 +160,8 @@ function offer() {
   const rows = segments.map((one) => [one.start, one.end, one.label ?? "", one.confidence ?? "", one.confident ?? "",
     ...labels.map((label) => one.probabilities?.[label] ?? "")]);
   const header = ["start", "end", "label", "confidence", "confident", ...labels.map((label) => `p_${label}`)];
-  const csv = [header, ...rows].map((row) => row.join(",")).join("\n") + "\n";
+  const quoted = (cell) => /[",\r\n]/.test(cell) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell;
+  const csv = [header, ...rows].map((row) => row.map(quoted).join(",")).join("\n") + "\n";
   const json = JSON.stringify({ file: name, ...whole, model, segments }, null, 1);
   for (const [kind, text, type] of [["json", json, "application/json"], ["csv", csv, "text/csv"]]) {
     const link = find(kind);
@@ -157,17 +169,6 @@ function offer() {
     link.href = URL.createObjectURL(new Blob([text], { type }));
   }
 }
-
-const RECORDER = `registerProcessor("emotone-recorder", class extends AudioWorkletProcessor {
-  constructor() { super(); this.kept = new Float32Array(2048); this.count = 0; }
-  process([input]) {
-    for (const sample of input[0] ?? []) {
-      this.kept[this.count++] = sample;
-      if (this.count === this.kept.length) { this.port.postMessage(this.kept.slice()); this.count = 0; }
-    }
-    return true;
-  }
-});`;
 
 async function talk() {
   if (live) return stop();
@@ -178,9 +179,7 @@ async function talk() {
   try {
     media = await navigator.mediaDevices.getUserMedia({ audio: true });
     context = new AudioContext();
-    const source = URL.createObjectURL(new Blob([RECORDER], { type: "text/javascript" }));
-    await context.audioWorklet.addModule(source);
-    URL.revokeObjectURL(source);
+    await context.audioWorklet.addModule("page/recorder.js");
   } catch (error) {
     media?.getTracks().forEach((track) => track.stop());
     return fail(navigator.mediaDevices ? `The microphone cannot be used (${error.message}); allow it in the browser.`
@@ -241,15 +240,15 @@ function stop() {
   find("talk").setAttribute("aria-pressed", "false");
 }
 
-element.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
 find("file").addEventListener("change", ({ target }) => target.files[0] && recognise(target.files[0], target.files[0].name));
 find("file").addEventListener("click", ({ target }) => { target.value = ""; }); // the same file again is a change
 find("model").addEventListener("change", () => last && !live && recognise(last.sound, last.name));
 find("talk").addEventListener("click", talk);
-for (const button of element.querySelectorAll("[data-sample]"))
+for (const button of document.querySelectorAll("[data-sample]"))
   button.addEventListener("click", async () => {
     find("file").value = "";
     recognise(await (await fetch(`page/samples/${button.dataset.sample}`)).blob(), `${button.textContent} (synthetic)`);
   });
-new ResizeObserver(() => shown && draw()).observe(element);
+new ResizeObserver(() => shown && draw()).observe(document.querySelector("main"));
 models().catch((error) => fail(error.message));
