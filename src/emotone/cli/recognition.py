@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import OnCluster, Threshold
+from emotone.cli.options import MODEL, OUTPUT, RESOURCES, OnCluster, Threshold
+from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
+
+WINDOWS = "Windows"  # a group of --help
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
@@ -25,45 +28,88 @@ def predict(
     ],
     *,
     model: Annotated[
-        str | None, typer.Option(help="Model folder, shipped model, or id of the Hugging Face Hub.")
+        str | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="Model folder, shipped model, or id of the Hugging Face Hub; by default "
+            "emotone-base.",
+        ),
     ] = None,
     threshold: Threshold = None,
+    speaker: Annotated[
+        list[Path] | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="Recordings of the speaker, or a file written by --save-speaker; by default the "
+            "speaker is unknown.",
+        ),
+    ] = None,
+    save_speaker: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=MODEL, help="Save the speaker's statistics as JSON."),
+    ] = None,
     segments: Annotated[
-        bool, typer.Option("--segments", help="Recognise windows, with their times.")
+        bool,
+        typer.Option(
+            "--segments", rich_help_panel=WINDOWS, help="Recognise windows, with their times."
+        ),
     ] = False,
-    window: Annotated[float, typer.Option(help="Length of a window in seconds.")] = 3.0,
-    hop: Annotated[float, typer.Option(help="Step between windows in seconds.")] = 1.0,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    window: Annotated[
+        float, typer.Option(rich_help_panel=WINDOWS, help="Length of a window in seconds.")
+    ] = 3.0,
+    hop: Annotated[
+        float, typer.Option(rich_help_panel=WINDOWS, help="Step between windows in seconds.")
+    ] = 1.0,
+    json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=OUTPUT, help="Print a JSON object per line."),
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", rich_help_panel=OUTPUT, help="Print CSV.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option(help="Write a .csv, .jsonl or .parquet file; resumes if it exists."),
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Write a .csv, .jsonl or .parquet file, which resumes if it exists; by default "
+            "lines are printed.",
+        ),
     ] = None,
     embeddings: Annotated[
         Path | None,
-        typer.Option(help="Write predictions and embeddings as .parquet or .csv; resumes."),
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Write predictions and embeddings as .parquet or .csv; resumes.",
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw waveform and emotions of one file: PNG, SVG or PDF.")
-    ] = None,
-    speaker: Annotated[
-        list[Path] | None,
-        typer.Option(help="Recordings of the speaker, or a file written by --save-speaker."),
-    ] = None,
-    save_speaker: Annotated[
-        Path | None, typer.Option(help="Save speaker statistics as JSON.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Draw waveform and emotions of one file: PNG, SVG or PDF.",
+        ),
     ] = None,
     truncated: Annotated[
         Literal["error", "accept"],
         typer.Option(help="If the end of a file is missing: an error, or take what is there."),
     ] = "error",
-    threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, rich_help_panel=RESOURCES, help="Number of threads.")
+    ] = 1,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Number of processes; does not change the results.")
+        int,
+        typer.Option(
+            min=1,
+            rich_help_panel=RESOURCES,
+            help="Number of processes; does not change the results.",
+        ),
     ] = 1,
     cluster: OnCluster = None,
 ) -> None:
-    """Recognise emotion in audio files; unreadable files are reported and skipped."""
+    """Recognise emotion in audio files; unreadable files are reported and skipped.
+
+    Examples:
+        emotone predict call.wav interview.mp3 --segments
+        emotone predict recordings/ --output answers.csv --jobs 8
+    """
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
@@ -78,8 +124,10 @@ def predict(
         recognizer = _for_speaker(recognizer, speaker, save_speaker)
     sources = files_in(paths)
     files = sources.files
-    for line in [*sources.notes, *(f"error: {error}" for error in sources.errors)]:
-        typer.echo(line, err=True)
+    for note in sources.notes:
+        chosen.note(note)
+    for error in sources.errors:
+        typer.echo(f"error: {error}", err=True)
     if plot is not None:
         _draw(recognizer, files, window, hop, plot, truncated)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -94,6 +142,7 @@ def predict(
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,
+            quiet=chosen.quiet,
         )
     if failed or sources.errors:
         raise typer.Exit(1)

@@ -35,6 +35,7 @@ def write_predictions(
     executor: Executor | None = None,
     truncated: Truncated = "error",
     embedding: bool = False,
+    quiet: bool = False,
 ) -> int:
     """Recognise files; predictions go to standard output or a file, errors to standard error.
 
@@ -50,6 +51,7 @@ def write_predictions(
             predictions nor their order.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
+        quiet: print errors only, no progress and no notes.
 
     Returns:
         The number of files that could not be used.
@@ -67,10 +69,10 @@ def write_predictions(
     with (
         opened(output, kind, columns) as (target, done),
         tempfile.TemporaryDirectory() as temporary,
-        _progress(to_terminal=target is sys.stdout) as progress,
+        _progress(shown=not quiet, to_terminal=target is sys.stdout) as progress,
     ):
         left = [file for file in files if printable(file) not in done]
-        if len(left) < len(files):
+        if len(left) < len(files) and not quiet:
             print(f"{len(files) - len(left)} of {len(files)} files are in {output} already",
                   file=sys.stderr)  # fmt: skip
         task = progress.add_task("recognising", total=len(left))
@@ -105,11 +107,11 @@ def write_predictions(
     return failed
 
 
-def _progress(*, to_terminal: bool) -> Progress:
+def _progress(*, shown: bool, to_terminal: bool) -> Progress:
     console = Console(stderr=True)
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console, transient=True, redirect_stdout=False,
-        disable=not console.is_terminal or (to_terminal and sys.stdout.isatty()),
+        disable=not shown or not console.is_terminal or (to_terminal and sys.stdout.isatty()),
     )  # fmt: skip
