@@ -61,7 +61,9 @@ def test_a_template_is_a_configuration_that_runs_as_it_is(tmp_path: Path) -> Non
     path = tmp_path / "mine.yaml"
     path.write_text(emotone("config", "--yaml", "iemocap").stdout, encoding="utf-8")
     done = emotone("crossval", str(path), "--out", str(tmp_path / "out"))
-    assert one_line(done).startswith("error: FOLDER_OF_IEMOCAP")  # the only thing that is missing
+    assert one_line(done).startswith(
+        "error: iemocap: the folder FOLDER_OF_IEMOCAP does not exist"  # all that is missing
+    )
     refused = emotone("config", "training", "--yaml", "emodb")
     assert one_line(refused) == "error: --yaml cannot be combined with KEY or --json"
 

@@ -29,13 +29,11 @@ def one(key: str, only_with: str = "") -> Option:
 
 def values_with(option: Option, value: Any) -> dict[str, Any]:
     """The smallest configuration that has an option."""
-    name = (
-        option.only_with.removeprefix("corpus.name=") if "corpus" in option.only_with else "emodb"
-    )
-    values: dict[str, Any] = {"corpus": {"name": name}}
-    if option.only_with.startswith("model.kind="):
-        values["model"] = {"kind": option.only_with.partition("=")[2]}
-        if values["model"]["kind"] == "acrnn-3d":
+    key, _, needed = option.only_with.partition("=")
+    values: dict[str, Any] = {"corpus": {"name": needed if key == "corpus.name" else "emodb"}}
+    if key == "model.kind":
+        values["model"] = {"kind": needed}
+        if needed == "acrnn-3d":
             values["training"] = {"segment_s": 3.0, "crop": 1.0}
     set_value(values, option.key, value, option.key)
     return values

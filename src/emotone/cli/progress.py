@@ -153,6 +153,7 @@ class TerminalObserver:
         self.estimate = Estimate([], 1)
         self.state = ""  # what a line says while no run is finished
         self._runs = [0, 0]  # finished, all
+        self._epochs: dict[str, int] = {}  # of each run so far
         self._line_s = chosen.line_s if line_s is None else line_s
         self._last_line = time.monotonic()
         self._ended = threading.Event()
@@ -200,10 +201,12 @@ class TerminalObserver:
     def epochs(self, run: "Run", history: Sequence["Epoch"]) -> None:
         """Advance the bar."""
         self.estimate.epochs(run, history)
-        if history:
+        before = self._epochs.get(run.name, 0)
+        self._epochs[run.name] = len(history)
+        for number, epoch in enumerate(history[before:], before + 1):
             self.state = (
-                f"{run.name}: epoch {len(history)} of {run.experiment.epochs}, "
-                f"training loss {history[-1].training_loss:.3f}"
+                f"{run.name}: epoch {number} of {run.experiment.epochs}, "
+                f"training loss {epoch.training_loss:.3f}"
             )
             if chosen.verbose:
                 self._print(self.state)

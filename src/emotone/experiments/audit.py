@@ -38,6 +38,8 @@ from emotone.inference.execution import ProcessExecutor, map_in_order
 from emotone.inference.model_folder import ONNX
 from emotone.inference.recognizer import Recognizer
 
+__all__ = ["audit"]
+
 ANSWERS, AUDIT_FILE = "answers.jsonl", "audit.json"
 REPORTS = ("audit.html", "audit.md")
 PER_CALL = 4  # utterances

@@ -27,6 +27,8 @@ from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, explained, nearest
 from emotone.training.options import TrainingOptions
 
+__all__ = ["ExperimentConfig", "PretrainingOptions", "RuntimeOptions", "checked", "load"]
+
 
 def _listed(value: Any) -> Any:
     """One corpus or a list of them."""

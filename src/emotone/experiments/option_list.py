@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import annotated_types
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -24,10 +23,7 @@ from emotone.models.registry import MODEL_KINDS
 from emotone.options import nearest
 
 NAMES = {str: "text", Path: "path", bool: "true or false", int: "int", float: "float"}
-BOUNDS = {
-    annotated_types.Ge: ("≥", "ge"), annotated_types.Gt: (">", "gt"),
-    annotated_types.Le: ("≤", "le"), annotated_types.Lt: ("<", "lt"),
-}  # fmt: skip
+SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}  # of limits in the metadata of a field
 ATTRIBUTE = re.compile(r"^    (\w+): (.+(?:\n {8,}.+)*)", re.MULTILINE)
 ROLE = re.compile(r":\w+:`~?([^`]+)`")
 REQUIRED = "required"
@@ -180,11 +176,12 @@ def _type(annotation: Any) -> str:
 
 def _limits(metadata: list[Any]) -> str:
     """Write limits such as ``≥ 0, < 1``."""
-    found = []
-    for limit in metadata:
-        if type(limit) in BOUNDS:
-            sign, name = BOUNDS[type(limit)]
-            found.append(f"{sign} {getattr(limit, name):g}")
+    found = [
+        f"{sign} {getattr(limit, name):g}"
+        for limit in metadata
+        for name, sign in SIGNS.items()
+        if hasattr(limit, name)
+    ]
     return ", ".join(found)
 
 

@@ -14,6 +14,8 @@ from emotone.experiments.config import ExperimentConfig, checked
 from emotone.experiments.overrides import located, read_yaml, set_option, set_value
 from emotone.options import Options, nearest
 
+__all__ = ["Ablation", "load"]
+
 VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a variant may change
 
 
