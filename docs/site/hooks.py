@@ -35,21 +35,13 @@ def on_files(files: Files, config: Any) -> Files:
     for page in [one for one in files if one.src_uri.endswith(".md")]:
         outside |= _outside(page.src_uri, page.content_string)
     for path in sorted(outside):
-        uri = f"{REPOSITORY}/{path.relative_to(ROOT).as_posix()}"
-        files.append(File.generated(config, uri, abs_src_path=str(path)))
+        files.append(File.generated(config, _uri(path), abs_src_path=str(path)))
     return files
-
-
-def on_nav(nav: Any, config: Any, files: Files) -> Any:
-    """Pages of the repository are reached by links only."""
-    for page in files.documentation_pages():
-        if page.src_uri.startswith(f"{REPOSITORY}/"):
-            page.inclusion = page.inclusion.NOT_IN_NAV
-    return nav
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Lead links to files of the repository, and to notebooks, to their pages here."""
+    del config
     here = page.file.src_uri
     if here.startswith(f"{REPOSITORY}/"):
         return _without_links_into_the_repository(markdown, here, files)
@@ -58,10 +50,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         target = _target(here, found[1])
         if target is None:
             return found[0].replace(".ipynb", ".md")
-        relative = target.relative_to(ROOT).as_posix()
-        return posixpath.relpath(f"{REPOSITORY}/{relative}", posixpath.dirname(here)) + (
-            found[2] or ""
-        )
+        return posixpath.relpath(_uri(target), posixpath.dirname(here)) + (found[2] or "")
 
     return LINK.sub(replace, markdown)
 
@@ -77,6 +66,12 @@ def _target(here: str, link: str) -> Path | None:
     path = (ROOT / "docs" / posixpath.dirname(here) / link).resolve()
     inside = path.is_relative_to(ROOT / "docs") or not path.is_relative_to(ROOT)
     return path if not inside and path.is_file() else None
+
+
+def _uri(path: Path) -> str:
+    """Place of a file of the repository in the site; HTML must not meet what Markdown becomes."""
+    folder = "html/" if path.suffix == ".html" else ""
+    return f"{REPOSITORY}/{folder}{path.relative_to(ROOT).as_posix()}"
 
 
 def _without_links_into_the_repository(markdown: str, here: str, files: Files) -> str:

@@ -1,19 +1,54 @@
-"""Notebooks as Markdown, with the outputs that are in them."""
+"""Notebooks: executed from a clean kernel, and as Markdown.
+
+    python docs/site/notebooks.py
+
+executes those of the documentation and writes them again, with their outputs.
+"""
 
 import base64
 import json
 from pathlib import Path
 from typing import Any
 
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+LIMIT_S = 300  # of a cell, on a busy machine
+
+
+def execute(path: Path, folder: Path) -> dict[str, Any]:
+    """Execute a notebook in a new kernel, whose working directory is ``folder``.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: if a cell fails.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=LIMIT_S,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    executed: dict[str, Any] = json.loads(nbformat.writes(notebook))
+    return executed
+
 
 def as_markdown(path: Path) -> tuple[str, dict[str, bytes]]:
-    """Convert a notebook.
+    """Convert a notebook with the outputs that are in it.
 
     Returns:
         The text, and the pictures by file name.
     """
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    text, pictures = [], {}
+    text: list[str] = []
+    pictures: dict[str, bytes] = {}
     for number, cell in enumerate(cells):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
@@ -30,3 +65,12 @@ def as_markdown(path: Path) -> tuple[str, dict[str, bytes]]:
                 printed = "".join(output.get("text", data.get("text/plain", "")))
                 text.append(f"```text\n{printed.rstrip()}\n```")
     return "\n\n".join(text) + "\n", pictures
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    for each in sorted(NOTEBOOKS.glob("*.ipynb")):
+        with tempfile.TemporaryDirectory() as temporary:
+            executed = execute(each, Path(temporary))
+        each.write_text(json.dumps(executed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

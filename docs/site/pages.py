@@ -22,8 +22,8 @@ def commands() -> str:
     lines = [
         "# Commands",
         "",
-        "Written from the code when this page is built; `emotone COMMAND --help` says the same. The "
-        "exit code is 0 only if all that was asked for worked, and 2 for wrong usage. "
+        "Written from the code when this page is built; `emotone COMMAND --help` says the same. "
+        "The exit code is 0 only if all that was asked for worked, and 2 for wrong usage. "
         "`emotone --install-completion` lets the shell complete commands and options.",
     ]
     for name, command in program.commands.items():
@@ -58,13 +58,13 @@ def options() -> str:
         for needed, several in groupby(listed, key=_part):
             if needed:
                 lines += ["", f"### {needed}"]
-            titles = ["option", "type", "default", "meaning"]
+            titles = ["option", "type and default", "meaning"]
             lines += ["", *_table(titles, (_row(one) for one in several))]
     return "\n".join(lines) + "\n"
 
 
 def _part(option: Option) -> str:
-    """Heading within a section: a subsection, or the corpus or kind of model that has the option."""
+    """Heading within a section: a subsection, or the corpus or model that has the option."""
     if option.only_with:
         return f"with {option.only_with}"
     return option.section if "." in option.section else ""  # the section has its heading already
@@ -72,7 +72,7 @@ def _part(option: Option) -> str:
 
 def _row(option: Option) -> list[str]:
     kind = f"{option.type}, {option.range}" if option.range else option.type
-    return [f"`{option.key}`", kind, f"`{option.default}`", option.meaning]
+    return [f"`{option.key}`", f"{kind}<br>`{option.default}`", option.meaning]
 
 
 def _sentence(text: str) -> str:

@@ -94,4 +94,4 @@ def test_long_names_are_never_cut(
     heads = [
         [cell.strip() for cell in line.split("┃")] for line in text.splitlines() if "┃" in line
     ]
-    assert "".join(row[3] for row in heads) == label
+    assert "".join(row[2] for row in heads) == label
