@@ -24,6 +24,7 @@ pytest.importorskip("mkdocstrings", reason="needs the extra docs: mkdocstrings")
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # one fixture for all
 
 ROOT = Path(__file__).parents[2]
+WIDTHS = (375, 1280)  # of a phone and of a laptop
 CHROMIUM = shutil.which("chromium")
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync")  # fmt: skip
@@ -107,28 +108,27 @@ def address(site: Path) -> Iterator[str]:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
-@pytest.mark.parametrize("width", [1280, 375])
-def test_a_browser_asks_nobody_else_and_no_page_is_too_wide(
-    site: Path, address: str, width: int
-) -> None:
+def test_a_browser_asks_nobody_else_and_no_page_is_too_wide(site: Path, address: str) -> None:
     from playwright.sync_api import sync_playwright
 
     asked: list[str] = []
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        page = browser.new_page(viewport={"width": width, "height": 900})
+        page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         for one in pages(site):
             name = one.relative_to(site).as_posix()
             page.goto(address + name)
-            wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-            assert wider <= 0, name
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+                assert wider <= 0, (name, width)
+        page.set_viewport_size({"width": max(WIDTHS), "height": 900})
         page.goto(f"{address}index.html")
-        if width > 1000:
-            page.fill("input[name=query]", "threshold")
-            page.wait_for_selector(".md-search-result__item a")
+        page.fill("input[name=query]", "threshold")
+        page.wait_for_selector(".md-search-result__item a")
         browser.close()
     local = (address, "data:", "blob:")
     assert [url for url in asked if not url.startswith(local)] == []
