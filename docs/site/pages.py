@@ -114,11 +114,12 @@ def card(name: str) -> str:
 
 
 def _table(titles: list[str], rows: Any) -> Iterator[str]:
-    """Lines of a Markdown table; bars within cells are escaped."""
+    """Lines of a Markdown table; bars are escaped, except in code, where they stay."""
     yield f"| {' | '.join(titles)} |"
     yield f"|{' --- |' * len(titles)}"
     for row in rows:
-        cells = [re.sub(r"\s+", " ", cell).replace("|", "\\|") for cell in row]
+        cells = [re.sub(r"\s+", " ", cell) for cell in row]
+        cells = [cell if cell.startswith("`") else cell.replace("|", "\\|") for cell in cells]
         yield f"| {' | '.join(cells)} |"
 
 
