@@ -29,6 +29,7 @@ def execute(path: Path, folder: Path) -> dict[str, Any]:
         timeout=LIMIT_S,
         kernel_name="python3",
         record_timing=False,
+        coalesce_streams=True,
         resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
