@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-fast mutants lint benchmark choices models bench clean
+.PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices models bench clean
 
 demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
@@ -16,6 +16,15 @@ test: lint
 # Unit tests only: no training in separate processes, no server, no browser.
 test-fast: .venv/installed
 	$(BIN)/pytest --numprocesses=2 -m "not slow"
+
+# Builds the documentation into out/docs. It fails on a broken link or reference; the tests do the same. To look
+# at it: .venv/bin/python -m http.server --directory out/docs
+docs: .venv/installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Executes the notebooks and writes them with their outputs; takes a minute.
+notebooks: .venv/installed
+	$(BIN)/python docs/site/notebooks.py
 
 # Lists small faults in the code that no test notices: a table and each surviving mutant, in
 # out/mutants.md. At most 100 mutants per module of training, features, evaluation and windows, drawn

@@ -149,7 +149,8 @@ def page(names: list[str], taken: dict[tuple[str, int], float], count: int) -> s
         "again to resume after a kill.",
         "2. Several machines that share a disk: the same with `--cluster auto` in place of "
         "`--jobs`. Without one: a folder of files and an output for each machine.",
-        "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see the README.",
+        "3. Experiments: `emotone crossval` or `ablate` with `--cluster`; see "
+        "[use many machines](how-to/cluster.md).",
         "4. One network: `emotone train`, on a GPU with `runtime.device=cuda`. Several runs at "
         "once use the cores, by `runtime.jobs`, or the machines, by `--cluster`. Training one "
         "network on several GPUs is not offered; use PyTorch's DDP or Lightning outside of "

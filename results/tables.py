@@ -1,7 +1,7 @@
-"""Write the generated parts of the README from the results in this folder and from the readers.
+"""Write the generated parts of README and documentation, from the results here and the readers.
 
-Also writes ``docs/corpora.md``. A part of the README is the text between ``<!-- name: … -->``
-and ``<!-- end -->``; ``@part("name")`` before a function here makes it write that part.
+Also writes ``docs/corpora.md``. A part of a page is the text between ``<!-- name: … -->`` and
+``<!-- end -->``; ``@part("name")`` before a function here makes it write that part.
 
     python results/tables.py
 
@@ -26,7 +26,7 @@ from emotone.reporting.rendering import count, difference, interval, p_value, pe
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", ROOT / "docs" / "explanation" / "results.md")
 CORPORA_PAGE = ROOT / "docs" / "corpora.md"
 BENCHMARKS = ROOT / "benchmarks" / "RESULTS.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
@@ -39,7 +39,7 @@ PARTS: dict[str, Callable[[], str]] = {"corpora": corpora_table}
 
 
 def part(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
-    """Register a function that writes a part of the README."""
+    """Register a function that writes a part of a page."""
 
     def register(write: Callable[[], str]) -> Callable[[], str]:
         PARTS[name] = write
@@ -48,9 +48,14 @@ def part(name: str) -> Callable[[Callable[[], str]], Callable[[], str]]:
     return register
 
 
-def rendered(readme: str) -> str:
-    """Return the README with each marked part replaced."""
-    return MARKED.sub(lambda found: found[1] + PARTS[found[2]]() + found[3], readme)
+def rendered(page: Path) -> str:
+    """Return the text of a page with each marked part replaced; links are relative to the page."""
+    up = "../" * len(page.relative_to(ROOT).parents[:-1])
+
+    def replace(found: re.Match[str]) -> str:
+        return found[1] + PARTS[found[2]]().replace("](results/", f"]({up}results/") + found[3]
+
+    return MARKED.sub(replace, page.read_text(encoding="utf-8"))
 
 
 @part("unknown-corpora")
@@ -284,4 +289,5 @@ def _rows(cells: Iterable[Sequence[str]]) -> Iterator[str]:
 
 if __name__ == "__main__":
     CORPORA_PAGE.write_text(corpora_page(), encoding="utf-8")
-    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for each in PAGES:
+        each.write_text(rendered(each), encoding="utf-8")

@@ -29,14 +29,20 @@ COMMANDS: Any = typer.main.get_command(app)
 
 def test_the_generated_parts_are_current() -> None:
     tables = script(ROOT / "results" / "tables.py")
-    assert {found[2] for found in tables.MARKED.finditer(README)} == set(tables.PARTS)
-    assert tables.rendered(README) == README
+    pages = {page: page.read_text(encoding="utf-8") for page in tables.PAGES}
+    assert {found[2] for text in pages.values() for found in tables.MARKED.finditer(text)} == set(
+        tables.PARTS
+    )
+    for page, text in pages.items():
+        assert tables.rendered(page) == text
     assert tables.CORPORA_PAGE.read_text(encoding="utf-8") == tables.corpora_page()
 
 
-def test_every_table_of_results_is_generated() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/explanation/results.md"])
+def test_every_table_of_results_is_generated(page: str) -> None:
     tables = script(ROOT / "results" / "tables.py")
-    rows = [line for line in tables.MARKED.sub("", README).splitlines() if line.startswith("| ")]
+    text = (ROOT / page).read_text(encoding="utf-8")
+    rows = [line for line in tables.MARKED.sub("", text).splitlines() if line.startswith("| ")]
     assert [row for row in rows if re.search(r"\d\.\d", row)] == []
 
 

@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emotone.inference.prediction import Prediction
+    from emotone.inference.prediction import Prediction, Segment
     from emotone.inference.recognizer import Recognizer, load
+    from emotone.inference.stream import Stream
 
     __version__: str
 
-__all__ = ["Prediction", "Recognizer", "load"]
+__all__ = ["Prediction", "Recognizer", "Segment", "Stream", "load"]
 
 
 def __getattr__(name: str) -> Any:

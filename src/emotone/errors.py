@@ -1,5 +1,16 @@
 """The exceptions of emotone: one small family, each with the exit code of the command line."""
 
+__all__ = [
+    "AudioError",
+    "CorpusError",
+    "EmotoneError",
+    "FoldError",
+    "ModelError",
+    "SpeechTypeError",
+    "StorageError",
+    "UsageError",
+]
+
 
 class EmotoneError(Exception):
     """Base of all user-facing errors; the message says what to do."""

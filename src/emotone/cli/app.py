@@ -2,13 +2,16 @@
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
-from emotone.cli import auditing, corpora, experiments, recognition, serving
+from emotone.cli import auditing, corpora, experiments, listings, recognition, serving
 from emotone.cli.extras import installation
+from emotone.cli.help import Command, Group
 from emotone.cli.terminal import accept_any_text, library_messages_hidden
+from emotone.cli.verbosity import chosen, with_verbosity
 from emotone.errors import EmotoneError
 from emotone.text import printable
 
@@ -16,9 +19,11 @@ MAX_LINE = 4000  # characters of an error
 
 COMMANDS = (  # in the order of --help
     recognition.predict,
+    listings.models,
     corpora.corpora,
     corpora.corpus,
     corpora.download,
+    listings.config,
     experiments.train,
     experiments.adapt,
     experiments.crossval,
@@ -31,7 +36,7 @@ COMMANDS = (  # in the order of --help
 )
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -39,7 +44,7 @@ app = typer.Typer(
     help="Speech emotion recognition that can be trusted.",
 )
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=Command)(with_verbosity(_command))
 
 
 def run() -> None:
@@ -52,6 +57,8 @@ def run() -> None:
             finally:
                 sys.stdout.flush()  # here, where a full disk can be reported
     except EmotoneError as error:
+        if chosen.verbose:
+            traceback.print_exc()
         _fail(str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output has exited, as head does
         _give_up_output()

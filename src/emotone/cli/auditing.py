@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli.options import Threshold
+from emotone.cli.options import RESOURCES, Threshold
+
+UTTERANCES, CHANGES = "Utterances", "Noise and rooms"  # groups of --help
 
 
 def audit(
@@ -20,37 +22,74 @@ def audit(
     *,
     out: Annotated[Path, typer.Option(help="Folder; resumes if it holds the same audit.")],
     require: Annotated[
-        Path | None, typer.Option(help="YAML file of thresholds; exit code 1 if one is missed.")
+        Path | None,
+        typer.Option(
+            help="YAML file of thresholds; exit code 1 if one is missed. By default none."
+        ),
     ] = None,
     most_per_speaker: Annotated[
-        int | None, typer.Option(min=1, help="Utterances of each speaker, drawn at random.")
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=UTTERANCES,
+            help="Utterances of each speaker, drawn at random; by default all.",
+        ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Utterances altogether, drawn at random.")
+        int | None,
+        typer.Option(
+            min=1,
+            rich_help_panel=UTTERANCES,
+            help="Utterances altogether, drawn at random; by default all.",
+        ),
     ] = None,
     new_speakers: Annotated[
         bool,
-        typer.Option("--new-speakers", help="Leave out speakers that the model was trained on."),
+        typer.Option(
+            "--new-speakers",
+            rich_help_panel=UTTERANCES,
+            help="Leave out speakers that the model was trained on.",
+        ),
     ] = False,
-    noise: Annotated[Path | None, typer.Option(help="Folder of recorded noise.")] = None,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CHANGES, help="Folder of recorded noise; by default not tested."
+        ),
+    ] = None,
     rooms: Annotated[
-        Path | None, typer.Option(help="Folder of impulse responses of rooms.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=CHANGES,
+            help="Folder of impulse responses of rooms; by default not tested.",
+        ),
     ] = None,
     test_half: Annotated[
         bool,
         typer.Option(
-            "--test-half", help="Of both folders, use the files that training leaves out."
+            "--test-half",
+            rich_help_panel=CHANGES,
+            help="Of both folders, use the files that training leaves out.",
         ),
     ] = False,
     threshold: Threshold = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, rich_help_panel=RESOURCES, help="Seed of all random draws.")
+    ] = 0,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Number of processes; does not change the results.")
+        int,
+        typer.Option(
+            min=1,
+            rich_help_panel=RESOURCES,
+            help="Number of processes; does not change the results.",
+        ),
     ] = 1,
 ) -> None:
     """Audit a model: robustness, fairness, calibration, coverage; writes a report.
 
-    emotone audit emotone-base emodb FOLDER --out out/audit --require thresholds.yaml
+    Examples:
+        emotone audit emotone-base table my-table.csv --out out/audit
+        emotone audit out/model emodb FOLDER --require thresholds.yaml --out out/audit
     """
     from emotone import corpora
     from emotone.cli.progress import counting

@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 
 from emotone.cli.options import Force
+from emotone.cli.verbosity import chosen
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def corpora(*, json: Json = False) -> None:
-    """List the corpora that emotone reads, with language, size, licence and layout."""
+    """List the corpora that emotone reads, with language, size, licence and layout.
+
+    Examples:
+        emotone corpora
+        emotone corpora --json
+    """
     from emotone.cli.tables import show_corpora
     from emotone.corpora.catalogue import corpora_list
 
@@ -35,10 +41,15 @@ def corpus(
     ] = None,
     *,
     json: Json = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw a picture: PNG, SVG or PDF.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a picture, too: PNG, SVG or PDF.")] = None,
     force: Force = False,
 ) -> None:
-    """Inspect a corpus: what it holds, and problems in it."""
+    """Inspect a corpus: what it holds, and problems in it.
+
+    Examples:
+        emotone corpus emodb FOLDER
+        emotone corpus my-table.csv keep=[anger,neutral] --plot corpus.png
+    """
     from emotone import corpora
     from emotone.cli.progress import counting
     from emotone.cli.tables import show_inspection
@@ -65,14 +76,20 @@ def download(
     name: Annotated[str, typer.Argument(help="Name of the corpus, such as emodb.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder for the corpus.")],
-    version: Annotated[str | None, typer.Option(help="Version; the latest by default.")] = None,
+    version: Annotated[str | None, typer.Option(help="Version; by default the latest.")] = None,
     repository: Annotated[
-        Path | None, typer.Option(help="Folder to which audb published corpora.")
+        Path | None,
+        typer.Option(help="Folder to which audb published corpora; by default audEERING's."),
     ] = None,
 ) -> None:
-    """Download a corpus that audEERING publishes, in audformat."""
+    """Download a corpus that audEERING publishes, in audformat.
+
+    Examples:
+        emotone download emodb --out data/emodb
+        emotone download emodb --version 1.4.1 --out data/emodb
+    """
     from emotone.corpora.download import download
 
-    typer.echo("contacting the repository …", err=True)
+    chosen.note("contacting the repository …")
     folder = download(name, out, version=version, repository=repository)
     typer.echo(f"{folder}: read it with emotone corpus {folder}")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+MODEL, RESOURCES, OUTPUT = "Model", "Resources", "Output"  # groups of --help
+
 Config = Annotated[
     str,
     typer.Argument(
@@ -29,7 +31,7 @@ ModelOut = Annotated[
 Threshold = Annotated[
     float | None,
     typer.Option(
-        min=0, max=1,
+        min=0, max=1, rich_help_panel=MODEL,
         help="Probability from which an answer is confident; by default that of the model.",
     ),
 ]  # fmt: skip
@@ -39,5 +41,8 @@ Force = Annotated[
 ]
 OnCluster = Annotated[
     str | None,
-    typer.Option("--cluster", metavar="auto|ray://HOST:PORT", help="Run on a Ray cluster."),
-]
+    typer.Option(
+        "--cluster", metavar="auto|ray://HOST:PORT", rich_help_panel=RESOURCES,
+        help="Run on a Ray cluster; by default on this machine.",
+    ),
+]  # fmt: skip

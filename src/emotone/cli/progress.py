@@ -1,7 +1,6 @@
 """Progress on standard error: bars on a terminal, lines where there is none."""
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from emotone.cli.verbosity import chosen
 from emotone.text import agree, plural, printable
 
 if TYPE_CHECKING:
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 SECONDS_PER_MINUTE = 60
 MINUTES_PER_HOUR = 60
-LINE_S = 60.0  # at most this long between two lines where there is no terminal
 
 
 @contextmanager
-def counting(what: str, total: int, line_s: float = LINE_S) -> Iterator[Callable[[], None]]:
+def counting(what: str, total: int, line_s: float | None = None) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal, and elsewhere a line whenever a minute has passed.
 
     Args:
         what: is counted.
         total: number of steps.
-        line_s: least time between two lines in seconds.
+        line_s: least time between two lines in seconds; by default as ``--verbose`` says.
 
     Yields:
         The function that advances it by one.
     """
     console = Console(stderr=True)
+    least_s = chosen.line_s if line_s is None else line_s
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -52,17 +52,16 @@ def counting(what: str, total: int, line_s: float = LINE_S) -> Iterator[Callable
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=chosen.quiet or not console.is_terminal,
     ) as progress:
         task, last_line = progress.add_task(what, total=total), time.monotonic()
 
         def advance() -> None:
             nonlocal last_line
             progress.advance(task)
-            if not console.is_terminal and time.monotonic() - last_line >= line_s:
+            if not console.is_terminal and time.monotonic() - last_line >= least_s:
                 last_line = time.monotonic()
-                done = progress.tasks[task].completed
-                print(f"{what}: {done:.0f} of {total}", file=sys.stderr, flush=True)
+                chosen.note(f"{what}: {progress.tasks[task].completed:.0f} of {total}")
 
         yield advance
 
@@ -137,10 +136,10 @@ class TerminalObserver:
     finished run, and one whenever a minute has passed without any.
 
     Args:
-        line_s: longest time between two lines in seconds.
+        line_s: longest time between two lines in seconds; by default as ``--verbose`` says.
     """
 
-    def __init__(self, line_s: float = LINE_S) -> None:
+    def __init__(self, line_s: float | None = None) -> None:
         self.console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -149,20 +148,21 @@ class TerminalObserver:
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
-            disable=not self.console.is_terminal,
+            disable=chosen.quiet or not self.console.is_terminal,
         )
         self.task: TaskID | None = None
         self.estimate = Estimate([], 1)
         self.state = ""  # what a line says while no run is finished
         self._runs = [0, 0]  # finished, all
-        self._line_s = line_s
+        self._epochs: dict[str, int] = {}  # of each run so far
+        self._line_s = chosen.line_s if line_s is None else line_s
         self._last_line = time.monotonic()
         self._ended = threading.Event()
         self._lines = threading.Thread(target=self._print_lines, daemon=True)
 
     def __enter__(self) -> "TerminalObserver":
         self.progress.start()
-        if not self.console.is_terminal:
+        if not (self.console.is_terminal or chosen.quiet):
             self._lines.start()
         return self
 
@@ -204,11 +204,15 @@ class TerminalObserver:
     def epochs(self, run: "Run", history: Sequence["Epoch"]) -> None:
         """Advance the bar."""
         self.estimate.epochs(run, history)
-        if history:
+        before = self._epochs.get(run.name, 0)
+        self._epochs[run.name] = len(history)
+        for number, epoch in enumerate(history[before:], before + 1):
             self.state = (
-                f"{run.name}: epoch {len(history)} of {run.experiment.epochs}, "
-                f"training loss {history[-1].training_loss:.3f}"
+                f"{run.name}: epoch {number} of {run.experiment.epochs}, "
+                f"training loss {epoch.training_loss:.3f}"
             )
+            if chosen.verbose:
+                self._print(self.state)
         self._advance()
 
     def finished(self, run: "Run", record: "RunRecord") -> None:
@@ -228,7 +232,7 @@ class TerminalObserver:
     def failed(self, run: "Run", error: Exception) -> None:
         """Print why a run failed."""
         self._ended_run(run)
-        self._print(f"{run.name} failed: {' '.join(str(error).split())}")
+        self._print(f"{run.name} failed: {' '.join(str(error).split())}", is_error=True)
 
     def _ended_run(self, run: "Run") -> None:
         self.estimate.ended(run)
@@ -253,9 +257,10 @@ class TerminalObserver:
         left = self.estimate.seconds()
         return f"about {in_words(left)} left" if left else ""
 
-    def _print(self, line: str) -> None:
+    def _print(self, line: str, *, is_error: bool = False) -> None:
         self._last_line = time.monotonic()
-        self.console.print(printable(line), soft_wrap=True)
+        if is_error or not chosen.quiet:
+            self.console.print(printable(line), soft_wrap=True)
 
     def _print_lines(self) -> None:
         """Print the state whenever no line was printed for a while."""

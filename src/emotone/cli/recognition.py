@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import Force, OnCluster, Threshold
+from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Threshold
+from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
 from emotone.text import plural, printable
+
+WINDOWS = "Windows"  # a group of --help
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
@@ -26,53 +29,91 @@ def predict(
     ],
     *,
     model: Annotated[
-        str | None, typer.Option(help="Model folder, shipped model, or id of the Hugging Face Hub.")
+        str | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="Model folder, shipped model, or id of the Hugging Face Hub; by default "
+            "emotone-base.",
+        ),
     ] = None,
     threshold: Threshold = None,
+    speaker: Annotated[
+        list[Path] | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="Recordings of the speaker, or a file written by --save-speaker; by default the "
+            "speaker is unknown.",
+        ),
+    ] = None,
+    save_speaker: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=MODEL, help="Save the speaker's statistics as JSON."),
+    ] = None,
     segments: Annotated[
-        bool, typer.Option("--segments", help="Recognise windows, with their times.")
+        bool,
+        typer.Option(
+            "--segments", rich_help_panel=WINDOWS, help="Recognise windows, with their times."
+        ),
     ] = False,
     window: Annotated[
-        float | None, typer.Option(help="Length of a window in seconds; 3 by default.")
+        float | None,
+        typer.Option(rich_help_panel=WINDOWS, help="Length in seconds; by default 3."),
     ] = None,
     hop: Annotated[
-        float | None, typer.Option(help="Step between windows in seconds; 1 by default.")
+        float | None,
+        typer.Option(rich_help_panel=WINDOWS, help="Step from each to the next; by default 1 s."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    json: Annotated[
+        bool,
+        typer.Option("--json", rich_help_panel=OUTPUT, help="Print a JSON object per line."),
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", rich_help_panel=OUTPUT, help="Print CSV.")] = False,
     output: Annotated[
         Path | None,
         typer.Option(
+            rich_help_panel=OUTPUT,
             help="Write a .csv, .jsonl or .parquet file, and its folders; resumes if the same "
-            "command made it."
+            "command made it. By default lines are printed.",
         ),
     ] = None,
     embeddings: Annotated[
         Path | None,
-        typer.Option(help="Like --output, with embeddings: .parquet or .csv."),
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Like --output, with embeddings: .parquet or .csv.",
+        ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw waveform and emotions of one file: PNG, SVG or PDF.")
-    ] = None,
-    speaker: Annotated[
-        list[Path] | None,
-        typer.Option(help="Recordings of the speaker, or a file written by --save-speaker."),
-    ] = None,
-    save_speaker: Annotated[
-        Path | None, typer.Option(help="Save speaker statistics as JSON.")
+        Path | None,
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Draw waveform and emotions of one file: PNG, SVG or PDF.",
+        ),
     ] = None,
     truncated: Annotated[
         Literal["error", "accept"],
         typer.Option(help="If the end of a file is missing: an error, or take what is there."),
     ] = "error",
-    threads: Annotated[int, typer.Option(min=1, help="Number of threads.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, rich_help_panel=RESOURCES, help="Number of threads.")
+    ] = 1,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Number of processes; does not change the results.")
+        int,
+        typer.Option(
+            min=1,
+            rich_help_panel=RESOURCES,
+            help="Number of processes; does not change the results.",
+        ),
     ] = 1,
     cluster: OnCluster = None,
     force: Force = False,
 ) -> None:
-    """Recognise emotion in audio files; unreadable files are reported and skipped."""
+    """Recognise emotion in audio files; unreadable files are reported and skipped.
+
+    Examples:
+        emotone predict call.wav interview.mp3 --segments
+        emotone predict recordings/ --output answers.csv --jobs 8
+    """
     from emotone.audio.windows import HOP_S, WINDOW_S
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
@@ -91,8 +132,10 @@ def predict(
         recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
     sources = files_in(paths)
     files = sources.files
-    for line in [*sources.notes, *(f"error: {error}" for error in sources.errors)]:
-        typer.echo(printable(line), err=True)
+    for note in sources.notes:
+        chosen.note(printable(note))
+    for error in sources.errors:
+        typer.echo(printable(f"error: {error}"), err=True)
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -108,6 +151,7 @@ def predict(
             embedding=embeddings is not None,
             truncated=truncated,
             force=force,
+            quiet=chosen.quiet,
         )
     if failed or sources.errors:
         raise typer.Exit(1)

@@ -6,8 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from emotone.cli.options import Threshold
+from emotone.cli.options import MODEL, RESOURCES, Threshold
 from emotone.errors import UsageError
+
+LIMITS, ACCESS = "Limits", "Access"  # groups of --help
+
+
+def _limit(text: str) -> Any:
+    return typer.Option(rich_help_panel=LIMITS, help=text)
+
+
+def _access(text: str) -> Any:
+    return typer.Option(rich_help_panel=ACCESS, help=text)
 
 
 def serve(
@@ -15,59 +25,66 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     model: Annotated[
-        list[str] | None, typer.Option(help="Model folder or name; several may be given.")
+        list[str] | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="Model folder or name; several may be given. By default emotone-base and "
+            "emotone-8.",
+        ),
     ] = None,
     threshold: Threshold = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; one per core by default.")
+        int | None,
+        typer.Option(
+            min=1, rich_help_panel=RESOURCES, help="Worker processes; by default one per core."
+        ),
     ] = None,
-    upload_mb: Annotated[float, typer.Option(help="Maximum upload size in megabytes.")] = 25.0,
-    upload_kb_s: Annotated[
-        float, typer.Option(help="Minimum upload rate in kilobytes per second.")
-    ] = 8.0,
-    minutes: Annotated[float, typer.Option(help="Maximum duration of uploaded audio.")] = 10.0,
-    seconds: Annotated[float, typer.Option(help="Maximum processing time of an upload.")] = 60.0,
-    header_s: Annotated[
-        float, typer.Option(help="Maximum seconds to send the head of a request.")
-    ] = 10.0,
-    queue: Annotated[int, typer.Option(help="Maximum queue length.")] = 32,
-    uploads: Annotated[int, typer.Option(help="Maximum concurrent uploads per client.")] = 16,
-    connections: Annotated[int, typer.Option(help="Maximum connections per client.")] = 64,
-    overlap: Annotated[int, typer.Option(help="Maximum overlap: window divided by hop.")] = 32,
-    streams: Annotated[int, typer.Option(help="Maximum live streams per client.")] = 4,
-    stream_minutes: Annotated[
-        float, typer.Option(help="Maximum duration of a live stream.")
-    ] = 60.0,
-    message_kb: Annotated[
-        float, typer.Option(help="Maximum size of a live message in kilobytes.")
-    ] = 1000.0,
+    upload_mb: Annotated[float, _limit("Maximum upload size in megabytes.")] = 25.0,
+    upload_kb_s: Annotated[float, _limit("Minimum upload rate in kilobytes per second.")] = 8.0,
+    minutes: Annotated[float, _limit("Maximum duration of uploaded audio.")] = 10.0,
+    seconds: Annotated[float, _limit("Maximum processing time of an upload.")] = 60.0,
+    header_s: Annotated[float, _limit("Maximum seconds to send the head of a request.")] = 10.0,
+    queue: Annotated[int, _limit("Maximum queue length.")] = 32,
+    uploads: Annotated[int, _limit("Maximum concurrent uploads per client.")] = 16,
+    connections: Annotated[int, _limit("Maximum connections per client.")] = 64,
+    overlap: Annotated[int, _limit("Maximum overlap: window divided by hop.")] = 32,
+    streams: Annotated[int, _limit("Maximum live streams per client.")] = 4,
+    stream_minutes: Annotated[float, _limit("Maximum duration of a live stream.")] = 60.0,
+    message_kb: Annotated[float, _limit("Maximum size of a live message in kilobytes.")] = 1000.0,
     backlog_s: Annotated[
-        float, typer.Option(help="Seconds of unprocessed live audio after which reading pauses.")
+        float, _limit("Seconds of unprocessed live audio after which reading pauses.")
     ] = 10.0,
-    idle_s: Annotated[
-        float, typer.Option(help="Seconds without audio after which a stream is closed.")
-    ] = 30.0,
-    stop_s: Annotated[
-        int, typer.Option(help="Seconds to finish requests when the service is stopped.")
-    ] = 8,
+    idle_s: Annotated[float, _limit("Seconds without audio that end a stream.")] = 30.0,
+    stop_s: Annotated[int, _limit("Seconds to finish requests when the service is stopped.")] = 8,
     token: Annotated[
         str | None,
-        typer.Option(envvar="EMOTONE_TOKEN", help="Bearer token that clients must send."),
+        typer.Option(
+            envvar="EMOTONE_TOKEN",
+            rich_help_panel=ACCESS,
+            help="Bearer token that clients must send; by default none.",
+        ),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Name of this server besides localhost and IP addresses; * for any."),
+        _access("Name of this server; * for any. By default localhost and IP addresses."),
     ] = None,
     allow_origin: Annotated[
         list[str] | None,
-        typer.Option(help="Other web page that may use it, https://example.org; * for any."),
+        _access("Web page that may use it, https://example.org; * for any. By default its own."),
     ] = None,
     proxy: Annotated[
         list[str] | None,
-        typer.Option(help="Address or network of a proxy whose X-Forwarded-For is believed."),
+        _access(
+            "Address or network of a proxy whose X-Forwarded-For is believed; by default none."
+        ),
     ] = None,
 ) -> None:
-    """Serve recognition: a web page, REST under /v1, documentation at /docs."""
+    """Serve recognition: a web page, REST under /v1, documentation at /docs.
+
+    Examples:
+        emotone serve
+        emotone serve --host 0.0.0.0 --port 80 --allow-host emotone.example.org --workers 4
+    """
     given = {
         "models": tuple(model) if model else None, "threshold": threshold,
         "workers": workers or os.cpu_count(), "upload_mb": upload_mb, "upload_kb_s": upload_kb_s,

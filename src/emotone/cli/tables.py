@@ -22,7 +22,7 @@ SECONDS_PER_HOUR = 3600
 
 def show_results(results: "Results") -> None:
     """Print the rates of an experiment."""
-    console = _console()
+    output = console()
     setting, scores = results.setting, results.scores
     seeds = f"seed{'s' * (len(setting.seeds) > 1)} {', '.join(map(str, setting.seeds))}"
     table = _table(
@@ -30,7 +30,7 @@ def show_results(results: "Results") -> None:
         f"{plural(setting.speakers, 'speaker')}, {plural(len(setting.labels), 'emotion')}, {seeds}"
     )
     for column in ("%", "pooled", "95 % interval", "mean ± std over folds"):
-        table.add_column(column, justify="left" if column == "%" else "right")
+        _add(table, column, right=column != "%")
     rows: dict[str, Rate] = {
         "UAR (balanced accuracy, UA)": scores.uar,
         "WAR (accuracy, WA)": scores.war,
@@ -41,19 +41,19 @@ def show_results(results: "Results") -> None:
     for name, found in rows.items():
         folds = f"{percent(found.fold_mean)} ± {percent(found.fold_std)}"
         table.add_row(name, percent(found.mean), interval(found.interval_95), folds)
-    console.print(table)
-    console.print("The interval is a bootstrap over speakers.")
+    output.print(table)
+    output.print("The interval is a bootstrap over speakers.")
 
 
 def show_ablation(results: "AblationResults") -> None:
     """Print the table of an ablation."""
-    console = _console()
+    output = console()
     table = _table(f"{results.setting.title}, UAR in %")
-    table.add_column("variant")
-    table.add_column("mean ± std over seeds", justify="right")
+    _add(table, "variant")
+    _add(table, "mean ± std over seeds", right=True)
     for reference in results.references:
-        table.add_column(f"UAR minus {reference} [95 %], p", justify="right")
-    table.add_column("runs", justify="right")
+        _add(table, f"UAR minus {reference} [95 %], p", right=True)
+    _add(table, "runs", right=True)
     for row in results.rows:
         table.add_row(
             row.variant,
@@ -61,9 +61,9 @@ def show_ablation(results: "AblationResults") -> None:
             *(_difference(row, reference) for reference in results.references),
             f"{row.finished}/{row.runs}",
         )
-    console.print(table)
+    output.print(table)
     if results.missing:
-        console.print(
+        output.print(
             f"Unfinished: {plural(results.missing, 'run')} {agree(results.missing, 'are')} "
             "missing; a seed counts once all its folds are finished. The same command without "
             "--only resumes."
@@ -72,18 +72,17 @@ def show_ablation(results: "AblationResults") -> None:
 
 def show_audit(audit: "Audit") -> None:
     """Print the groups of changes of an audit, each with its worst change."""
-    console = Console(file=sys.stdout)
+    output = console()
     subject = audit.subject
-    console.print(
+    output.print(
         f"{subject.model} on {subject.corpus}, {plural(subject.utterances, 'utterance')}, "
         f"{plural(subject.speakers, 'speaker')}: UAR {percent(audit.clean.uar)} %",
-        highlight=False,
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("changes", "worst of them"):
-        table.add_column(column)
+        _add(table, column)
     for column in ("unchanged", "Δ UAR", "met"):
-        table.add_column(column, justify="right", no_wrap=True)
+        _add(table, column, right=True)
     for group, effects in groupby(audit.robustness, lambda effect: effect.group):
         found = list(effects)
         worst = min(found, key=lambda effect: effect.unchanged)
@@ -95,16 +94,15 @@ def show_audit(audit: "Audit") -> None:
             points(worst.uar_change),
             f"{sum(judged)} of {len(judged)}" if judged else "–",
         )
-    console.print(table)
-    console.print(
+    output.print(table)
+    output.print(
         f"Calibration error {percent(audit.calibration.error)} %. Confident: "
         f"{percent(audit.coverage.confident)} % of the answers, {percent(audit.coverage.accuracy)} "
         f"% of these are right; {percent(max(kind.confident for kind in audit.non_speech))} % of "
         "the worst kind of sounds without speech.",
-        highlight=False,
     )
     for note in subject.notes:
-        console.print(printable(f"note: {note}"), highlight=False, markup=False, soft_wrap=True)
+        output.print(printable(f"note: {note}"), soft_wrap=True)
 
 
 def _difference(row: "AblationRow", reference: str) -> str:
@@ -123,51 +121,56 @@ def show_corpora() -> None:
     facts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     layouts = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("name", "language"):
-        facts.add_column(column, no_wrap=True)
+        _add(facts, column)
     for column in ("speakers", "utterances", "emotions"):
-        facts.add_column(column, justify="right", no_wrap=True)
-    facts.add_column("licence")
-    layouts.add_column("name", no_wrap=True)
-    layouts.add_column("corpus.root holds", overflow="fold")
+        _add(facts, column, right=True)
+    _add(facts, "licence")
+    _add(layouts, "name")
+    _add(layouts, "corpus.root holds")
     for name, reader in READERS.items():
         info = reader.info
         facts.add_row(name, info.language or ANY, *counts(info), info.licence)
         layouts.add_row(name, info.layout)
-    console = _console()
-    console.print(facts)
-    console.print(layouts)
+    output = console()
+    output.print(facts)
+    output.print(layouts)
 
 
 def show_inspection(inspection: "Inspection") -> None:
     """Print the contents and the problems of a corpus."""
     facts = inspection.as_dict()
-    console = _console()
+    output = console()
     hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
     sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
-    console.print(
+    output.print(
         f"{facts['corpus']}: {plural(facts['utterances'], 'utterance')}, "
         f"{plural(facts['speakers'], 'speaker')} ({sexes}), {hours:.2f} hours"
     )
-    console.print(_speakers_table(facts))
+    output.print(_speakers_table(facts))
     for line in _spreads(facts):
-        console.print(line)
+        output.print(line)
     if not facts["problems"]:
-        console.print("no problems found")
+        output.print("no problems found")
     for problem in facts["problems"]:
-        console.print(printable(f"problem: {problem}"))
+        output.print(printable(f"problem: {problem}"), soft_wrap=True)
 
 
-def _console() -> Console:
+def console() -> Console:
     """Standard output; names of speakers, labels and corpora are printed as they are."""
     return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
+def _add(table: Table, title: str, *, right: bool = False) -> None:
+    """Add a column; where the terminal is narrow, its text is folded and never cut."""
+    table.add_column(title, justify="right" if right else "left", overflow="fold")
+
+
 def _speakers_table(facts: dict[str, Any]) -> Table:
     table = Table()
-    table.add_column("speaker")
+    _add(table, "speaker")
     labels = list(facts["emotions"])
     for label in [*labels, "all"]:
-        table.add_column(label, justify="right")
+        _add(table, label, right=True)
     for speaker, counts in facts["emotions_of_speakers"].items():
         cells = [str(counts.get(label, "–")) for label in labels]
         table.add_row(printable(speaker), *cells, str(sum(counts.values())))

@@ -27,7 +27,16 @@ else:  # the options of one of the readers, chosen by their name
         Field(discriminator="name"),
     ]
 
-__all__ = ["COLUMNS", "EMOTIONS", "READERS", "AnyCorpusOptions", "Corpus", "read", "read_all"]
+__all__ = [
+    "COLUMNS",
+    "EMOTIONS",
+    "READERS",
+    "AnyCorpusOptions",
+    "Corpus",
+    "CorpusOptions",
+    "read",
+    "read_all",
+]
 
 
 def read(options: AnyCorpusOptions) -> Corpus:
@@ -35,6 +44,11 @@ def read(options: AnyCorpusOptions) -> Corpus:
 
     Raises:
         CorpusError: if the root directory does not exist or holds something else.
+
+    >>> from emotone.corpora.synthetic import SyntheticOptions
+    >>> corpus = read(SyntheticOptions(root=Path("speech"), speakers=4, utterances=4))
+    >>> len(corpus.table), corpus.speakers, corpus.labels
+    (16, ['S00', 'S01', 'S02', 'S03'], ['anger', 'happiness', 'neutral', 'sadness'])
     """
     corpus = relabelled(excluded(READERS[options.name].read(options), options), options)
     return Corpus(corpus.name, corpus.table, (*corpus.problems, *spelling_problems(corpus.table)))
@@ -47,6 +61,10 @@ def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:
 
     Raises:
         CorpusError: see :func:`read`, or if two corpora have the same name.
+
+    >>> from emotone.corpora.synthetic import SyntheticOptions
+    >>> read_all([SyntheticOptions(root=Path("speech"), speakers=4, utterances=4)]).name
+    'synthetic'
     """
     if len(several) == 1:
         return read(several[0])

@@ -34,7 +34,7 @@ class CorpusOptions(Options):
     """Options that all readers share. Each reader extends them with its own name and options.
 
     Attributes:
-        name: name of the reader; each reader narrows it to a literal.
+        name: name of the reader.
         root: root directory of the corpus.
         map: new names of emotions, such as ``{calm: neutral}``; null leaves an emotion out.
         keep: the emotions to keep, after ``map``; empty for all.

@@ -11,6 +11,8 @@ import audmetric
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+__all__ = ["confusion", "uar", "war"]
+
 BOOTSTRAP_SAMPLES = 2000
 TAILS = (0.025, 0.975)  # of a 95 % interval
 MOST_SWAPS = 2**13  # with more than 13 speakers, swaps are drawn at random

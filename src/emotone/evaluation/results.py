@@ -13,6 +13,18 @@ from pydantic import TypeAdapter
 from emotone.evaluation.folds import ProtocolOptions
 from emotone.evaluation.metrics import Comparison
 
+__all__ = [
+    "AblationResults",
+    "AblationRow",
+    "Rate",
+    "Rates",
+    "Results",
+    "Scores",
+    "Setting",
+    "SpeakerRates",
+    "System",
+]
+
 FORMAT = 2  # of results.json; emotone 0.1 wrote none
 
 

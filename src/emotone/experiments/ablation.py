@@ -20,10 +20,12 @@ from emotone.experiments.compatibility import refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio, setting, system
 from emotone.experiments.execution import run_all
-from emotone.experiments.plan import Experiment, Observer
+from emotone.experiments.plan import SILENT, Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
 from emotone.options import differences, nearest
 from emotone.training.spectrograms import delete_cache
+
+__all__ = ["ablate"]
 
 SECONDS_PER_HOUR = 3600
 
@@ -31,7 +33,7 @@ SECONDS_PER_HOUR = 3600
 def ablate(
     ablation: Ablation,
     out: Path,
-    observer: Observer,
+    observer: Observer = SILENT,
     hours: float | None = None,
     only: Sequence[str] = (),
 ) -> AblationResults:

@@ -7,11 +7,13 @@ from emotone.errors import UsageError
 from emotone.evaluation.results import AblationResults
 from emotone.experiments.ablation import ablate, place_of
 from emotone.experiments.config import ExperimentConfig, PretrainingOptions
-from emotone.experiments.plan import Observer
+from emotone.experiments.plan import SILENT, Observer
 from emotone.experiments.shipping import COMPARISON, refuse_other_model, train
 from emotone.experiments.variants import Ablation
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
+
+__all__ = ["Adaptation", "adapt"]
 
 SCRATCH, ADAPTED = "from scratch", "adapted"
 
@@ -33,7 +35,7 @@ def adapt(
     model: str,
     config: ExperimentConfig,
     out: Path,
-    observer: Observer,
+    observer: Observer = SILENT,
     *,
     allow_overlap: bool = False,
 ) -> Adaptation:

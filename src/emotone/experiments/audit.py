@@ -40,6 +40,8 @@ from emotone.inference.recognizer import Recognizer
 from emotone.reporting.report import is_report
 from emotone.text import agree, plural
 
+__all__ = ["audit"]
+
 ANSWERS, AUDIT_FILE = "answers.jsonl", "audit.json"
 REPORTS = ("audit.html", "audit.md")
 PER_CALL = 4  # utterances

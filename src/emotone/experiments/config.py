@@ -29,6 +29,8 @@ from emotone.text import shown
 from emotone.training.options import TrainingOptions
 from emotone.training.pretraining import FineTuningOptions
 
+__all__ = ["ExperimentConfig", "PretrainingOptions", "RuntimeOptions", "checked", "load"]
+
 
 def _listed(value: Any) -> Any:
     """One corpus or a list of them."""
@@ -98,7 +100,18 @@ class PretrainingOptions(FineTuningOptions):
 
 
 class ExperimentConfig(Options):
-    """Everything that defines an experiment, and how to run it."""
+    """Everything that defines an experiment, and how to run it.
+
+    Attributes:
+        corpus: what is read: one corpus, or a list of corpora, which are one experiment.
+        protocol: how the corpus is divided.
+        features: options of the features.
+        model: the kind of model, and its sizes.
+        training: how a network is trained.
+        pretraining: what a network starts from; ``None`` for random weights.
+        seeds: one network is trained for each seed and fold.
+        runtime: where and how it runs.
+    """
 
     corpus: SomeCorpora
     protocol: ProtocolOptions = ProtocolOptions()

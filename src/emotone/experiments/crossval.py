@@ -29,13 +29,15 @@ from emotone.experiments.overlap import (
     refuse_corpora_in_common,
     refuse_repetitions,
 )
-from emotone.experiments.plan import Experiment, Observer, Run
+from emotone.experiments.plan import SILENT, Experiment, Observer, Run
 from emotone.training.spectrograms import delete_cache
+
+__all__ = ["crossval"]
 
 VERSIONS = ("emotone", "torch", "lightning-fabric", "numpy", "soundfile", "soxr", "audmetric")
 
 
-def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results:
+def crossval(config: ExperimentConfig, out: Path, observer: Observer = SILENT) -> Results:
     """Run all folds and seeds of an experiment that are not finished.
 
     Args:
@@ -48,6 +50,13 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer) -> Results
         CorpusError, FoldError: if the corpus cannot be used.
         StorageError: if results cannot be written.
         InterruptedRunError: after Ctrl-C.
+
+    >>> from emotone.experiments.sources import configuration
+    >>> changes = ["corpus.speakers=4", "corpus.utterances=4", "training.epochs=1"]
+    >>> config = configuration("synthetic", [*changes, "protocol.validation_speakers=0"])
+    >>> results = crossval(config, Path("out"))
+    >>> results.setting.folds, sorted(results.scores.by_speaker)
+    (4, ['S00', 'S01', 'S02', 'S03'])
     """
     folder = ResultsFolder(out)
     with folder.locked():

@@ -16,6 +16,8 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.learners import Data, epoch_cost
 from emotone.inference import model_folder
 
+__all__ = ["Observer"]
+
 TESTED = {  # by protocol: what the name of a fold is the name of
     "leave_one_speaker_out": "test speaker",
     "leave_one_session_out": "test session",
@@ -153,3 +155,10 @@ class Observer(Protocol):
 
     def failed(self, run: Run, error: Exception) -> None:
         """Called for a run that failed; the others continue."""
+
+
+class Silent(Observer):
+    """An observer that does nothing."""
+
+
+SILENT = Silent()

@@ -24,7 +24,7 @@ from emotone.experiments.compatibility import refuse_other_network
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import prepare, read_audio, versions
 from emotone.experiments.execution import run_all
-from emotone.experiments.plan import Experiment, Observer
+from emotone.experiments.plan import SILENT, Experiment, Observer
 from emotone.files import MARK, refuse_foreign, replacing, write_text
 from emotone.inference import model_folder
 from emotone.models.export import to_onnx
@@ -32,6 +32,8 @@ from emotone.models.network import Network, with_labels
 from emotone.models.registry import options_of
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
+
+__all__ = ["export", "train"]
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptation
@@ -42,7 +44,10 @@ SECONDS_PER_HOUR = 3600
 
 
 def train(
-    config: ExperimentConfig, out: Path, observer: Observer, calibrate: Path | None = None
+    config: ExperimentConfig,
+    out: Path,
+    observer: Observer = SILENT,
+    calibrate: Path | None = None,
 ) -> Path:
     """Train a network on all speakers except validation speakers, and write a model folder.
 

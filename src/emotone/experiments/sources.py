@@ -11,6 +11,8 @@ from emotone.experiments.corpus_arguments import overrides_of, reader_of
 from emotone.experiments.overrides import PRESETS, located, set_option
 from emotone.options import nearest
 
+__all__ = ["configuration"]
+
 CONFIGURATIONS = (".yaml", ".yml")
 
 

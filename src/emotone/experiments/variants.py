@@ -15,6 +15,8 @@ from emotone.experiments.overrides import located, read_yaml, set_option, set_va
 from emotone.options import Options, nearest
 from emotone.text import shown
 
+__all__ = ["Ablation", "load"]
+
 VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a variant may change
 
 

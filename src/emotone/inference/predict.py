@@ -39,6 +39,7 @@ def write_predictions(
     truncated: Truncated = "error",
     embedding: bool = False,
     force: bool = False,
+    quiet: bool = False,
 ) -> int:
     """Recognise files; predictions go to standard output or a file, errors to standard error.
 
@@ -55,6 +56,7 @@ def write_predictions(
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
         force: start ``output`` anew, whatever is there.
+        quiet: print errors only, no progress and no notes.
 
     Returns:
         The number of files that could not be used.
@@ -74,10 +76,10 @@ def write_predictions(
     with (
         opened(output, kind, columns, settings, force=force) as (target, kept),
         tempfile.TemporaryDirectory() as temporary,
-        _progress(to_terminal=target is sys.stdout) as progress,
+        _progress(shown=not quiet, to_terminal=target is sys.stdout) as progress,
     ):
         left = [file for file in files if encodable(file) not in kept.files]
-        if output is not None and (len(left) < len(files) or kept.partial):
+        if output is not None and not quiet and (len(left) < len(files) or kept.partial):
             _say_what_is_there(output, kept, len(files) - len(left), len(files))
         task = progress.add_task("recognising", total=len(left))
         copies = Copies(Path(temporary))
@@ -132,11 +134,11 @@ def _say_what_is_there(output: Path, kept: Kept, done: int, files: int) -> None:
     )
 
 
-def _progress(*, to_terminal: bool) -> Progress:
+def _progress(*, shown: bool, to_terminal: bool) -> Progress:
     console = Console(stderr=True)
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console, transient=True, redirect_stdout=False,
-        disable=not console.is_terminal or (to_terminal and sys.stdout.isatty()),
+        disable=not shown or not console.is_terminal or (to_terminal and sys.stdout.isatty()),
     )  # fmt: skip

@@ -21,6 +21,8 @@ from emotone.inference.speaker import Enrolment, Speaker
 from emotone.inference.speech import SHORTEST_S, Speech, pieces, several, too_short
 from emotone.inference.stream import Stream
 
+__all__ = ["Recognizer", "load"]
+
 BATCH = 8  # recordings or windows that are recognised together; more measured no faster
 BATCH_S = BATCH * PART_S  # most audio of windows that are recognised together
 
@@ -86,6 +88,12 @@ class Recognizer:
             ModelError: if ``embedding`` is asked for and the model has none.
             SpeechTypeError: if it is no speech at all; a kind of :class:`AudioError`.
             AudioError: if it is not usable as audio, shorter than 25 ms, silent, or without speech.
+
+        >>> answer = recognizer.predict("call.wav")
+        >>> list(answer.probabilities)
+        ['anger', 'happiness', 'neutral', 'sadness']
+        >>> recognizer.predict((samples, 16_000)) == answer
+        True
         """
         (answer,) = self.predict_many([speech], embedding=embedding, truncated=truncated)
         if isinstance(answer, AudioError):
@@ -93,7 +101,11 @@ class Recognizer:
         return answer
 
     def embed(self, speech: Speech) -> NDArray[np.float32]:
-        """Return the embedding of a recording, shape ``(embedding_size,)``; see :meth:`predict`."""
+        """Return the embedding of a recording, shape ``(embedding_size,)``; see :meth:`predict`.
+
+        >>> recognizer.embed("call.wav").shape
+        (384,)
+        """
         vector = self.predict(speech, embedding=True).embedding
         assert vector is not None
         return vector
@@ -119,6 +131,10 @@ class Recognizer:
         Raises:
             SpeechTypeError: if ``recordings`` is a single recording.
             ModelError: if ``embedding`` is asked for and the model has none.
+
+        >>> answers = recognizer.predict_many(["call.wav", "her1.wav", "lost.wav"])
+        >>> [type(answer).__name__ for answer in answers]
+        ['Prediction', 'Prediction', 'AudioError']
         """
         recognizer = self._changed(_extra=self.embedding_size) if embedding else self
         return recognizer._in_batches(several(recordings, "predict_many"), truncated)
@@ -158,6 +174,9 @@ class Recognizer:
         Raises:
             UsageError: if window or hop is out of its range.
             AudioError: if it is not usable as audio, or shorter than 25 ms.
+
+        >>> [(one.start, one.end) for one in recognizer.segments("call.wav", window=3, hop=1.5)]
+        [(0.0, 3.0), (1.5, 4.5), (3.0, 6.0)]
         """
         found: list[Segment] = []
         for segment in self.recognise(Windows(window, hop).of(pieces(speech, truncated))):
@@ -178,6 +197,11 @@ class Recognizer:
         Raises:
             AudioError: if the rate is not a positive whole number.
             UsageError: if window or hop is out of its range.
+
+        >>> stream = recognizer.stream(rate=16_000, hop=1.5)
+        >>> live = stream.push(samples[:32_000]) + stream.push(samples[32_000:]) + stream.close()
+        >>> [one.end for one in live]
+        [3.0, 4.5, 6.0]
         """
         return Stream(self.recognise, rate, window, hop)
 
@@ -201,6 +225,10 @@ class Recognizer:
                 with another model.
             SpeechTypeError: if ``speech`` is a single recording.
             AudioError: if a recording is not usable, or none has sound.
+
+        >>> hers = recognizer.for_speaker(["her1.wav", "her2.wav"])
+        >>> hers.predict("her3.wav").label in hers.labels
+        True
         """
         shape = self._session.speaker_shape
         if shape is None:
@@ -224,6 +252,9 @@ class Recognizer:
 
         Raises:
             UsageError: if the threshold is not from 0 to 1.
+
+        >>> recognizer.with_threshold(0).predict("call.wav").confident
+        True
         """
         if threshold is None:
             threshold = self.config.confident_from
@@ -345,5 +376,8 @@ def load(model: str | Path | None = None, *, threads: int = 1) -> Recognizer:
 
     Raises:
         ModelError: if there is no such model, or it cannot be used.
+
+    >>> emotone.load("emotone-base").labels
+    ['anger', 'happiness', 'neutral', 'sadness']
     """
     return Recognizer(model_folder.locate(model), threads=threads)

@@ -10,6 +10,8 @@ from emotone.audio.windows import Window, Windows
 from emotone.errors import UsageError
 from emotone.inference.prediction import Segment
 
+__all__ = ["Stream"]
+
 
 class Stream:
     """Recognises live audio; made by :meth:`emotone.Recognizer.stream`.

@@ -32,7 +32,8 @@ class CrnnOptions(NetworkKind):
         time_strides: step along time of each block's convolutions.
         mel_pools: max-pooling along the mel axis in each block; powers of two.
         lstm: units of each direction of the BLSTM.
-        summary: how the BLSTM's output sequence becomes one vector; a key of ``SUMMARIES``.
+        summary: how the BLSTM's output sequence becomes one vector: ``last``, ``mean``, ``max``,
+            ``mean_std``, ``mean_std_max`` or ``attention``.
         hidden: units of the fully connected layer before the output layer.
         dropout: probability at the input of each fully connected layer and of the BLSTM.
     """
