@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from emotone.errors import AudioError
@@ -39,6 +40,13 @@ def end(code: int) -> None:
 
 def kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_first(folder: str, times: int) -> None:
+    """Die the first times that it is called."""
+    if len(list(Path(folder).iterdir())) < times:
+        (Path(folder) / str(os.getpid())).touch()
+        os._exit(1)
 
 
 def refuse(text: str) -> None:

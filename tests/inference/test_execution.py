@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing
 from pathlib import Path
@@ -152,6 +152,44 @@ def test_an_initializer_that_fails_is_an_error_of_each_call() -> None:
         for _ in range(3):
             with pytest.raises(CrashedError, match="failed to start: no model"):
                 executor.submit(calls.twice, 1).result(PATIENCE_S)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_process_that_dies_while_it_starts_is_replaced(tmp_path: Path) -> None:
+    def keeping(times: int) -> ProcessExecutor:
+        return ProcessExecutor(
+            1, context=FORKSERVER, initializer=calls.die_first, keeps_alive=True,
+            initial_arguments=(str(tmp_path), times),
+        )  # fmt: skip
+
+    with closing(keeping(2)) as executor:
+        executor.start()
+        assert (executor.ready, executor.restarts) == (1, 2)
+        process = executor.submit(calls.pause, 0).result(PATIENCE_S)
+        for path in tmp_path.iterdir():  # it dies while it starts from now on
+            path.unlink()
+        os.kill(process, signal.SIGKILL)
+        wait_for(lambda: executor.ready == 0)
+        wait_for(lambda: executor.ready == 1)  # without a call
+        assert executor.restarts == 5
+        assert executor.submit(calls.twice, 2).result(PATIENCE_S) == 4
+    with closing(keeping(99)) as executor, pytest.raises(CrashedError, match="failed to start"):
+        executor.start()
+
+
+def test_a_death_says_whether_the_call_may_be_the_cause(executor: ProcessExecutor) -> None:
+    outside = []
+    for call, arguments in ((calls.kill_itself, ()), (calls.end, (1,))):
+        error = executor.submit(call, *arguments).exception(PATIENCE_S)
+        assert isinstance(error, CrashedError)
+        outside.append(error.outside)
+    assert outside == [True, False]
 
 
 def test_a_process_that_cannot_be_started_is_an_error_of_the_call(

@@ -17,12 +17,17 @@ from tests.helpers import LOCAL
 @pytest.fixture
 def address(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A running `emotone serve` of its own process."""
+    yield from started(folder)
+
+
+def started(folder: Path, *options: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Run `emotone serve` in a process of its own; yields its address and process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "emotone", "serve", "--port", str(port), "--workers", "1"]
     process = subprocess.Popen(
-        [*command, "--model", str(folder)], stderr=subprocess.PIPE, text=True
+        [*command, "--model", str(folder), *options], stderr=subprocess.PIPE, text=True
     )
     url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
     while True:

@@ -1,6 +1,10 @@
 """Requests that are refused."""
 
+import asyncio
+import errno
 import io
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,12 @@ import numpy as np
 import pytest
 import soundfile
 from fastapi.testclient import TestClient
+from starlette.types import Message
 
+from emotone.serve import limits
+from emotone.serve.errors import RefusedError
+from emotone.serve.limits import Share
+from emotone.serve.options import ServeOptions
 from tests.helpers import (
     error_of,
     wav,
@@ -44,6 +53,13 @@ def test_errors_say_what_to_do(client: TestClient) -> None:
     segments = "/v1/segments"
     error_of(post(segments, params={"hop": "x"}, files={"file": wav()}), 422, "invalid")
     error_of(post(segments, params={"hop": 9}, files={"file": wav()}), 422, "invalid")
+    much = {"window": 60, "hop": 0.1}
+    message = error_of(post(segments, params=much, files={"file": wav()}), 422, "invalid")
+    assert message == "hop: at least 1.875 s for a window of 60 s, got 0.1 s"
+    for charset in ("undefined", "hex", "no-such", "idna"):
+        odd = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+        body = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n\xff\r\n--x--\r\n'
+        assert post(content=body, headers=odd).status_code in (400, 422)
     error_of(post(params={"model": "none"}, files={"file": wav()}), 404, "unknown_model")
     error_of(client.get("/v1/predict"), 405, "invalid")
     error_of(client.get("/nothing"), 404, "not_found")
@@ -67,3 +83,53 @@ def test_nothing_stays_on_the_disk(
     for sound in (wav(), b"no audio", bytes(600_000)):
         client.post("/v1/predict", files={"file": ("secret name.wav", sound)})
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    refused = client.post("/v1/predict", files={"file": wav()})
+    assert error_of(refused, 507, "disk_full").endswith("No space left on device")
+
+
+def test_a_client_has_a_share_of_the_uploads(client: TestClient) -> None:
+    uploads: Share = client.app.state.service.uploads  # type: ignore[attr-defined]
+    for _ in range(uploads.limit):
+        assert uploads.take("testclient")
+    refused = client.post("/v1/predict", files={"file": wav()})
+    assert error_of(refused, 429, "share") == "more than 16 uploads at once"
+    assert refused.headers["retry-after"] == "1"
+    assert uploads.take("another client")
+    uploads.give("another client")
+    for _ in range(uploads.limit):
+        uploads.give("testclient")
+    assert client.post("/v1/predict", files={"file": wav()}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "message"), [(1.0, 60.0, "slower than 1 kB/s"), (1e-3, 0.3, "longer than")]
+)
+def test_an_upload_has_a_minimum_rate_and_a_time_limit(
+    rate: float, seconds: float, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GRACE_S", 0.2)
+    options = ServeOptions(upload_kb_s=rate, seconds=seconds)
+    pieces = [b"x" * 100] * 3  # allow 0.3 s more at 1 kB/s
+
+    async def receive() -> Message:
+        if not pieces:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    async def upload() -> None:
+        receive_limited = limits.limited(receive, options)
+        while True:
+            await receive_limited()
+
+    began = time.monotonic()
+    with pytest.raises(RefusedError, match=message) as refused:
+        asyncio.run(upload())
+    assert refused.value.status == 408
+    assert 0.25 < time.monotonic() - began < 5

@@ -1,6 +1,8 @@
 """Live audio over a WebSocket."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from emotone.inference.recognizer import load
+from emotone.inference.recognizer import Recognizer, load
 from emotone.serve.app import create
+from emotone.serve.live import MOST_S, Asked, serve
 from emotone.serve.options import ServeOptions
 from tests.helpers import LOCAL, voice
 
@@ -94,3 +97,98 @@ def test_streams_end_with_a_reason(folder: Path) -> None:
         ):
             socket.receive_text()
         assert (end.value.code, end.value.reason) == (1008, "the token is missing or wrong")
+
+
+def test_empty_messages_are_no_audio(folder: Path) -> None:
+    options = ServeOptions(models=(str(folder),), workers=1, idle_s=1)
+    with (
+        TestClient(create(options), headers=LOCAL) as client,
+        pytest.raises(WebSocketDisconnect, match="no audio for 1 s"),
+        client.websocket_connect("/v1/stream?rate=16000") as socket,
+    ):
+        began = time.monotonic()
+        while time.monotonic() < began + 1.5:
+            socket.send_bytes(b"")
+            socket.send_bytes(b"xx")  # a sample now and then is none either
+            time.sleep(0.1)
+        socket.receive_text()
+
+
+def test_a_large_message_ends_a_stream(folder: Path) -> None:
+    options = ServeOptions(models=(str(folder),), workers=1, message_kb=10)
+    with TestClient(create(options), headers=LOCAL) as client:
+        _, code, reason = streamed(client, np.zeros(6000, "<i2"), 6000, "/v1/stream?rate=16000")
+    assert (code, reason) == (1009, "a message is larger than 10 kB; send shorter ones")
+
+
+def test_live_audio_is_recognised_in_the_workers(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(*_: Any) -> None:
+        raise AssertionError("recognised in the process of the server")
+
+    monkeypatch.setattr(Recognizer, "recognise", here)
+    samples = (voice(0, 1.2) * 2**15).astype("<i2")
+    found, code, _ = streamed(client, samples, 4000, "/v1/stream?rate=16000&window=1&hop=0.1")
+    assert (len(found), code) == (3, 1000)
+
+
+class Sending:
+    """A client that sends without end and leaves when it is told to."""
+
+    def __init__(self) -> None:
+        self.sent, self.leaves = 0, asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        if self.leaves.is_set():
+            return {"type": "websocket.disconnect", "code": 1001}
+        self.sent += 1
+        return {"type": "websocket.receive", "bytes": bytes(3200)}  # 0.1 s
+
+
+class Stuck:
+    """Workers that do not answer."""
+
+    ended = False
+
+    async def segments(self, *_: Any) -> list[Any]:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            self.ended = True
+        return []
+
+
+def test_the_backlog_of_a_stream_is_bounded() -> None:
+    async def scene() -> int:
+        socket: Any = Sending()
+        workers: Any = Stuck()
+        asked = Asked("model", None, 16_000, "<i2", 1.0, 1.0)
+        options = ServeOptions(backlog_s=2)
+        serving = asyncio.create_task(serve(socket, workers, asked, options))
+        await asyncio.sleep(0.5)
+        sent: int = socket.sent
+        await asyncio.sleep(0.2)
+        assert socket.sent == sent  # it is not read from
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert workers.ended
+        return sent
+
+    assert asyncio.run(scene()) <= 10 * (2 + MOST_S + 1)
+
+
+def test_a_client_that_leaves_ends_the_work_of_its_stream() -> None:
+    async def scene() -> None:
+        socket: Any = Sending()
+        workers: Any = Stuck()
+        asked = Asked("model", None, 16_000, "<i2", 1.0, 1.0)
+        options = ServeOptions(backlog_s=1e6, stream_minutes=1e6)
+        serving = asyncio.create_task(serve(socket, workers, asked, options))
+        await asyncio.sleep(0.2)
+        socket.leaves.set()
+        await asyncio.wait_for(serving, 5)
+        assert workers.ended
+
+    asyncio.run(scene())

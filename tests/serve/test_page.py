@@ -203,13 +203,41 @@ def test_a_bad_file_a_sample_a_phone_and_the_keyboard(
 
 
 @needs_browser
+def test_labels_are_text(browser: Any, server: Server) -> None:
+    label = '<img src=x onerror=alert(1)>, "odd"'
+    answer = {
+        "model": "m", "seconds": 1.0, "label": label, "confidence": 1.0, "confident": True,
+        "probabilities": {label: 1.0},
+    }  # fmt: skip
+    visit = Visit(browser, server)
+    page = visit.page
+    page.route("**/v1/models", lambda route: route.fulfill(json=[{"name": "m", "labels": [label]}]))
+    page.route("**/v1/predict?*", lambda route: route.fulfill(json=answer))
+    segments = answer | {"segments": [answer | {"start": 0.0, "end": 1.0}]}
+    page.route("**/v1/segments?*", lambda route: route.fulfill(json=segments))
+    page.reload()
+    page.wait_for_selector("#emotone-model option", state="attached")
+    page.click("[data-sample='happiness.flac']")
+    page.wait_for_selector("#emotone-answer:not([hidden])")
+    assert label in visit.text("bars")
+    assert page.locator("#emotone-timeline text").first.text_content() == label
+    assert page.locator("main img").count() == 0
+    (row,) = csv.DictReader(io.StringIO(visit.download("csv")))
+    assert row["label"] == label
+    assert visit.complaints == []
+
+
+@needs_browser
 def test_the_documentation_contacts_no_other_server(browser: Any, server: Server) -> None:
     asked: list[str] = []
     page = browser.new_page()
+    complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(f"{server.url}docs")
     page.wait_for_selector("#operations-default-predict_v1_predict_post")
     assert all(url.startswith((server.url, "data:")) for url in asked)
+    assert complaints == []
 
 
 def test_samples_are_synthetic_speech() -> None:
@@ -238,9 +266,14 @@ def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -
 
 
 @needs_browser
-def test_the_server_stops_while_the_page_is_open(browser: Any, tmp_path: Path) -> None:
-    server = Server(tmp_path)
-    Visit(browser, server)
-    server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(timeout=30) == 130
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15)])
+def test_the_server_stops_while_the_page_is_open(
+    browser: Any, tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    server = Server(tmp_path, "--stop-s", "2")
+    visit = Visit(browser, server)
+    visit.page.click("#emotone-talk")
+    visit.page.wait_for_selector("#emotone-status:has-text('recorded')")
+    server.process.send_signal(sent)
+    assert server.process.wait(timeout=10) == code
     assert [path.name for path in tmp_path.iterdir()] == []

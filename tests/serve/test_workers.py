@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -85,3 +86,59 @@ def test_a_request_whose_worker_dies_or_is_slow_gets_an_error_and_others_go_on(
         assert "took longer than 5 s" in error_of(slow.result(), 400, "not_audio")
         assert post(1).status_code == 200
         assert "emotone_worker_restarts 2.0" in running.get("/metrics").text
+
+
+def test_a_request_whose_worker_is_killed_is_tried_once_more(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Audio of 2 s kills once, longer audio always; in place of somebody who kills workers."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, pathlib\n"
+        "from emotone import audio\n"
+        "blocks = audio.blocks\n"
+        f"killed = pathlib.Path({str(tmp_path / 'killed')!r})\n"
+        "def deadly(path, *rest):\n"
+        "    for block in blocks(path, *rest):\n"
+        "        if len(block) >= 48_000 or len(block) >= 32_000 and not killed.exists():\n"
+        "            killed.touch()\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        yield block\n"
+        "audio.blocks = deadly\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)  # of started processes
+    options = ServeOptions(models=(str(folder),), workers=1, seconds=30)
+    with TestClient(create(options), headers=LOCAL) as client:
+        assert client.post("/v1/predict", files={"file": wav(2)}).status_code == 200
+        always = client.post("/v1/predict", files={"file": wav(3)})
+        assert error_of(always, 503, "busy") == "the worker was killed twice"
+        assert client.post("/v1/predict", files={"file": wav(1)}).status_code == 200
+        assert "emotone_worker_restarts 3.0" in client.get("/metrics").text
+
+
+def test_ready_says_whether_a_worker_can_start(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import os\nif os.path.exists({str(broken)!r}):\n    os._exit(1)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)  # of started processes
+    others = children(os.getpid())
+    options = ServeOptions(models=(str(folder),), workers=1, seconds=1)
+    with TestClient(create(options), headers=LOCAL) as client:
+        assert client.get("/ready").status_code == 200
+        broken.touch()
+        (worker,) = workers_since(others)
+        os.kill(worker, signal.SIGKILL)
+        wait_until_ended(worker)
+        error_of(client.get("/ready"), 503, "starting")
+        time.sleep(1)  # and it stays so
+        error_of(client.get("/ready"), 503, "starting")
+        late = client.post("/v1/predict", files={"file": wav()})
+        assert "no worker could start" in error_of(late, 503, "busy")
+        broken.unlink()
+        deadline = time.monotonic() + 60
+        while client.get("/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert client.post("/v1/predict", files={"file": wav()}).status_code == 200
