@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-fast mutants lint results models bench clean
+.PHONY: demo test test-fast mutants attack lint results models bench clean
 
 demo: .venv/installed
 	$(BIN)/emotone demo --out out/demo
@@ -23,6 +23,12 @@ test-fast: .venv/installed
 mutants: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[mutants]
 	$(BIN)/python benchmarks/mutants.py
+
+# Attacks emotone with damaged files, malformed models and configurations, requests and kills: a table,
+# and each fault with the command that repeats it. Takes at most 15 minutes on two cores; no part of
+# make test. ATTACK="--quick" tries a twentieth.
+attack: .venv/installed
+	$(BIN)/python -m benchmarks.attack --minutes 15 --page benchmarks/ATTACK.md $(ATTACK)
 
 # Makes the figures of the README; resumable; takes days on two cores. DATA is the folder of the corpora.
 # Pre-training is measured with half of the default's epochs.

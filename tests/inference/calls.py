@@ -28,7 +28,7 @@ def length(shared: bytes, extra: int) -> tuple[int, int]:
     return len(shared) + extra, id(shared)
 
 
-def pause(seconds: float) -> int:
+def pause(seconds: float = 60) -> int:
     time.sleep(seconds)
     return os.getpid()
 
@@ -39,6 +39,14 @@ def end(code: int) -> None:
 
 def kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fill_memory(size: int = 1_100_000_000) -> int:
+    return len(b"x" * size)
+
+
+def print_nan() -> None:
+    print('{"probabilities": [1.0, NaN]}')
 
 
 def refuse(text: str) -> None:
