@@ -33,6 +33,12 @@ mutants: .venv/installed
 	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[mutants]
 	$(BIN)/python benchmarks/mutants.py
 
+# Attacks emotone with damaged files, malformed models and configurations, requests and kills: a table,
+# and each fault with the command that repeats it. Takes at most 15 minutes on two cores; no part of
+# make test. ATTACK="--quick" tries a twentieth.
+attack: .venv/installed
+	$(BIN)/python -m benchmarks.attack --minutes 15 --page benchmarks/ATTACK.md $(ATTACK)
+
 # Makes the tables of the README from the corpora in DATA, about a day on two cores. It resumes if it was
 # stopped, and what is finished is a valid partial table at any time. First come the rows that matter most, on all
 # corpora, then the ingredients, then the other rows, last the 3-D ACRNN that is pre-trained: it takes 1 of 3 hours.

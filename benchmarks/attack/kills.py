@@ -17,7 +17,7 @@ from benchmarks.attack.processes import Helper, each, environment
 
 FILES = 40
 KILLS = 3  # of a case
-CASES = {"jsonl": 6, "csv": 6, "parquet": 6, "segments": 6, "jobs": 6, "crossval": 6}
+CASES = {"jsonl": 6, "csv": 6, "parquet": 6, "segments": 4, "jobs": 4, "crossval": 4}
 COMPARED = ("predictions.csv", "folds.json", "config.yaml", "results.json")
 DURATION = re.compile(rb'"(seconds|training_s)": [-+.e\d]+')  # what may differ
 LIMIT_S = 120.0

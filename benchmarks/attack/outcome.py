@@ -58,8 +58,16 @@ def faults_of(ended: Ended, limit_s: float = LIMIT_S) -> list[Fault]:
     if ended.peak_mb > LIMIT_MB:
         found.append(Fault("over 1 GB", f"{ended.peak_mb:.0f} MB"))
     if TRACEBACK in ended.error:
-        found.append(Fault("traceback", ended.error.strip().splitlines()[-1]))
+        found += tracebacks(ended.error)[-1:]
     return found
+
+
+def tracebacks(text: str) -> list[Fault]:
+    """Return a fault for each traceback in a text, with its exception."""
+    return [
+        Fault("traceback", next((line for line in lines[1:] if line[:1].isalpha()), "unfinished"))
+        for lines in (part.splitlines() for part in text.split(TRACEBACK)[1:])
+    ]
 
 
 def line_faults(ended: Ended, longest: int = 600) -> list[Fault]:

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -10,12 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from benchmarks.attack import audio_files, kills, model_folders, server, user_files, yaml_files
 from benchmarks.attack.outcome import KINDS, Plan, Tally
 
 MOST_LISTED = 15  # faults of a kind
+MINUTE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,8 @@ class Target:
 
 
 TARGETS = {
-    "audio": Target("audio files", audio_files.attack, 5),
-    "models": Target("model folders", model_folders.attack, 4),
+    "audio": Target("audio files", audio_files.attack, 4),
+    "models": Target("model folders", model_folders.attack, 6),
     "yaml": Target("YAML", yaml_files.attack, 1),
     "server": Target("server", server.attack, 3),
     "kills": Target("kills", kills.attack, 2),
@@ -61,6 +70,7 @@ def run(
     """
     end = time.monotonic() + 60 * minutes
     tallies = {name: Tally(target.title) for name, target in targets.items()}
+    lines = _Lines()
     with (
         nullcontext(str(keep)) if keep else tempfile.TemporaryDirectory() as root,
         _progress() as progress,
@@ -72,9 +82,10 @@ def run(
             folder.mkdir(parents=True)
             tally, task = tallies[name], progress.add_task(target.title, total=None)
 
-            def advance(tally: Tally = tally, task: int = task) -> None:
+            def advance(tally: Tally = tally, task: TaskID = task) -> None:
                 total = max(tally.planned, tally.tried)
-                progress.update(task, completed=tally.tried, total=total)  # type: ignore[arg-type]
+                progress.update(task, completed=tally.tried, total=total)
+                lines.advance(tally)
 
             share = (end - start) * target.share / shares
             target.attack(Plan(seed, folder, start + share, tally, quick, only, advance))
@@ -84,10 +95,24 @@ def run(
 
 
 def _progress() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description:<15}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), console=Console(stderr=True),
+        TimeElapsedColumn(), console=console, disable=not console.is_terminal,
     )  # fmt: skip
+
+
+class _Lines:
+    """Where there is no terminal, a line a minute."""
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+
+    def advance(self, tally: Tally) -> None:
+        if not sys.stderr.isatty() and time.monotonic() - self._shown > MINUTE_S:
+            self._shown = time.monotonic()
+            failed = len({case for case, _ in tally.faults})
+            print(f"{tally.name}: {tally.tried} tried, {failed} failed", file=sys.stderr)
 
 
 def page(tallies: dict[str, Tally], options: str = "") -> str:

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Origin
 
 from benchmarks.attack import material, requests
-from benchmarks.attack.outcome import LIMIT_MB, LIMIT_S, TRACEBACK, Fault, Plan
+from benchmarks.attack.outcome import LIMIT_MB, LIMIT_S, Fault, Plan, tracebacks
 from benchmarks.attack.service import ATTACKER, HOST, IDLE_S, TOKEN, Service, request
 
 REQUESTS, STREAMS, KILLS = 4000, 200, 6
@@ -75,7 +75,7 @@ def attack(plan: Plan) -> None:
     plan.tally.planned = plan.count(REQUESTS) + plan.count(STREAMS) + plan.count(KILLS) + 9
     with Service(plan.folder) as service:
         asyncio.run(_attacked(plan, service, sounds))
-        plan.tried("log", *_tracebacks(service.log()))
+        plan.tried("log", *tracebacks(service.log()))
     if plan.wants("full-disk"):
         with Service(plan.folder, largest_file=200_000) as service:
             asyncio.run(_full_disk(plan, service))
@@ -319,11 +319,3 @@ async def _full_disk(plan: Plan, service: Service) -> None:
         status, _ = await service.send(data, limit_s=LIMIT_S)
         found += _status_faults(status) or ([Fault("other", "no answer")] if not status else [])
     plan.tried("full-disk", *found)
-
-
-def _tracebacks(log: str) -> list[Fault]:
-    found = []
-    for part in log.split(TRACEBACK)[1:]:
-        last = next((line for line in part.splitlines()[1:] if line[:1].isalpha()), "")
-        found.append(Fault("traceback", last))
-    return found

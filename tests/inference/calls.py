@@ -29,7 +29,7 @@ def length(shared: bytes, extra: int) -> tuple[int, int]:
     return len(shared) + extra, id(shared)
 
 
-def pause(seconds: float) -> int:
+def pause(seconds: float = 60) -> int:
     time.sleep(seconds)
     return os.getpid()
 
@@ -47,6 +47,14 @@ def die_first(folder: str, times: int) -> None:
     if len(list(Path(folder).iterdir())) < times:
         (Path(folder) / str(os.getpid())).touch()
         os._exit(1)
+
+
+def fill_memory(size: int = 1_100_000_000) -> int:
+    return len(b"x" * size)
+
+
+def print_nan() -> None:
+    print('{"probabilities": [1.0, NaN]}')
 
 
 def refuse(text: str) -> None:
