@@ -53,7 +53,7 @@ def _options(options: BaseModel, level: int, instead: dict[str, Any]) -> list[st
 
 def _given(corpus: Any) -> dict[str, Any]:
     """The options of one of several corpora that differ from their defaults."""
-    changed = corpus.model_dump(mode="json", exclude_defaults=True)
+    changed: dict[str, Any] = corpus.model_dump(mode="json", exclude_defaults=True)
     return {"name": corpus.name} | changed | _root(corpus)
 
 

@@ -161,4 +161,4 @@ class Silent(Observer):
     """An observer that does nothing."""
 
 
-SILENT = Silent()
+SILENT = Silent()  # type: ignore[abstract]  (the methods of the protocol do nothing)
