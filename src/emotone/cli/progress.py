@@ -261,8 +261,7 @@ def _division(folds: Sequence["Fold"]) -> str:
     if not folds[0].test:
         training, validation = (len(folds[0].speakers[role]) for role in ("training", "validation"))
         return f"{_speakers(training, 'training')}, {_speakers(validation, 'validation')}"
-    kind = "dependent" if folds[0].speaker_dependent else "independent"
-    return f"{len(folds)} folds, speaker-{kind}"
+    return f"{len(folds)} folds, {folds[0].independence}"
 
 
 def _speakers(count: int, role: str) -> str:

@@ -1,8 +1,8 @@
 """Any corpus as a table: CSV, TSV or Parquet.
 
 The columns ``file``, ``emotion`` and ``speaker`` are required; ``start`` and ``end`` (seconds),
-``sex``, ``session`` and ``language`` are optional; others are kept. Paths are relative to the
-table.
+``sex``, ``session``, ``text`` (what is said) and ``language`` are optional; others are kept. Paths
+are relative to the table.
 
 Licence: that of the corpus
 Language: any
@@ -26,7 +26,7 @@ from emotone.errors import CorpusError
 from emotone.options import nearest
 
 REQUIRED = ("file", "emotion", "speaker")
-TEXT_COLUMNS = ("sex", "session", "language")
+TEXT_COLUMNS = ("sex", "session", "text", "language")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
 
