@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from emotone.evaluation import scoring
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import (
     AblationResults,
     AblationRow,

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import audformat
 import pandas as pd
 import pytest
 
@@ -26,6 +27,18 @@ def test_filewise_and_segmented(tmp_path: Path) -> None:
     assert table[list(expected)].to_dict("list") == expected
     assert table["start"].tolist() == [0.0, 0.02]
     assert table["end"].tolist() == [0.05, 0.1]
+
+
+def test_what_is_said_is_in_a_column_of_any_table(tmp_path: Path) -> None:
+    options = small_audformat(tmp_path)
+    assert corpora.read(options).table["text"].tolist() == ["", ""]
+    path = tmp_path / "db.files.parquet"
+    pd.read_parquet(path).assign(code=["a01", None]).to_parquet(path)
+    database = audformat.Database.load(str(tmp_path), load_data=False)
+    database["files"]["code"] = audformat.Column()
+    database.save(str(tmp_path), header_only=True)
+    named = options.model_copy(update={"text": "code"})
+    assert corpora.read(named).table["text"].tolist() == ["a01", ""]
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from emotone import corpora
 from emotone.corpora import READERS, emodb
 from emotone.corpora.emobox import EmoboxOptions
 from emotone.errors import CorpusError, FoldError
-from emotone.evaluation.folds import ProtocolOptions, make_folds
+from emotone.evaluation.folds import make_folds
+from emotone.evaluation.protocol import ProtocolOptions
 from tests.helpers import EMODB_NAMES, real_corpus, rows, small_emodb
 
 

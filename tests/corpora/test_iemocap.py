@@ -5,7 +5,8 @@ import pytest
 from emotone import corpora
 from emotone.corpora.iemocap import IemocapOptions
 from emotone.errors import CorpusError
-from emotone.evaluation.folds import ProtocolOptions, make_folds
+from emotone.evaluation.folds import make_folds
+from emotone.evaluation.protocol import ProtocolOptions
 from tests.helpers import full_iemocap, rows, write
 
 

@@ -18,9 +18,9 @@ def example(root: Path) -> NemoOptions:
 
 def test_rows_without_audio_are_a_problem_not_an_error(tmp_path: Path) -> None:
     corpus = corpora.read(example(tmp_path))
-    assert rows(corpus, "emotion", "speaker", "sex") == {
-        "WR0_surprised_64": ("surprise", "WR0", "male"),
-        "EB0_neutral_13": ("neutral", "EB0", "female"),
+    assert rows(corpus, "emotion", "speaker", "sex", "text") == {
+        "WR0_surprised_64": ("surprise", "WR0", "male", "Ucho."),
+        "EB0_neutral_13": ("neutral", "EB0", "female", "Historia."),
     }
     assert corpus.problems[0] == "1 of 3 rows of data.tsv have no audio in samples"
 

@@ -2,19 +2,31 @@ from pathlib import Path
 
 from emotone import corpora
 from emotone.corpora.savee import SaveeOptions
-from tests.helpers import rows, write
+from tests.helpers import real_corpus, rows, write
 
 
 def example(root: Path) -> SaveeOptions:
-    for name in ("DC_a01", "JE_sa15", "JK/su03", "KL/n30"):
+    for name in ("DC_a01", "JE_sa15", "JK/su03", "KL/n30", "KL/n15", "KL/n16", "KL/h05"):
         write(root / f"{name}.wav")
     return SaveeOptions(root=root)
 
 
 def test_names(tmp_path: Path) -> None:
-    assert rows(corpora.read(example(tmp_path)), "emotion", "speaker") == {
-        "DC_a01": ("anger", "DC"),
-        "JE_sa15": ("sadness", "JE"),
-        "JK_su03": ("surprise", "JK"),
-        "KL_n30": ("neutral", "KL"),
+    assert rows(corpora.read(example(tmp_path)), "emotion", "speaker", "text") == {
+        "DC_a01": ("anger", "DC", "01"),
+        "JE_sa15": ("sadness", "JE", "sa15"),
+        "JK_su03": ("surprise", "JK", "03"),
+        "KL_h05": ("happiness", "KL", "h05"),
+        "KL_n15": ("neutral", "KL", "n15"),
+        "KL_n16": ("neutral", "KL", "01"),
+        "KL_n30": ("neutral", "KL", "h05"),
     }
+
+
+def test_real_savee_has_the_sentences_that_its_authors_describe() -> None:
+    table = corpora.read(SaveeOptions(root=real_corpus("savee"))).table
+    emotions = table.groupby("text")["emotion"].nunique()
+    # 3 common ones, 2 of each emotion that neutral speech repeats, and 10 of each emotion; the
+    # neutral ones are 12 of its own
+    assert emotions.value_counts().to_dict() == {7: 3, 2: 12, 1: 6 * 10 + 12}
+    assert table.groupby(["speaker", "text"]).size().max() == 8  # neutral has the common ones twice

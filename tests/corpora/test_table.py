@@ -11,7 +11,8 @@ from emotone.corpora.contradictions import conflicts
 from emotone.corpora.inspection import inspect
 from emotone.corpora.table import TableOptions
 from emotone.errors import CorpusError, FoldError
-from emotone.evaluation.folds import ProtocolOptions, make_folds
+from emotone.evaluation.folds import make_folds
+from emotone.evaluation.protocol import ProtocolOptions
 from tests.helpers import write
 
 
@@ -211,3 +212,10 @@ def test_a_table_without_permission_is_said_to_be_so(tmp_path: Path) -> None:
         pytest.raises(CorpusError, match=r"t\.csv: cannot be read: no$"),
     ):
         corpora.read(TableOptions(root=table))
+
+
+def test_what_is_said_stays_text(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav")
+    path = tmp_path / "table.csv"
+    path.write_text("file,emotion,speaker,text\na.wav,anger,s1,007\na.wav,anger,s1,\n")
+    assert corpora.read(TableOptions(root=path)).table["text"].tolist() == ["007", ""]

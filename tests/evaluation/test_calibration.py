@@ -6,7 +6,7 @@ import pytest
 
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import Results
 from emotone.evaluation.results_folder import ResultsFolder
 from tests.made_results import (

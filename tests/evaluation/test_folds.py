@@ -11,11 +11,11 @@ from emotone.errors import FoldError
 from emotone.evaluation.folds import (
     ROLES,
     Fold,
-    ProtocolOptions,
     make_fold,
     make_folds,
     training_fold,
 )
+from emotone.evaluation.protocol import ProtocolOptions
 
 
 def corpus_of(

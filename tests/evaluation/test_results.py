@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import Epoch, Rate, Results, RunRecord, Setting, System
 from tests.made_results import made_results
 

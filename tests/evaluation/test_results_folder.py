@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emotone.errors import UsageError
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import (
     AblationResults,
     AblationRow,

@@ -3,7 +3,7 @@ import io
 import pandas as pd
 import pytest
 
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.reporting import ablation_report
 from tests.helpers import Links
 from tests.made_results import made_ablation, made_rates, made_row, made_setting, made_system

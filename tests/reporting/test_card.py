@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from emotone.evaluation import metrics, scoring
-from emotone.evaluation.folds import ProtocolOptions
 from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import CorpusRates, Results
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.inference import model_folder

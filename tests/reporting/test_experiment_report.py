@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from emotone.evaluation.folds import ProtocolOptions
 from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import CorpusRates, EnrolmentPoint
 from emotone.reporting import experiment_report
 from tests.helpers import Links

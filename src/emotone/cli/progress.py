@@ -275,5 +275,4 @@ def _division(folds: Sequence["Fold"]) -> str:
         training, validation = (len(folds[0].speakers[role]) for role in ("training", "validation"))
         roles = plural(training, "training speaker"), plural(validation, "validation speaker")
         return ", ".join(roles)
-    kind = "dependent" if folds[0].speaker_dependent else "independent"
-    return f"{len(folds)} folds, speaker-{kind}"
+    return f"{len(folds)} folds, {folds[0].independence}"

@@ -57,7 +57,8 @@ def read(options: AnyCorpusOptions) -> Corpus:
 def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:
     """Read corpora into one table.
 
-    With two or more, names of utterances, speakers and sessions begin with that of their corpus.
+    With two or more, names of utterances, speakers, sessions and texts begin with that of their
+    corpus.
 
     Raises:
         CorpusError: see :func:`read`, or if two corpora have the same name.
@@ -75,7 +76,7 @@ def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:
     tables = []
     for corpus in corpora:
         frame = corpus.table.copy()
-        for column in ("utterance", "speaker", "session"):
+        for column in ("utterance", "speaker", "session", "text"):
             given = frame[column] != ""
             frame.loc[given, column] = corpus.name + "/" + frame.loc[given, column]
         tables.append(frame.assign(corpus=corpus.name))

@@ -41,12 +41,14 @@ class AudformatOptions(CorpusOptions):
         table: name of the table of emotions; by default the first that has the column.
         emotion: name of the column of emotions.
         speaker: name of the column of speakers.
+        text: name of the column of what is said, if there is one.
     """
 
     name: Literal["audformat"] = "audformat"
     table: str | None = None
     emotion: str = "emotion"
     speaker: str = "speaker"
+    text: str = "transcription"
 
 
 def read(options: AudformatOptions) -> Corpus:
@@ -74,7 +76,15 @@ def read(options: AudformatOptions) -> Corpus:
         raise _damaged(root / "db.yaml", error) from error
     name = _table_with(database, options.emotion, options.table)
     table = _rows(root, name, options.emotion)
-    table["speaker"] = _speakers(root, database, name, table, options.speaker)
+    speakers = _column(root, database, name, table, options.speaker)
+    if speakers is None:
+        raise CorpusError(
+            f"audformat: no column '{options.speaker}' in any table; set corpus.speaker to the "
+            "column of speakers"
+        )
+    table["speaker"] = speakers
+    text = _column(root, database, name, table, options.text)
+    table["text"] = "" if text is None else text.fillna("").astype(str)
     unlabelled = int(table[[options.emotion, "speaker"]].isna().any(axis=1).sum())
     sexes = _sexes(database, options.speaker)
     rows = []
@@ -89,6 +99,7 @@ def read(options: AudformatOptions) -> Corpus:
                 "emotion": label_of(str(row[options.emotion]), options, f"audformat: {root}"),
                 "speaker": str(row["speaker"]),
                 "sex": sexes.get(str(row["speaker"]), ""),
+                "text": row["text"],
             }
         )
     if not rows:
@@ -150,20 +161,17 @@ def _table_with(database: Any, column: str, requested: str | None) -> str:
     )
 
 
-def _speakers(
+def _column(
     root: Path, database: Any, name: str, table: pd.DataFrame, column: str
-) -> "pd.Series[Any]":
-    """Speakers of the rows of a table, from itself or from another table of the same files."""
+) -> "pd.Series[Any] | None":
+    """A column of the rows of a table, from itself or from another table of the same files."""
     if column in table.columns:
         return table[column]
     for other in database.tables:
         if other != name and column in database[other].columns:
             by_file = _rows(root, other, column).groupby("file")[column].first()
             return pd.Series(by_file.reindex(table["file"]).to_numpy(), index=table.index)
-    raise CorpusError(
-        f"audformat: no column '{column}' in any table; set corpus.speaker to the column of "
-        "speakers"
-    )
+    return None
 
 
 def _sexes(database: Any, column: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ COLUMNS = (
     "speaker",
     "sex",
     "session",
+    "text",
     "language",
     "corpus",
 )
@@ -88,8 +89,9 @@ class Corpus:
         name: name of the corpus.
         table: one row per utterance with :data:`COLUMNS`: ``utterance`` is unique; ``file`` is a
             path; ``start`` and ``end`` are seconds within it (``end`` is NaN for the end of the
-            file); ``sex`` is ``female``, ``male`` or empty; ``session`` may be empty; ``language``
-            is an ISO 639-3 code or empty. Further columns are the corpus's own.
+            file); ``sex`` is ``female``, ``male`` or empty; ``session`` may be empty; ``text`` is
+            what is said, or a name of the sentence, equal for equal sentences, or empty;
+            ``language`` is an ISO 639-3 code or empty. Further columns are the corpus's own.
         problems: problems of this copy, one sentence each.
     """
 
@@ -117,19 +119,20 @@ def corpus_from_rows(
 ) -> Corpus:
     """Build a corpus from one mapping per utterance; missing columns get their default value.
 
-    Names of speakers and sessions are normalised, see :func:`normalised`; an utterance's name that
-    another one has gets a number.
+    Names of speakers and sessions, and texts, are normalised, see :func:`normalised`; an
+    utterance's name that another one has gets a number.
     """
     defaults: dict[str, Any] = {
         "start": 0.0,
         "end": float("nan"),
         "sex": "",
         "session": "",
+        "text": "",
         "language": language,
         "corpus": name,
     }
     table = pd.DataFrame([defaults | dict(row) for row in rows])
-    for column in ("speaker", "session"):
+    for column in ("speaker", "session", "text"):
         table[column] = [normalised(str(value)) for value in table[column]]
     table["utterance"] = _unique([str(value) for value in table["utterance"]])
     extra = [column for column in table.columns if column not in COLUMNS]

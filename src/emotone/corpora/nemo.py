@@ -1,7 +1,7 @@
 """nEMO, emotional speech in Polish.
 
 ``data.tsv`` has one row per utterance with ``file_id``, ``emotion``, ``speaker_id`` and ``gender``;
-``samples`` holds the audio.
+``samples`` holds the audio. ``raw_text``, if it is there, is what is said.
 
 Citation: Christop, "nEMO: Dataset of Emotional Speech in Polish", LREC-COLING 2024
 Licence: CC BY-NC-SA 4.0
@@ -83,6 +83,7 @@ def read(options: NemoOptions) -> Corpus:
                     "emotion": emotion,
                     "speaker": row["speaker_id"].strip(),
                     "sex": row["gender"].strip(),
+                    "text": row.get("raw_text", ""),
                 }
             )
     if not rows:

@@ -1,8 +1,8 @@
 """Any corpus as a table: CSV, TSV or Parquet.
 
 The columns ``file``, ``emotion`` and ``speaker`` are required; ``start`` and ``end`` (seconds),
-``sex``, ``session`` and ``language`` are optional; others are kept. Paths are relative to the
-table.
+``sex``, ``session``, ``text`` (what is said) and ``language`` are optional; others are kept. Paths
+are relative to the table.
 
 Licence: that of the corpus
 Language: any
@@ -27,7 +27,7 @@ from emotone.options import nearest
 from emotone.text import agree, plural
 
 REQUIRED = ("file", "emotion", "speaker")
-TEXT_COLUMNS = ("sex", "session", "language")
+TEXT_COLUMNS = ("sex", "session", "text", "language")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 SUFFIXES = (*SEPARATORS, ".parquet")
 

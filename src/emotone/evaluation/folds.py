@@ -1,69 +1,25 @@
 """Protocols: training, validation and test speakers. No speaker has two roles unless asked."""
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 
 from emotone.corpora import Corpus
 from emotone.corpora.contradictions import refuse_conflicts
 from emotone.errors import FoldError
-from emotone.options import Options, nearest
+from emotone.evaluation.groups import sentences, stratified_groups, text_groups
+from emotone.evaluation.protocol import ProtocolOptions, independence
+from emotone.options import nearest
 from emotone.text import agree, plural
 
 ROLES = ("training", "validation", "test")
 SPEAKER_DEPENDENT_VALIDATION = 0.1  # share of the training utterances
-
-
-class ProtocolOptions(Options):
-    """How a corpus is divided.
-
-    Attributes:
-        name: what is tested in turn. ``leave_one_speaker_out``: each speaker, as for the 3-D ACRNN
-            on EMO-DB and IEMOCAP. ``leave_one_session_out``: all speakers of each session, the
-            five-fold protocol of most papers on IEMOCAP, EmoBox among them. ``kfold``: groups of
-            speakers, stratified by emotion and sex as far as whole speakers allow.
-            ``fold_column``: each value of a column of the corpus, such as EmoBox's folds.
-            ``cross_corpus``: all of ``test_corpora``, after training on the other corpora; or
-            leave-one-corpus-out if none is named.
-        folds: number of groups of ``kfold``.
-        column: column that names the folds, for ``fold_column``.
-        test_corpora: corpora to test on, for ``cross_corpus``.
-        validation: where validation speakers come from. ``speakers``: any training speakers.
-            ``session``: all speakers of one other session; with ``leave_one_session_out`` three
-            sessions are left for training. ``session_speakers``: ``validation_speakers`` of one
-            other session, whose other speakers are training speakers. ``partner``: the other
-            speakers of the test speaker's session, with ``leave_one_speaker_out``; the 8/1/1
-            division of ten speakers that the 3-D ACRNN and many papers on IEMOCAP use.
-        validation_speakers: number of validation speakers, of both sexes if two or more and the
-            sexes are known. With 0, no validation set is used and the last epoch is kept.
-        speaker_dependent: allow a predefined ``fold_column`` that shares speakers between
-            training and test; all results are then labelled speaker-dependent. A tenth of the
-            training utterances is the validation set.
-        seed: seed for the choice of validation speakers and for the groups.
-    """
-
-    name: Literal[
-        "leave_one_speaker_out", "leave_one_session_out", "kfold", "fold_column", "cross_corpus"
-    ] = "leave_one_speaker_out"
-    folds: int = Field(5, ge=2)
-    column: str = "fold"
-    test_corpora: tuple[str, ...] = ()
-    validation: Literal["speakers", "session", "session_speakers", "partner"] = "speakers"
-    validation_speakers: int = Field(1, ge=0)
-    speaker_dependent: bool = False
-    seed: int = Field(0, ge=0)
-
-    @property
-    def needs_validation(self) -> bool:
-        """Whether there is a validation set."""
-        return self.validation_speakers > 0 or self.validation in ("session", "partner")
+MORE_GROUPS = ", or more protocol.text_groups"  # in errors about text-independent folds
 
 
 @dataclass(frozen=True)
@@ -77,6 +33,7 @@ class Fold:
         test: utterances that are scored, once.
         speakers: names of the speakers in each role.
         speaker_dependent: whether roles may share speakers.
+        texts: sentences of each role, if those of the test utterances are in no other role.
     """
 
     name: str
@@ -85,11 +42,20 @@ class Fold:
     test: tuple[int, ...]
     speakers: dict[str, tuple[str, ...]]
     speaker_dependent: bool = False
+    texts: dict[str, tuple[str, ...]] | None = None
+
+    @property
+    def independence(self) -> str:
+        """Whether what is tested is new to the model: the speakers, and what they say."""
+        return independence(
+            speaker_dependent=self.speaker_dependent, text_independent=self.texts is not None
+        )
 
     def as_dict(self, corpus: Corpus) -> dict[str, Any]:
         """Record for ``folds.json``: speakers and numbers of utterances of each role.
 
-        A speaker-dependent fold, which speakers do not define, lists its utterances.
+        A speaker-dependent fold, which speakers do not define, lists its utterances; a
+        text-independent one its sentences.
         """
         record: dict[str, Any] = {"name": self.name, "speaker_dependent": self.speaker_dependent}
         for role in ROLES:
@@ -97,6 +63,8 @@ class Fold:
             record[role] = {"speakers": self.speakers[role], "utterances": len(numbers)}
             if self.speaker_dependent:
                 record[role]["names"] = corpus.table["utterance"].iloc[numbers].tolist()
+            if self.texts is not None:
+                record[role]["texts"] = self.texts[role]
         return record
 
 
@@ -108,6 +76,7 @@ def make_fold(
     test: Sequence[int] | None,
     *,
     speaker_dependent: bool = False,
+    text_independent: bool = False,
 ) -> Fold:
     """Make a fold and check it. Every fold is made by this function.
 
@@ -118,10 +87,12 @@ def make_fold(
         validation: numbers of the utterances that choose the epoch; ``None`` to keep the last.
         test: numbers of the utterances that are scored; ``None`` for no test.
         speaker_dependent: whether roles may share speakers.
+        text_independent: whether no other role may share sentences with the test.
 
     Raises:
         FoldError: if a role is empty, roles share a speaker (or an utterance, where speakers may
-            be shared), or a class that occurs has no utterance in training.
+            be shared) or a sentence that they must not, or a class that occurs has no utterance
+            in training.
     """
     given = dict(zip(ROLES, (training, validation, test), strict=True))
     roles = {role: tuple(numbers or ()) for role, numbers in given.items()}
@@ -131,7 +102,7 @@ def make_fold(
         if not numbers and given[role] is not None:
             raise FoldError(
                 f"fold {name}: no speaker is left for {role}; use fewer folds or fewer validation "
-                "speakers"
+                f"speakers{MORE_GROUPS * text_independent}"
             )
     for one, other in combinations(ROLES, 2):
         shared = set(speakers[one]) & set(speakers[other])
@@ -145,8 +116,25 @@ def make_fold(
         raise FoldError(
             f"fold {name}: no training utterance has the label {', '.join(missing)}; leave such "
             "classes out of the corpus (corpus.keep), or use fewer validation speakers"
+            f"{MORE_GROUPS * text_independent}"
         )
-    return Fold(name, **roles, speakers=speakers, speaker_dependent=speaker_dependent)
+    texts = _texts_of(corpus, name, roles) if text_independent else None
+    return Fold(name, **roles, speakers=speakers, speaker_dependent=speaker_dependent, texts=texts)
+
+
+def _texts_of(
+    corpus: Corpus, name: str, roles: Mapping[str, Sequence[int]]
+) -> dict[str, tuple[str, ...]]:
+    """Sentences of each role; raises a :class:`FoldError` if the test shares some."""
+    said = sentences(corpus).to_numpy()
+    texts = {role: _unique(said[list(numbers)]) for role, numbers in roles.items()}
+    for role in ("training", "validation"):
+        if shared := set(texts[role]) & set(texts["test"]):
+            raise FoldError(
+                f"fold {name}: {role} and test share the sentence '{min(shared)}', so the fold is "
+                "not text-independent"
+            )
+    return texts
 
 
 def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int = 0) -> Fold:
@@ -185,10 +173,32 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             f"({', '.join(speakers)}); at least {needed} are needed: to train, "
             f"{'to validate, ' * options.needs_validation}to test"
         )
-    return [
+    groups = text_groups(corpus, options) if options.text_independent else []
+    folds = [
         _fold(corpus, options, name, test, np.random.default_rng([options.seed, number]))
         for number, (name, test) in enumerate(_tests(corpus, options).items())
     ]
+    if not options.text_independent:
+        return folds
+    return [part for fold in folds for part in _by_text(corpus, fold, groups)]
+
+
+def _by_text(corpus: Corpus, fold: Fold, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Fold]:
+    """Divide the test of a fold by what is said; nobody else says it in another role."""
+    for number, said in enumerate(groups, start=1):
+        test = [one for one in fold.test if said[one]]
+        if test:
+            training, validation = (
+                [one for one in role if not said[one]] for role in (fold.training, fold.validation)
+            )
+            yield make_fold(
+                corpus,
+                f"{fold.name}, texts {number}",
+                training,
+                validation if fold.validation else None,
+                test,
+                text_independent=True,
+            )
 
 
 def _fold(
@@ -278,8 +288,6 @@ def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.boo
 
 
 def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bool_]]:
-    from sklearn.model_selection import StratifiedGroupKFold  # slow to load, not always needed
-
     count = len(corpus.speakers)
     if options.folds > count:
         raise FoldError(
@@ -287,13 +295,9 @@ def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bo
             f"{plural(count, 'speaker')}; ask for at most {plural(count, 'fold')}"
         )
     table = corpus.table
-    splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
     strata = table["emotion"] + "/" + table["sex"]
-    with warnings.catch_warnings():  # about strata with fewer utterances than folds
-        warnings.simplefilter("ignore", UserWarning)
-        divided = list(splitter.split(table, strata, table["speaker"]))
-    numbers = np.arange(len(table))
-    return {str(fold + 1): np.isin(numbers, test) for fold, (_, test) in enumerate(divided)}
+    groups = stratified_groups(table["speaker"], strata, options.folds, options.seed)
+    return {str(number): test for number, test in enumerate(groups, start=1)}
 
 
 def _validation_speakers(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from emotone.evaluation.folds import ProtocolOptions
 from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.protocol import ProtocolOptions
 
 __all__ = [
     "AblationResults",
@@ -197,8 +197,8 @@ class Setting:
 
     @property
     def independence(self) -> str:
-        """Whether the figures hold for new speakers."""
-        return f"speaker-{'dependent' if self.protocol.speaker_dependent else 'independent'}"
+        """Whether the figures hold for new speakers, and for new sentences."""
+        return self.protocol.independence
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from pydantic import (
 
 from emotone.corpora import READERS, AnyCorpusOptions
 from emotone.errors import ModelError, UsageError
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.experiments.overrides import read_yaml, set_option
 from emotone.features import FeatureOptions
 from emotone.inference import model_folder

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jinja2
 
-from emotone.evaluation.folds import ProtocolOptions
+from emotone.evaluation.protocol import ProtocolOptions
 from emotone.evaluation.results import Rate
 
 TEMPLATES = Path(__file__).parent / "templates"
