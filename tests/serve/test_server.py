@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx2 as httpx
 import numpy as np
@@ -77,8 +78,8 @@ def test_refused_streams_say_why(narrow: Running) -> None:
     url, _ = narrow
     stream = url.replace("http", "ws", 1) + "/v1/stream"
 
-    def ended(query: str, *messages: bytes, **options: str) -> tuple[int, str]:
-        with connect(f"{stream}?{query}", **options) as live:  # type: ignore[arg-type]
+    def ended(query: str, *messages: bytes, **options: Any) -> tuple[int, str]:
+        with connect(f"{stream}?{query}", **options) as live:
             with pytest.raises(ConnectionClosed) as end:
                 for message in messages:
                     live.send(message)

@@ -161,4 +161,5 @@ class Silent(Observer):
     """An observer that does nothing."""
 
 
-SILENT = Silent()  # type: ignore[abstract]  (the methods of the protocol do nothing)
+# not abstract: the methods of the protocol do nothing
+SILENT = Silent()  # type: ignore[abstract]
