@@ -136,6 +136,7 @@ def start() -> tuple[subprocess.Popen[bytes], int]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "emotone", "serve", "--port", str(port)]
+    command += ["--uploads", "1000", "--connections", "1000"]  # all clients have one address here
     server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     for _ in range(600):
         try:

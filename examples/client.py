@@ -44,10 +44,10 @@ def main() -> None:
 
 
 def ask(client: httpx.Client, path: str, file: Path) -> dict[str, Any]:
-    """Upload a file; wait and try again while the queue of the service is full."""
+    """Upload a file; wait and try again while the service is busy."""
     while True:
         answer = client.post(path, files={"file": file.read_bytes()})
-        if answer.status_code == 503:
+        if answer.status_code in (429, 503):
             time.sleep(float(answer.headers["Retry-After"]))
             continue
         if answer.is_error:

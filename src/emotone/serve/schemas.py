@@ -80,11 +80,15 @@ UNAUTHORIZED = _refusals({401: "The token is missing or wrong."})
 REFUSALS = UNAUTHORIZED | _refusals(
     {
         400: "Not audio, or incomplete.",
+        403: "Sent by a page of another server.",
         404: "No such model.",
         408: "The upload took too long.",
         413: "Too large or too long.",
         415: "Not sent as audio.",
+        421: "Not a name of this server.",
         422: "A parameter is out of its range.",
-        503: "Too many requests are waiting; see Retry-After.",
+        429: "Too many uploads of this client at once; see Retry-After.",
+        503: "Too many requests are waiting, or no worker is able to work; see Retry-After.",
+        507: "No room to store the upload.",
     }
 )
