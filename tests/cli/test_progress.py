@@ -110,7 +110,7 @@ def test_a_corpus_is_introduced() -> None:
         labels=["anger"],
         problems=("a file is […]",),
     )
-    tested: Any = SimpleNamespace(test=(1,), speaker_dependent=False)
+    tested: Any = SimpleNamespace(test=(1,), independence="speaker-independent")
     made.corpus(corpus, [tested] * 3)
     speakers = {"training": ("a", "b", "c"), "validation": ("d",)}
     training: Any = SimpleNamespace(test=(), speakers=speakers)

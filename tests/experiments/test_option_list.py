@@ -18,7 +18,9 @@ from emotone.models.summaries import SUMMARIES
 
 OPTIONS = all_options()
 CONFIGURATIONS = sorted(
-    path.stem for path in PRESETS.glob("*.yaml") if not path.stem.startswith("ablation")
+    path.stem
+    for path in PRESETS.glob("*.yaml")
+    if not path.stem.startswith(("ablation", "benchmark", "choices"))
 )
 
 

@@ -80,7 +80,7 @@ def predict(
         Path | None,
         typer.Option(
             rich_help_panel=OUTPUT,
-            help="Like --output, with embeddings: .parquet or .csv.",
+            help="Write predictions and embeddings as .parquet or .csv; resumes like --output.",
         ),
     ] = None,
     plot: Annotated[
