@@ -57,6 +57,7 @@ HEADERS: dict[str, tuple[bytes, ...]] = {
     "X" * 5000: (b"x",),
     "a b": (b"x",),
 }  # fmt: skip
+CHARSETS = (b"undefined", b"idna", b"punycode", b"rot13", b"hex", b"utf-16", b"x", b"\xff", b"")
 PARTS = (
     b'Content-Disposition: form-data; name="file"; filename="a.wav"',
     b'Content-Disposition: form-data; name="file"',
@@ -78,7 +79,8 @@ def malformed(rng: random.Random, port: int, sounds: list[bytes]) -> bytes:
         names = rng.sample(list(HEADERS), rng.choice((1, 1, 2, 3)))
         headers = {name: rng.choice(HEADERS[name]) for name in names}
         body = rng.choice((b"", sound))
-        return request(port, "POST" if body else "GET", rng.choice(PATHS[:12]), body, headers)
+        path = "/v1/predict" if "Content-Type" in names else rng.choice(PATHS[:12])
+        return request(port, "POST" if body else "GET", path, body, headers)
     if kind == "form":
         return _form(rng, port, sound)
     if kind == "query":
@@ -108,8 +110,10 @@ def _form(rng: random.Random, port: int, sound: bytes) -> bytes:
     body += rng.choice((b"--x--\r\n", b"", b"--x\r\n", b"--y--\r\n"))
     if rng.random() < 0.3:
         body = mutated(rng, body, sound)
-    kinds = (b"multipart/form-data; boundary=x", b"multipart/form-data; boundary=x; charset=utf-16")
-    return request(port, "POST", "/v1/predict", body or b"x", {"Content-Type": rng.choice(kinds)})
+    kind = b"multipart/form-data; boundary=x"
+    if rng.random() < 0.3:
+        kind += b"; charset=" + rng.choice(CHARSETS)
+    return request(port, "POST", "/v1/predict", body or b"x", {"Content-Type": kind})
 
 
 def query(rng: random.Random) -> str:

@@ -35,6 +35,7 @@ RESULTS = (
     "report.md",
     "report.tex",
 )
+TINY = " ".join(one.replace(" ", "") for one in material.TINY)
 FILES = 60
 
 
@@ -45,10 +46,12 @@ class Case:
     Attributes:
         command: arguments; ``{name}`` stands for something of :func:`_made`.
         files: contents by path.
+        copied: what of :func:`_made` is copied to the folder ``own`` first; empty for nothing.
     """
 
     command: str
     files: dict[str, bytes]
+    copied: str = ""
 
 
 def attack(plan: Plan) -> None:
@@ -102,51 +105,75 @@ def _made(folder: Path, helper: Helper) -> dict[str, Path]:
 
 
 def _overwriting() -> dict[str, Case]:
+    return {**_outputs(), **_pictures_and_speakers(), **_models(), **_results()}
+
+
+def _outputs() -> dict[str, Case]:
+    """What ``predict`` writes its answers to, with the files beside them."""
     found = {}
-    for name, files in {
-        "jsonl": {"own.jsonl": WORDS}, "jsonl-lines": {"own.jsonl": LINES},
-        "csv": {"own.csv": WORDS}, "csv-rows": {"own.csv": ROWS}, "txt": {"own.txt": WORDS},
-        "parquet": {"own.parquet": WORDS}, "parquet-table": {"own.parquet": _parquet()},
-        "sidecar": {"own.parquet.csv": WORDS}, "sidecar-rows": {"own.parquet.csv": ROWS},
-    }.items():  # fmt: skip
-        out = (
-            next(iter(files)).removesuffix(".csv") if name.startswith("side") else next(iter(files))
-        )
-        found[f"output/{name}"] = Case(f"predict recordings --output {out}", files)
+    for name, file, content in (
+        ("jsonl", "own.jsonl", WORDS), ("jsonl-lines", "own.jsonl", LINES),
+        ("csv", "own.csv", WORDS), ("csv-rows", "own.csv", ROWS), ("txt", "own.txt", WORDS),
+        ("parquet", "own.parquet", WORDS), ("parquet-table", "own.parquet", _parquet()),
+        ("rows", "own.parquet.csv", WORDS), ("rows-rows", "own.parquet.csv", ROWS),
+        *((f"record-{kind}", f"own.{kind}.emotone.json", LINES)
+          for kind in ("jsonl", "csv", "parquet", "txt")),
+    ):  # fmt: skip
+        out = ".".join(file.split(".")[:2])
+        found[f"output/{name}"] = Case(f"predict recordings --output {out}", {file: content})
         if out.endswith((".csv", ".parquet")):
-            found[f"embeddings/{name}"] = Case(f"predict recordings --embeddings {out}", files)
+            command = f"predict recordings --embeddings {out}"
+            found[f"embeddings/{name}"] = Case(command, {file: content})
+    return found
+
+
+def _pictures_and_speakers() -> dict[str, Case]:
+    found = {"corpus-plot": Case("corpus {table} --plot own.png", {"own.png": WORDS})}
     for suffix in ("png", "svg", "pdf"):
         files = {f"own.{suffix}": WORDS}
         found[f"plot/{suffix}"] = Case(f"predict recordings/0.wav --plot own.{suffix}", files)
-    found["corpus-plot"] = Case("corpus {table} --plot own.png", {"own.png": WORDS})
     speaker = "predict recordings/0.wav --speaker recordings/1.wav --save-speaker"
     found["speaker/json"] = Case(f"{speaker} own.json", {"own.json": LINES})
     found["speaker/recording"] = Case(f"{speaker} recordings/2.wav", {})
     found["speaker/text"] = Case(f"{speaker} own.txt", {"own.txt": WORDS})
-    for name in MODEL:
-        found[f"export/{name}"] = Case("export {model} --out own", {f"own/{name}": WORDS})
+    return found
+
+
+def _models() -> dict[str, Case]:
+    found = {
+        f"export/{name}": Case("export {model} --out own", {f"own/{name}": WORDS}) for name in MODEL
+    }
     found["export/text"] = Case("export {model} --out thesis.docx", {"thesis.docx": WORDS})
     found["export/onnx"] = Case("export {model} --out own.onnx", {"own.onnx": WORDS})
-    tiny = " ".join(one.replace(" ", "") for one in material.TINY)
     own_model = {f"own/{name}": WORDS for name in MODEL}
-    train = f"train {{table}} {tiny} protocol.validation_speakers=0 --out own"
+    train = f"train {{table}} {TINY} protocol.validation_speakers=0 --out own"
     adapt = ("adapt {model} {table} training.epochs=1 protocol.name=kfold protocol.folds=2 "
              "--allow-overlap --out own")  # fmt: skip
     for command, words in (("train", train), ("adapt", adapt)):
         found[f"{command}/all"] = Case(words, own_model)
         found[f"{command}/card"] = Case(words, {"own/MODEL_CARD.md": WORDS})
-    crossval = f"crossval {{table}} {tiny} protocol.validation_speakers=1 --out own"
-    for name in (*RESULTS, "config.yaml", "runs/own.json"):
-        found[f"crossval/{name}"] = Case(crossval, {f"own/{name}": WORDS})
-    for name in ("ablation.yaml", "results.json", "report.html"):
-        found[f"ablate/{name}"] = Case("ablate {ablation} --out own", {f"own/{name}": WORDS})
-    for name in ("audit.json", "report.html", "audit.html", "audit.md", "report.md", "answers.csv"):
-        audit = "audit {model} {table} --limit 4 --out own"
-        found[f"audit/{name}"] = Case(audit, {f"own/{name}": WORDS})
-    for name in ("db.yaml", "db.predictions.csv", "own.txt"):
-        database = "report {results} --audformat own"
-        found[f"audformat/{name}"] = Case(database, {f"own/{name}": WORDS})
     return found
+
+
+def _results() -> dict[str, Case]:
+    commands = {
+        f"crossval {{table}} {TINY} protocol.validation_speakers=1 --out own": (
+            *RESULTS, "config.yaml", "runs/own.json",
+        ),
+        "ablate {ablation} --out own": ("ablation.yaml", "results.json", "report.html"),
+        "audit {model} {table} --limit 4 --out own": (
+            "audit.json", "audit.html", "audit.md", "answers.jsonl", "report.html", "report.md",
+        ),
+        "report {results} --audformat own": ("db.yaml", "db.predictions.csv", "own.txt"),
+        "report own": ("report.html", "report.md", "report.tex"),
+    }  # fmt: skip
+    return {
+        f"{command.split()[0]}/{name}": Case(
+            command, {f"own/{name}": WORDS}, "results" if command == "report own" else ""
+        )
+        for command, names in commands.items()
+        for name in names
+    }
 
 
 def _parquet() -> bytes:
@@ -156,21 +183,27 @@ def _parquet() -> bytes:
 
 
 def _overwritten(case: Case, helper: Helper, folder: Path, made: dict[str, Path]) -> list[Fault]:
+    if case.copied:
+        shutil.copytree(made[case.copied], folder / "own")
     for name, content in case.files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    before = _contents(folder)
+    before = _contents(folder / "recordings")
+    before |= {folder / name: content for name, content in case.files.items()}
     command = case.command.format(**made).split()
     ended = helper.command(*command, folder=folder, limit_s=LIMIT_S)
     after = _contents(folder)
-    lost = sorted(name for name, content in before.items() if after.get(name) != content)
+    lost = sorted(
+        str(path.relative_to(folder))
+        for path, content in before.items()
+        if after.get(path) != content
+    )
     faults = [one for one in faults_of(ended, LIMIT_S) if one.kind != "over 20 s"]
     return faults + ([Fault("lost data", f"{', '.join(lost)} of the user")] if lost else [])
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in folder.rglob("*") if path.is_file()}  # fmt: skip
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def _mixing() -> dict[str, tuple[str, str]]:
