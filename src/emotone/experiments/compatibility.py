@@ -10,6 +10,7 @@ from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
+from emotone.models.weights import weights_of
 
 SHOWN = 3  # differences named
 OF_A_NETWORK = ("corpus", "features", "model", "training", "pretraining")
@@ -79,7 +80,7 @@ def refuse_unfit_model(config: ExperimentConfig, corpora: Set[str]) -> None:
     assert config.pretraining is not None
     folder = model_folder.locate(config.pretraining.model)
     model = model_folder.read(folder)
-    model_folder.content(folder, model_folder.WEIGHTS, model)
+    weights_of(folder, model)
     names = ("features", "model")
     there, here = (
         {name: part.model_dump(mode="json") for name, part in zip(names, both, strict=True)}

@@ -39,7 +39,7 @@ class Acrnn3dOptions(NetworkKind):
     kind: Literal["acrnn-3d"] = "acrnn-3d"
     first_channels: int = Field(128, ge=1)
     channels: int = Field(256, ge=1)
-    convolutions: int = Field(6, ge=1)
+    convolutions: int = Field(6, ge=1, le=32)
     linear: int = Field(768, ge=1)
     lstm: int = Field(128, ge=1)
     hidden: int = Field(64, ge=1)

@@ -18,6 +18,7 @@ from emotone.models.layers import BLSTM, MultiKernelConv
 from emotone.models.summaries import SUMMARIES, Summary
 
 Positive = Annotated[int, Field(ge=1)]
+MOST_BLOCKS = 32
 Width = Annotated[int, Field(ge=1, le=63)]
 
 
@@ -38,7 +39,7 @@ class CrnnOptions(NetworkKind):
     """
 
     kind: Literal["crnn"] = "crnn"
-    channels: tuple[Positive, ...] = (32, 48, 64, 64)
+    channels: tuple[Positive, ...] = Field((32, 48, 64, 64), max_length=MOST_BLOCKS)
     kernel_widths: tuple[Width, ...] = (3,)
     time_strides: tuple[Positive, ...] = (2, 2, 1, 2)
     mel_pools: tuple[Positive, ...] = (2, 2, 2, 2)
