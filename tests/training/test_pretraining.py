@@ -37,9 +37,7 @@ def test_all_but_front_end_and_output_layer_are_taken_over(tmp_path: Path) -> No
 def test_weights_of_other_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file(network("ab").state_dict(), path)
-    with pytest.raises(
-        ModelError, match=r"other sizes: backbone\.\w+.* \(4, 24\), expected"
-    ):
+    with pytest.raises(ModelError, match=r"other sizes: backbone\.\w+.* \(4, 24\), expected"):
         load_pretrained(network("ab", lstm=6), path)
     with pytest.raises(ModelError, match=r"of other sizes: backbone\.blocks\.1.*missing"):
         load_pretrained(network("ab", channels=[4], time_strides=[2], mel_pools=[4]), path)
