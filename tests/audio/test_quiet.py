@@ -25,7 +25,7 @@ def damaged(path: Path) -> Path:
     kind = path.suffix[1:].upper()
     soundfile.write(file, np.tile(voice(0, 1.0), 4), 16_000, format=kind)
     data, rng = bytearray(file.getvalue()), random.Random(0)
-    for _ in range(200):
+    for _ in range(1500):
         data[rng.randrange(2000, len(data))] ^= 1 << rng.randrange(8)
     path.write_bytes(data)
     return path

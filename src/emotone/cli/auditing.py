@@ -43,7 +43,7 @@ def audit(
         ),
     ] = False,
     threshold: Threshold = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all random draws.")] = 0,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of processes; does not change the results.")
     ] = 1,

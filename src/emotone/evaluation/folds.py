@@ -14,7 +14,7 @@ from pydantic import Field
 from emotone.corpora import Corpus
 from emotone.corpora.contradictions import refuse_conflicts
 from emotone.errors import FoldError
-from emotone.options import Options, nearest
+from emotone.options import Options, Seed, nearest
 
 ROLES = ("training", "validation", "test")
 SPEAKER_DEPENDENT_VALIDATION = 0.1  # share of the training utterances
@@ -57,7 +57,7 @@ class ProtocolOptions(Options):
     validation: Literal["speakers", "session", "session_speakers", "partner"] = "speakers"
     validation_speakers: int = Field(1, ge=0)
     speaker_dependent: bool = False
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     @property
     def needs_validation(self) -> bool:

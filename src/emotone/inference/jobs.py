@@ -64,7 +64,7 @@ def recognise_files(
                     yield from executor.submit(_recognise, task, [file]).result()
                 except CrashedError as error:
                     yield AudioError(
-                        f"{file.name}: the decoder crashed ({error}); convert it to WAV"
+                        f"{file.name}: the decoder crashed, {error}; convert it to WAV"
                     )
 
 

@@ -23,7 +23,13 @@ END_S = 5.0  # limit for a process to exit by itself
 
 
 class CrashedError(EmotoneError):
-    """The process of a call died."""
+    """The process of a call died.
+
+    Attributes:
+        killed: whether it was killed, as the system does where memory is short.
+    """
+
+    killed = False
 
 
 class TimeLimitError(EmotoneError):
@@ -82,7 +88,7 @@ class Worker:
         try:
             self._connection.send((function, arguments))
         except OSError as error:
-            raise CrashedError("its process died") from error
+            raise self._death() from error
         return self._received(timeout_s)
 
     def _received(self, timeout_s: float | None) -> Any:
@@ -91,10 +97,21 @@ class Worker:
                 raise TimeLimitError(f"it took longer than {timeout_s:g} s")
             succeeded, value = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise CrashedError("its process died") from error
+            raise self._death() from error
         if not succeeded:
             raise value
         return value
+
+    def _death(self) -> CrashedError:
+        """Return the error of a process that died, which says how."""
+        self.process.join(END_S)
+        code = self.process.exitcode
+        if code is None:
+            return CrashedError("its process died")
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        error = CrashedError(f"its process died ({how})")
+        error.killed = code == -signal.SIGKILL
+        return error
 
     def finish(self) -> None:
         """Let the process exit by itself."""
