@@ -118,5 +118,5 @@ def test_predictions_are_the_likeliest_labels() -> None:
         "seed": 7, "speaker": "s2", "truth": "sadness", "prediction": "neutral",
         "p_anger": 0.2, "p_neutral": 0.7, "p_sadness": 0.1,
     }  # fmt: skip
-    with pytest.raises(ModelError, match="fold s2, seed 7: .* the training diverged; use a lower"):
+    with pytest.raises(ModelError, match=r"fold s2, seed 7: .* the training diverged; use a lower"):
         scoring.predictions_table(corpus, [2], "s2", 7, np.array([[0.2, np.nan, 0.1]]))
