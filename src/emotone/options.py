@@ -6,19 +6,33 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from emotone.text import shortened, shown
+
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
 
 
 class Options(BaseModel):
-    """Options of one module. Unknown names are refused; instances cannot be changed."""
+    """Options of one module. Unknown names, infinity and NaN are refused; nothing changes later."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return a hint such as ``; did you mean 'hop_ms'?``, or an empty string if nothing is near."""
     matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean '{matches[0]}'?" if matches else ""
+
+
+def differences(found: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Say where two settings differ, option by option."""
+    result = []
+    for key in sorted(found.keys() | asked.keys()):
+        there, here = found.get(key), asked.get(key)
+        if isinstance(there, Mapping) and isinstance(here, Mapping):
+            result += differences(there, here, f"{prefix}{key}.")
+        elif there != here:
+            result.append(f"{prefix}{key}: {there} found, {here} requested")
+    return result
 
 
 def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:
@@ -32,8 +46,8 @@ def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:
     if error["type"] == "extra_forbidden":
         names = list(known)
         hint = nearest(name.rpartition(".")[2], names) or f"; known are {', '.join(names)}"
-        return f"unknown option '{name}'{hint}"
+        return f"unknown option '{shortened(name)}'{hint}"
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
-    given = "" if error["type"] in ("missing", "value_error") else f", got {error['input']!r}"
-    return f"{name or 'configuration'}: {message}{given}"
+    given = "" if error["type"] in ("missing", "value_error") else f", got {shown(error['input'])}"
+    return f"{shortened(name) or 'configuration'}: {message}{given}"

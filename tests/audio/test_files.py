@@ -1,5 +1,6 @@
 """Audio files of all formats, and files that are not usable."""
 
+import time
 from pathlib import Path
 
 import av
@@ -155,3 +156,16 @@ def test_one_sample_and_silence_are_audio(tmp_path: Path) -> None:
     assert len(audio.read(tmp_path / "one.wav")) == 1
     soundfile.write(tmp_path / "silent.wav", np.zeros(160), 16_000)
     assert not audio.read(tmp_path / "silent.wav").any()
+
+
+@pytest.mark.parametrize("rate", [1, 999, 1_000_001, 2**30])
+@pytest.mark.parametrize("suffix", [".wav", ".caf"])
+def test_files_of_no_rate_of_speech_are_refused_at_once(
+    tmp_path: Path, rate: int, suffix: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, np.zeros(100), rate)
+    start = time.monotonic()
+    with pytest.raises(AudioError, match=rf"must be from 1000 Hz to 1000000 Hz, got {rate} Hz"):
+        audio.read(path)
+    assert time.monotonic() - start < 2

@@ -109,6 +109,10 @@ def test_integers_of_python_are_samples_of_16_bits(convert: Any, dtype: str) -> 
         (np.array([0, 40_000]), 16_000, "int64 beyond the range of 16 bits.*convert them to int32"),
         (np.zeros(10), 0, "positive whole number of Hz, got 0"),
         (np.zeros(10), 16_000.5, "positive whole number of Hz, got 16000.5"),
+        (np.zeros(10), True, "positive whole number of Hz, got True"),
+        (np.zeros(10), np.nan, "positive whole number of Hz, got nan"),
+        (np.zeros(10), 999, "from 1000 Hz to 1000000 Hz, got 999 Hz"),
+        (np.zeros(10), 2**50, "from 1000 Hz to 1000000 Hz, got 1125899906842624 Hz"),
         (np.zeros((2, 3, 4)), 16_000, r"expected shape \(samples,\) or \(samples, channels\)"),
         (np.zeros((2, 16_000)), 16_000, "transpose it if the channels come first"),
         (np.zeros(0), 16_000, "no samples"),
@@ -119,3 +123,18 @@ def test_integers_of_python_are_samples_of_16_bits(convert: Any, dtype: str) -> 
 def test_refuses_what_is_not_audio(samples: NDArray[Any], rate: Any, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         audio.from_array(samples, rate)
+
+
+def test_a_rate_of_thousands_of_digits_is_one_short_line() -> None:
+    with pytest.raises(AudioError, match="from 1000 Hz to 1000000 Hz, got int Hz"):
+        audio.from_array(np.zeros(10), 10**5000)
+
+
+@pytest.mark.parametrize(
+    "rate", [8000.0, np.int32(8000), np.uint16(8000), np.float32(8000), np.array(8000)]
+)
+def test_whole_rates_of_any_type_are_rates(rate: Any) -> None:
+    samples = tone(8000)
+    np.testing.assert_array_equal(audio.from_array(samples, rate), audio.from_array(samples, 8000))
+    stream = audio.Resampler(rate)
+    assert len(stream.push(samples)) + len(stream.close()) == 16_000

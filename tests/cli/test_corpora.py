@@ -82,7 +82,7 @@ def test_names_are_shown_and_drawn_as_they_are(
     [
         (["emobd", "x"], 2, "got 'emobd'; did you mean 'emodb'?"),
         (["emodb", "gone"], 1, "the folder gone does not exist"),
-        (["emodb"], 1, "no root given"),
+        (["emodb"], 1, "no folder given"),
         (["emodb", "x", "rot=3"], 2, "unknown option 'corpus.rot'; did you mean 'root'?"),
         (["table", "gone.csv", "corpus.map={a: b}"], 1, "the file gone.csv does not exist"),
         (["gone.csv"], 1, "the file gone.csv does not exist"),

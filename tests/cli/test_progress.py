@@ -60,7 +60,7 @@ def test_a_line_says_how_a_run_ended() -> None:
         made.epochs(runs[2], [])
         made.finished(runs[2], RunRecord("c", 0, 3.0, 9))
     assert written.getvalue().splitlines() == [
-        "1 of 4 runs were finished before",
+        "1 of 4 runs was finished before",
         "a: 10 epochs, kept epoch 7, validation UAR 50.0 %, 20 s; "
         "2 of 4 runs finished, about 40 s left",
         "b failed: out of memory",
@@ -75,11 +75,11 @@ def test_without_a_terminal_silence_is_never_long() -> None:
         made.reading(3, 7)
         wait_for(written, "reading audio: 3 of 7\n")
         made.start([run], 0, 1)
-        wait_for(written, "training; 0 of 1 runs finished\n")
+        wait_for(written, "training; 0 of 1 run finished\n")
         made.epochs(run, history(4))
         wait_for(
             written,
-            "a: epoch 4 of 10, training loss 0.250; 0 of 1 runs finished, about 12 s left\n",
+            "a: epoch 4 of 10, training loss 0.250; 0 of 1 run finished, about 12 s left\n",
         )
     lines = len(written.getvalue())
     time.sleep(0.2)
@@ -115,7 +115,7 @@ def test_a_corpus_is_introduced() -> None:
     speakers = {"training": ("a", "b", "c"), "validation": ("d",)}
     training: Any = SimpleNamespace(test=(), speakers=speakers)
     made.corpus(corpus, [training])
-    start = "made: 12 utterances, 2 speakers, 1 emotions; "
+    start = "made: 12 utterances, 2 speakers, 1 emotion; "
     assert written.getvalue().splitlines() == [
         f"{start}3 folds, speaker-independent", "note: a file is […]",
         f"{start}3 training speakers, 1 validation speaker", "note: a file is […]",

@@ -80,6 +80,18 @@ def test_a_full_disk_and_a_closed_output_are_one_line() -> None:
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", "2> >(true)"])
+@pytest.mark.parametrize(("arguments", "code"), [("corpora", 0), ("predict gone.wav", 1)])
+def test_messages_that_nobody_takes_do_not_change_the_exit_code(
+    where: str, arguments: str, code: int
+) -> None:
+    command = f"{sys.executable} -m emotone {arguments} {where}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == code
+    assert "gone.wav" not in done.stdout  # errors do not go to standard output instead
+
+
 def test_what_libraries_print_is_not_in_the_output() -> None:
     code = (
         "import os, subprocess, sys\n"

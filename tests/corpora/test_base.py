@@ -30,8 +30,8 @@ def test_emotions_can_be_renamed_and_left_out(tmp_path: Path) -> None:
     corpus = corpora.read(EmodbOptions.model_validate(options.model_dump() | changes))
     assert corpus.table["emotion"].value_counts().to_dict() == {"happiness": 2, "neutral": 1}
     assert corpus.problems[1:] == (
-        "1 utterances of fear are left out because of corpus.map or corpus.keep",
-        "1 utterances of sadness are left out because of corpus.map or corpus.keep",
+        "1 utterance of fear is left out because of corpus.map or corpus.keep",
+        "1 utterance of sadness is left out because of corpus.map or corpus.keep",
     )
 
 
@@ -47,7 +47,7 @@ def test_files_can_be_excluded(tmp_path: Path) -> None:
     name = Path(before.table["file"][0]).name
     corpus = corpora.read(options.model_copy(update={"exclude": (name,)}))
     assert corpus.table["file"].tolist() == before.table["file"].tolist()[1:]
-    assert "1 utterances are left out because of corpus.exclude" in corpus.problems
+    assert "1 utterance is left out because of corpus.exclude" in corpus.problems
     with pytest.raises(CorpusError, match=r"corpus\.exclude has 'x\*', which no file is called"):
         corpora.read(options.model_copy(update={"exclude": ("x*",)}))
     with pytest.raises(CorpusError, match=r"no utterance is left after corpus\.exclude"):

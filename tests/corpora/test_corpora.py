@@ -87,7 +87,7 @@ def test_a_root_that_does_not_exist_is_an_error(name: str, tmp_path: Path) -> No
     options_class, reader = READERS[name][:2]
     with pytest.raises(CorpusError, match=r"does not exist; corpus\.root must be the folder"):
         reader(options_class(name=name, root=tmp_path / "gone"))
-    with pytest.raises(CorpusError, match=r"no root given; set corpus\.root="):
+    with pytest.raises(CorpusError, match=r"no folder given; put it after the name \("):
         reader(options_class(name=name))
 
 

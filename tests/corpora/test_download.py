@@ -49,6 +49,10 @@ def test_a_folder_with_other_files_is_left_alone(repository: Path, tmp_path: Pat
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(UsageError, match="holds other files; choose an empty --out"):
         download("made", tmp_path / "mine", repository=repository)
+    (tmp_path / "mine" / "thesis.txt").rename(tmp_path / "mine" / "db.yaml")
+    with pytest.raises(UsageError, match="holds other files; choose an empty --out"):
+        download("made", tmp_path / "mine", repository=repository)
+    assert (tmp_path / "mine" / "db.yaml").read_text() == "precious"
 
 
 def test_an_unreachable_repository_is_an_error(

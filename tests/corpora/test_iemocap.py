@@ -73,7 +73,7 @@ def test_missing_audio_is_a_problem_not_an_error(tmp_path: Path) -> None:
     options = example(tmp_path)
     next((tmp_path / "Session1" / "sentences").rglob("*F000.wav")).unlink()
     assert (
-        "1 labelled utterances of Session1 have no audio; is the copy complete?"
+        "1 labelled utterance of Session1 has no audio; is the copy complete?"
         in corpora.read(options).problems
     )
 

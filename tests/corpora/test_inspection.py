@@ -60,8 +60,8 @@ def test_unreadable_silent_and_clipped_files_are_reported(make_table: Callable[.
     assert "s0_anger_0.wav: the file is empty" in found.problems[0]
     assert "s0_anger_1.wav: not audio" in found.problems[0]
     assert found.problems[1:] == (
-        "1 files are silent: s0_neutral_0.wav",
-        "1 files are clipped: s0_neutral_1.wav",
+        "1 file is silent: s0_neutral_0.wav",
+        "1 file is clipped: s0_neutral_1.wav",
     )
     assert found.as_dict()["utterances"] == 16
 
@@ -88,10 +88,10 @@ def test_gaps_in_the_table_are_reported(make_table: Callable[..., Path]) -> None
     frame["end"] = [99.0] + [None] * 15
     frame.to_csv(table, index=False)
     assert inspected(table).problems == (
-        "1 speakers have only one emotion: s3",
+        "1 speaker has only one emotion: s3",
         "the sex of 4 of 4 speakers is unknown",
         "12 of 16 utterances have no session",
-        "1 utterances end after their file; are times in seconds?",
+        "1 utterance ends after the file; are times in seconds?",
     )
 
 

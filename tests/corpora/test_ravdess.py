@@ -29,15 +29,13 @@ def test_other_modalities_are_left_out_and_counted(tmp_path: Path) -> None:
         (tmp_path / "video" / f"{name}.mp4").touch()
     corpus = corpora.read(options)
     assert len(corpus.table) == 3
-    assert "1 files of silent video and 2 files of video are left out, see corpus.modality" in (
+    assert "1 file of silent video and 2 files of video are left out, see corpus.modality" in (
         corpus.problems
     )
     with_video = corpora.read(options.model_copy(update={"modality": "video"}))
     assert sorted(with_video.table["utterance"]) == ["01-01-01-01-01-02-01", "01-01-06-01-02-01-12"]
     alone = options.model_copy(update={"root": tmp_path / "video"})
-    with pytest.raises(
-        CorpusError, match=r"which holds 1 files of silent video and 2 files of vid"
-    ):
+    with pytest.raises(CorpusError, match=r"which holds 1 file of silent video and 2 files of vid"):
         corpora.read(alone)
 
 

@@ -59,7 +59,7 @@ def test_tables_of_all_kinds(tmp_path: Path, suffix: str) -> None:
             "row 2 has 4 fields, the header has 3",
         ),
         ("file,emotion,speaker\na.wav,anger,\n", "row 2 has no speaker; fill it in"),
-        ("file,emotion,speaker\ngone.wav,anger,1\n", "1 files do not exist, the first is "),
+        ("file,emotion,speaker\ngone.wav,anger,1\n", "1 file does not exist, the first is "),
         ("file,emotion,speaker\n", "no rows; add one per utterance"),
         ("", "cannot be read as a CSV table"),
         ("file,emotion,speaker,start\na.wav,anger,1,soon\n", "row 2 has 'soon' as start"),
@@ -78,7 +78,7 @@ def test_files_that_are_not_tables(tmp_path: Path) -> None:
     (tmp_path / "t.xls").touch()
     (tmp_path / "t.parquet").write_text("no")
     for root, message in (
-        (None, r"set corpus\.root=TABLE\.csv"),
+        (None, r"give the table itself, such as TABLE\.csv"),
         (tmp_path / "gone.csv", "does not exist"),
         (tmp_path / "t.xls", r"expected \.csv, \.tsv or \.parquet, got '\.xls'"),
         (tmp_path / "t.parquet", "cannot be read as a PARQUET table"),
@@ -167,7 +167,7 @@ def test_a_spreadsheet_may_write_semicolons(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have_is_one_line(tmp_path: Path) -> None:
     options = small_table(tmp_path, f"a.wav,sad,1\n{'x' * 300}.wav,sad,1")
-    with pytest.raises(CorpusError, match=r"1 files do not exist, the first is .*xxx"):
+    with pytest.raises(CorpusError, match=r"1 file does not exist, the first is .*xxx"):
         corpora.read(options)
 
 

@@ -50,6 +50,13 @@ def test_what_cannot_be_required_is_refused(tmp_path: Path, text: str, message: 
         requirements.read(written(tmp_path, text))
 
 
+@pytest.mark.parametrize("limit", [".nan", ".inf"])
+def test_limits_are_finite(tmp_path: Path, limit: str) -> None:
+    (tmp_path / "a.yaml").write_text(f"clean.uar: {{min: {limit}}}")
+    with pytest.raises(UsageError, match=r"clean\.uar: expected numbers as"):
+        requirements.read(tmp_path / "a.yaml")
+
+
 def test_the_example_of_the_how_to_is_right(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "audit.md").read_text(encoding="utf-8")
     example = page.partition("```yaml\n")[2].partition("```")[0]

@@ -136,6 +136,10 @@ def test_another_audit_in_the_folder_is_refused(
     (tmp_path / ANSWERS).write_text("mine\n")
     with pytest.raises(UsageError, match="holds another audit"):
         audit(recognizer, corpus, tmp_path)
+    (tmp_path / ANSWERS).unlink()
+    with pytest.raises(UsageError, match=r"holds other files \(audit"):
+        audit(recognizer, corpus, tmp_path)
+    (tmp_path / ANSWERS).touch()
     (tmp_path / "notes.txt").touch()
     with pytest.raises(UsageError, match=r"holds other files \(notes.txt"):
         audit(recognizer, corpus, tmp_path)

@@ -7,6 +7,7 @@ import pytest
 from emotone.errors import UsageError
 from emotone.evaluation import calibration
 from emotone.evaluation.results_folder import ResultsFolder
+from emotone.experiments.adaptation import adapt
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import crossval
 from emotone.experiments.shipping import export, train
@@ -26,6 +27,33 @@ def test_training_into_a_folder_in_use_is_refused(folder: Path, tmp_path: Path) 
     (tmp_path / "thesis.txt").touch()
     with pytest.raises(UsageError, match=r"holds other files \(thesis\.txt"):
         train(one, tmp_path, Recorder())
+
+
+@pytest.mark.parametrize("name", ["MODEL_CARD.md", "model.onnx", "fingerprints.bin"])
+def test_files_of_the_user_with_names_of_a_model_stay(
+    make_table: Callable[..., Path], tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("precious")
+    with pytest.raises(UsageError, match=f"holds other files \\({name}"):
+        train(config(make_table()), out, Recorder())
+    with pytest.raises(UsageError, match=f"holds other files \\({name}"):
+        adapt("emotone-base", config(tmp_path / "corpus" / "table.csv"), out, Recorder())
+    assert {path.name: path.read_text() for path in out.iterdir()} == {name: "precious"}
+
+
+def test_an_export_overwrites_only_exports(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ends in \.docx; give --out a new folder, or a name"):
+        export(folder, tmp_path / "thesis.docx")
+    out = tmp_path / "model.onnx"
+    out.write_text("precious")
+    with pytest.raises(UsageError, match=r"model\.onnx exists and was not made by emotone"):
+        export(folder, out)
+    assert out.read_text() == "precious"
+    export(folder, out, force=True)
+    export(folder, out)  # its own
+    assert export(folder, tmp_path / "model-v1.2").is_dir()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,7 @@ from tests.helpers import voice
 
 
 def lengths_of(corpus: corpora.Corpus, advance: Callable[[], None] = lambda: None) -> list[int]:
-    with ThreadPoolExecutor(2) as pool:
-        return map_utterances(corpus, len, pool, advance)
+    return map_utterances(corpus, len, advance, workers=2)
 
 
 def test_each_utterance_is_read_in_the_order_of_the_table(make_table: Callable[..., Path]) -> None:
@@ -25,6 +23,19 @@ def test_each_utterance_is_read_in_the_order_of_the_table(make_table: Callable[.
     expected = [soundfile.info(file).frames for file in corpus.table["file"]]
     assert lengths_of(corpus, lambda: calls.append(1)) == expected
     assert len(calls) == len(expected)
+
+
+def test_processes_compute_what_threads_do_and_name_what_is_damaged(
+    make_table: Callable[..., Path],
+) -> None:
+    corpus = corpora.read(TableOptions(root=make_table()))
+    calls: list[int] = []
+    found = map_utterances(corpus, len, lambda: calls.append(1), workers=2, processes=True)
+    assert found == lengths_of(corpus)
+    assert len(calls) == len(found)
+    Path(corpus.table["file"][1]).unlink()
+    with pytest.raises(CorpusError, match=r"1 of .* cannot be used"):
+        map_utterances(corpus, len, lambda: None, workers=2, processes=True)
 
 
 def test_of_a_part_the_part_is_read(tmp_path: Path) -> None:

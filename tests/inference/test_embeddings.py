@@ -173,9 +173,9 @@ def test_the_command_writes_the_embeddings_that_python_gives(
         assert np.array_equal(row, prediction.embedding)  # type: ignore[arg-type]
 
     (recordings / "broken.wav").unlink()
-    again = emotone(*command)  # continued: all but the last file are known
+    again = emotone(*command)  # continued
     assert again.returncode == 0, again.stderr
-    assert "3 of 4 files are in" in again.stderr
+    assert "4 of 4 files are in" in again.stderr
     pd.testing.assert_frame_equal(pd.read_parquet(out), found, atol=1e-6)
     emotone(*command[:-1], tmp_path / "e.csv")
     pd.testing.assert_frame_equal(

@@ -78,13 +78,16 @@ def test_an_output_is_continued(
     again = emotone(*command)
     assert again.returncode == 0, again.stderr
     assert out.read_text() == whole
-    assert "of 3 files are in" in again.stderr
+    assert "2 of 3 files are in" in again.stderr
+    finished = emotone(*command)
+    assert "3 of 3 files are in" in finished.stderr
+    assert out.read_text() == whole
     assert not list(tmp_path.glob(".*"))
 
     (tmp_path / f"other{suffix}").write_text("something,else\n")
     other = emotone(*command[:-1], tmp_path / f"other{suffix}")
     assert other.returncode == 2
-    assert "was not written by this command" in one_line(other)
+    assert "was not made by emotone; nothing was changed" in one_line(other)
     assert (tmp_path / f"other{suffix}").read_text() == "something,else\n"
 
 
@@ -120,7 +123,8 @@ def test_parquet_says_what_csv_says(
     found = pd.read_parquet(tmp_path / "a.parquet")
     pd.testing.assert_frame_equal(found, pd.read_csv(tmp_path / "a.csv"), check_dtype=False)
     assert found["confident"].dropna().isin([True, False]).all()
-    assert sorted(path.name for path in tmp_path.glob("a.*")) == ["a.csv", "a.parquet"]
+    made = ["a.csv", "a.csv.emotone.json", "a.parquet", "a.parquet.emotone.json"]
+    assert sorted(path.name for path in tmp_path.glob("a.*")) == made
 
 
 def test_parquet_is_continued(folder: Path, recordings: Path, tmp_path: Path) -> None:
@@ -129,10 +133,11 @@ def test_parquet_is_continued(folder: Path, recordings: Path, tmp_path: Path) ->
     command = ("predict", recordings, "--model", folder, "--output", out)
     emotone(*command)
     whole = pd.read_parquet(out)
-    again = emotone(*command)  # finished, with all but the last file known
-    assert "of 4 files are in" in again.stderr
+    again = emotone(*command)  # finished
+    assert "3 of 4 files are in" in again.stderr
     pd.testing.assert_frame_equal(pd.read_parquet(out), whole)
-    emotone(*command[:-1], rows)
+    text = emotone("predict", recordings, "--model", folder, "--csv").stdout
+    rows.write_text(text)
     out.unlink()
     rows.write_text(rows.read_text()[:-20])  # killed in the middle of a line
     killed = emotone(*command)
@@ -145,7 +150,7 @@ def test_parquet_is_continued(folder: Path, recordings: Path, tmp_path: Path) ->
     before = other.read_bytes()
     refused = emotone(*command[:-1], other)
     assert refused.returncode == 2
-    assert "was not written by this command" in one_line(refused)
+    assert "was not made by emotone; nothing was changed" in one_line(refused)
     assert other.read_bytes() == before
 
 

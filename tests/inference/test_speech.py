@@ -19,7 +19,7 @@ import torch
 import emotone as package
 from emotone.errors import AudioError, EmotoneError, ModelError, SpeechTypeError, UsageError
 from emotone.inference import speech
-from emotone.inference.prediction import Prediction
+from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.speech import pieces
 from tests.helpers import voice, wav
@@ -251,3 +251,13 @@ def test_an_encoded_recording_of_any_length_is_taken(recognizer: Recognizer) -> 
         recognizer.predict((voice(0, 3.0), 16_000)).probabilities, abs=1e-3
     )
     assert len(recognizer.segments(file.getvalue(), window=3, hop=3)) == 12
+
+
+def test_a_segment_is_plain_python() -> None:
+    spoken = Segment(0.0, 3.0, Prediction("anger", {"anger": 0.75, "calm": 0.25}, True))
+    assert json.loads(json.dumps(spoken.to_dict())) == {
+        "start": 0.0, "end": 3.0, "label": "anger", "confidence": 0.75, "confident": True,
+        "probabilities": {"anger": 0.75, "calm": 0.25},
+    }  # fmt: skip
+    nothing = {"label": None, "confidence": None, "confident": None, "probabilities": None}
+    assert Segment(1.0, 2.0, None).to_dict() == {"start": 1.0, "end": 2.0} | nothing

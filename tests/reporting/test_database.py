@@ -47,3 +47,7 @@ def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "results", seeds=1)
     with pytest.raises(UsageError, match="holds other files; choose an empty folder"):
         database.export(folder.path, folder.path)
+    (tmp_path / "thesis.docx").write_text("precious")
+    with pytest.raises(UsageError, match=r"thesis\.docx is a file; choose an empty folder"):
+        database.export(folder.path, tmp_path / "thesis.docx")
+    assert (tmp_path / "thesis.docx").read_text() == "precious"

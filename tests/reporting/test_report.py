@@ -5,8 +5,10 @@ import pytest
 from emotone.errors import UsageError
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.reporting import database, report
+from tests.helpers import snapshot
 from tests.made_results import made_ablation, made_results
 
+RESULTS = Path(__file__).parents[2] / "results"
 CONFIGURATION = "corpus: {name: emodb}\n"
 
 
@@ -62,3 +64,21 @@ def test_an_ablation_without_results_is_refused(
         report.write(tmp_path)
     with pytest.raises(UsageError, match=message):
         database.export(tmp_path, tmp_path / "predictions")
+
+
+@pytest.mark.parametrize("name", ["report.md", "report.html", "report.tex"])
+def test_a_report_of_the_user_stays(tmp_path: Path, name: str) -> None:
+    experiment(tmp_path)
+    (tmp_path / name).write_text("# My own notes\n")
+    before = snapshot(tmp_path)
+    with pytest.raises(UsageError, match=f"{name} exists and was not made by emotone"):
+        report.write(tmp_path)
+    assert snapshot(tmp_path) == before
+    report.write(tmp_path, force=True)
+    assert report.is_report(tmp_path / name)
+
+
+def test_reports_that_were_committed_are_known() -> None:
+    written = [*RESULTS.rglob("report.*"), *RESULTS.rglob("table.csv"), *RESULTS.rglob("audit.md")]
+    assert len(written) > 20
+    assert all(map(report.is_report, written))

@@ -192,6 +192,7 @@ def _chained(file: BinaryIO, links: list[tuple[int, int]], whole: bool) -> Block
     for start, end in links:
         resampler = None
         for samples, own_rate in _link(Part(file, start, end), whole):
+            _checked_rate(own_rate, samples.shape[1])
             rate, channels = rate or own_rate, channels or samples.shape[1]
             if samples.shape[1] != channels:
                 samples = np.repeat(samples.mean(axis=1, keepdims=True), channels, axis=1)
@@ -248,10 +249,9 @@ def _between(blocks: Blocks, start_s: float, end_s: float | None) -> Blocks:
 
 
 def _checked_rate(rate: int, channels: int) -> int:
-    check_rate(rate)
     if channels > MAX_CHANNELS:
         raise AudioError(f"{channels} channels, at most {MAX_CHANNELS} are accepted")
-    return rate
+    return check_rate(rate)
 
 
 def _block_size(rate: int, channels: int, block_s: float = BLOCK_S) -> int:

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from emotone.audio.resampling import check_rate
 from emotone.errors import AudioError
 
 TIMED_FROM_ZERO = ("mov", "matroska")  # containers whose times count from the beginning
@@ -119,6 +120,7 @@ class _Decoder:
                 continue
             setup = (frame.format.name, frame.layout.name, frame.sample_rate)
             if setup != self._setup:
+                check_rate(frame.sample_rate)
                 if self._resampler is None:
                     self._rate, self._layout = frame.sample_rate, frame.layout
                     self._channels = frame.layout.nb_channels

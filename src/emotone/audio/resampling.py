@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from emotone.audio.mixing import Mixer, as_float32
 from emotone.errors import AudioError
+from emotone.text import shown
 
 SAMPLE_RATE = 16_000  # Hz
 MIN_RATE, MAX_RATE = 1_000, 1_000_000  # Hz; beyond, no speech is left, or resampling does not end
@@ -28,7 +29,7 @@ class Resampler:
     """
 
     def __init__(self, rate: int) -> None:
-        check_rate(rate)
+        rate = check_rate(rate)
         self._mixer = Mixer(rate)
         self._stream = None
         if rate != SAMPLE_RATE:
@@ -77,15 +78,20 @@ def from_array(samples: NDArray[Any], rate: int) -> Waveform:
     return np.concatenate([first, resampler.close()])
 
 
-def check_rate(rate: int) -> None:
-    """Check a sampling rate in Hz.
+def check_rate(rate: Any) -> int:
+    """Return a sampling rate in Hz as an integer; whole numbers of any type are accepted.
 
     Raises:
         AudioError: if it is not a whole number from 1 kHz to 1 MHz.
     """
-    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or rate <= 0:
-        raise AudioError(f"the sampling rate must be a positive whole number of Hz, got {rate!r}")
-    if not MIN_RATE <= rate <= MAX_RATE:
+    number = rate.item() if getattr(rate, "ndim", None) == 0 else rate  # of NumPy and PyTorch
+    is_whole = type(number) is int or (isinstance(number, float) and number.is_integer())
+    if not is_whole or number <= 0:
         raise AudioError(
-            f"the sampling rate must be from {MIN_RATE} Hz to {MAX_RATE} Hz, got {rate} Hz"
+            f"the sampling rate must be a positive whole number of Hz, got {shown(number)}"
         )
+    if not MIN_RATE <= number <= MAX_RATE:
+        raise AudioError(
+            f"the sampling rate must be from {MIN_RATE} Hz to {MAX_RATE} Hz, got {shown(number)} Hz"
+        )
+    return int(number)

@@ -10,6 +10,9 @@ from emotone.cli import auditing, corpora, experiments, recognition, serving
 from emotone.cli.extras import installation
 from emotone.cli.terminal import accept_any_text, standard_output_is_ours
 from emotone.errors import EmotoneError
+from emotone.text import printable
+
+MAX_LINE = 4000  # characters of an error
 
 COMMANDS = (  # in the order of --help
     recognition.predict,
@@ -71,7 +74,8 @@ def _give_up_output() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    line = printable(" ".join(message.split()))
+    print(f"error: {line[:MAX_LINE]}{'…' if len(line) > MAX_LINE else ''}", file=sys.stderr)
     sys.exit(code)
 
 

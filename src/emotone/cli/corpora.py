@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from emotone.cli.options import Force
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -34,6 +36,7 @@ def corpus(
     *,
     json: Json = False,
     plot: Annotated[Path | None, typer.Option(help="Draw a picture: PNG, SVG or PDF.")] = None,
+    force: Force = False,
 ) -> None:
     """Inspect a corpus: what it holds, and problems in it."""
     from emotone import corpora
@@ -41,7 +44,10 @@ def corpus(
     from emotone.cli.tables import show_inspection
     from emotone.corpora.inspection import inspect
     from emotone.experiments.corpus_arguments import corpus_options
+    from emotone.files import check_picture
 
+    if plot is not None:
+        check_picture(plot, force=force)
     read = corpora.read(corpus_options(name, overrides or []))
     with counting("reading audio", read.table["file"].nunique()) as advance:
         found = inspect(read, advance=advance)
@@ -52,7 +58,7 @@ def corpus(
     if plot is not None:
         from emotone.reporting.corpus_plot import draw_inspection
 
-        draw_inspection(found, plot)
+        draw_inspection(found, plot, force=force)
 
 
 def download(
@@ -69,4 +75,4 @@ def download(
 
     typer.echo("contacting the repository …", err=True)
     folder = download(name, out, version=version, repository=repository)
-    typer.echo(f"{folder}: read it with corpus.name=audformat corpus.root={folder}")
+    typer.echo(f"{folder}: read it with emotone corpus {folder}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emotone.cli.options import Config, ModelOut, OnCluster, Overrides, ResultsOut
+from emotone.cli.options import Config, Force, ModelOut, OnCluster, Overrides, ResultsOut
 
 if TYPE_CHECKING:
     from emotone.experiments.config import ExperimentConfig
@@ -52,8 +52,10 @@ def ablate(
     from emotone.cli.tables import show_ablation
     from emotone.experiments import ablation, variants
     from emotone.experiments.corpus_arguments import overrides_of
+    from emotone.reporting.report import refuse_foreign_reports
 
     loaded = variants.load(config, overrides_of(_with_cluster(overrides, cluster)))
+    refuse_foreign_reports(out)
     with TerminalObserver() as observer:
         results = ablation.ablate(loaded, out, observer, hours, only or ())
     show_ablation(results)
@@ -119,13 +121,14 @@ def export(
     calibrate: Annotated[
         Path | None, typer.Option(help="See emotone train; needed with --labels.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Export a model to ONNX again (waveform in, logits out) and compare it with PyTorch."""
     from emotone.experiments import shipping
     from emotone.inference.model_folder import locate
 
     some = None if labels is None else [label.strip() for label in labels.split(",")]
-    exported = shipping.export(locate(model), out, some, calibrate)
+    exported = shipping.export(locate(model), out, some, calibrate, force=force)
     typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4")
 
 
@@ -135,11 +138,14 @@ def report(
     audformat: Annotated[
         Path | None, typer.Option(help="Folder for the predictions as a database in audformat.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write report.html, report.md and report.tex of a results folder."""
     from emotone.reporting import database
 
-    for path in _write_reports(folder):
+    if audformat is not None:
+        database.refuse_other_files(audformat)
+    for path in _write_reports(folder, force=force):
         typer.echo(path)
     if audformat is not None:
         typer.echo(database.export(folder, audformat))
@@ -149,19 +155,21 @@ def _crossval(config: "ExperimentConfig", out: Path) -> None:
     from emotone.cli.progress import TerminalObserver
     from emotone.cli.tables import show_results
     from emotone.experiments.crossval import crossval
+    from emotone.reporting.report import refuse_foreign_reports
 
+    refuse_foreign_reports(out)
     with TerminalObserver() as observer:
         results = crossval(config, out, observer)
     show_results(results)
     typer.echo(f"report: {_write_reports(out)[0]}")
 
 
-def _write_reports(folder: Path) -> list[Path]:
+def _write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
     from emotone.cli.progress import counting
     from emotone.reporting.report import covered, write
 
     with counting("writing reports", len(covered(folder))) as advance:
-        return write(folder, advance)
+        return write(folder, advance, force=force)
 
 
 def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]:

@@ -1,7 +1,7 @@
 """Which extra of emotone installs a package that a command needs."""
 
 TRAIN = (
-    "audb", "audformat", "audmetric", "filelock", "jinja2", "lightning_fabric", "onnx",
+    "audb", "audformat", "audmetric", "jinja2", "lightning_fabric", "onnx",
     "onnxscript", "pandas", "platformdirs", "pyarrow", "yaml", "safetensors", "sklearn", "scipy",
     "torch",
 )  # fmt: skip

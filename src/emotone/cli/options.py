@@ -33,6 +33,10 @@ Threshold = Annotated[
         help="Probability from which an answer is confident; by default that of the model.",
     ),
 ]  # fmt: skip
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Overwrite files, also those that emotone did not make."),
+]
 OnCluster = Annotated[
     str | None,
     typer.Option("--cluster", metavar="auto|ray://HOST:PORT", help="Run on a Ray cluster."),

@@ -19,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from emotone.text import agree, plural, printable
+
 if TYPE_CHECKING:
     from emotone.corpora import Corpus
     from emotone.evaluation.folds import Fold
@@ -171,8 +173,9 @@ class TerminalObserver:
     def corpus(self, corpus: "Corpus", folds: Sequence["Fold"]) -> None:
         """Print what was read."""
         self._print(
-            f"{corpus.name}: {len(corpus.table)} utterances, {len(corpus.speakers)} speakers, "
-            f"{len(corpus.labels)} emotions; {_division(folds)}"
+            f"{corpus.name}: {plural(len(corpus.table), 'utterance')}, "
+            f"{plural(len(corpus.speakers), 'speaker')}, {plural(len(corpus.labels), 'emotion')}; "
+            f"{_division(folds)}"
         )
         for problem in corpus.problems:
             self._print(f"note: {problem}")
@@ -190,7 +193,8 @@ class TerminalObserver:
             self.progress.remove_task(self.task)
         self._runs = [finished, finished + len(missing)]
         if finished:
-            self._print(f"{finished} of {finished + len(missing)} runs were finished before")
+            runs = plural(finished + len(missing), "run")
+            self._print(f"{finished} of {runs} {agree(finished, 'were')} finished before")
         self.estimate = Estimate(missing, slots)
         self.task = self.progress.add_task(
             "training epochs", total=sum(self.estimate.left.values()), note=""
@@ -213,8 +217,7 @@ class TerminalObserver:
         self._ended_run(run)
         parts = []
         if record.epochs is not None:
-            epochs = "epoch" if record.epochs == 1 else "epochs"
-            parts.append(f"{record.epochs} {epochs}, kept epoch {record.kept_epoch}")
+            parts.append(f"{plural(record.epochs, 'epoch')}, kept epoch {record.kept_epoch}")
         if record.validation_uar is not None:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
         parts.append(f"{record.seconds:.0f} s")
@@ -238,7 +241,10 @@ class TerminalObserver:
 
     def _note(self) -> str:
         finished, of_all = self._runs
-        parts = [f"{finished} of {of_all} runs finished" if of_all else "", self._time_left()]
+        parts = [
+            f"{finished} of {plural(of_all, 'run')} finished" if of_all else "",
+            self._time_left(),
+        ]
         return ", ".join(part for part in parts if part)
 
     def _time_left(self) -> str:
@@ -247,7 +253,7 @@ class TerminalObserver:
 
     def _print(self, line: str) -> None:
         self._last_line = time.monotonic()
-        self.console.print(line, soft_wrap=True)
+        self.console.print(printable(line), soft_wrap=True)
 
     def _print_lines(self) -> None:
         """Print the state whenever no line was printed for a while."""
@@ -260,10 +266,7 @@ def _division(folds: Sequence["Fold"]) -> str:
     """Say how a corpus is divided."""
     if not folds[0].test:
         training, validation = (len(folds[0].speakers[role]) for role in ("training", "validation"))
-        return f"{_speakers(training, 'training')}, {_speakers(validation, 'validation')}"
+        roles = plural(training, "training speaker"), plural(validation, "validation speaker")
+        return ", ".join(roles)
     kind = "dependent" if folds[0].speaker_dependent else "independent"
     return f"{len(folds)} folds, speaker-{kind}"
-
-
-def _speakers(count: int, role: str) -> str:
-    return f"{count} {role} speaker{'' if count == 1 else 's'}"

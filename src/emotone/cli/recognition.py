@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import OnCluster, Threshold
+from emotone.cli.options import Force, OnCluster, Threshold
 from emotone.errors import UsageError
+from emotone.text import plural, printable
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
@@ -34,17 +35,24 @@ def predict(
     segments: Annotated[
         bool, typer.Option("--segments", help="Recognise windows, with their times.")
     ] = False,
-    window: Annotated[float, typer.Option(help="Length of a window in seconds.")] = 3.0,
-    hop: Annotated[float, typer.Option(help="Step between windows in seconds.")] = 1.0,
+    window: Annotated[
+        float | None, typer.Option(help="Length of a window in seconds; 3 by default.")
+    ] = None,
+    hop: Annotated[
+        float | None, typer.Option(help="Step between windows in seconds; 1 by default.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object per line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option(help="Write a .csv, .jsonl or .parquet file; resumes if it exists."),
+        typer.Option(
+            help="Write a .csv, .jsonl or .parquet file, and its folders; resumes if the same "
+            "command made it."
+        ),
     ] = None,
     embeddings: Annotated[
         Path | None,
-        typer.Option(help="Write predictions and embeddings as .parquet or .csv; resumes."),
+        typer.Option(help="Like --output, with embeddings: .parquet or .csv."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Draw waveform and emotions of one file: PNG, SVG or PDF.")
@@ -65,8 +73,10 @@ def predict(
         int, typer.Option(min=1, help="Number of processes; does not change the results.")
     ] = 1,
     cluster: OnCluster = None,
+    force: Force = False,
 ) -> None:
     """Recognise emotion in audio files; unreadable files are reported and skipped."""
+    from emotone.audio.windows import HOP_S, WINDOW_S
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
@@ -75,16 +85,19 @@ def predict(
         raise UsageError(
             "--json, --csv, --output and --embeddings exclude each other; give one of them"
         )
-    _check_embeddings(embeddings, segments=segments)
+    if not segments and plot is None and (window, hop) != (None, None):
+        raise UsageError("--window and --hop belong to --segments or --plot; add one of them")
+    lengths = (WINDOW_S if window is None else window, HOP_S if hop is None else hop)
+    _check_names(embeddings, plot, save_speaker, segments=segments, force=force)
     recognizer = load(model, threads=threads).with_threshold(threshold)
     if speaker or save_speaker is not None:
-        recognizer = _for_speaker(recognizer, speaker, save_speaker)
+        recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
     sources = files_in(paths)
     files = sources.files
     for line in [*sources.notes, *(f"error: {error}" for error in sources.errors)]:
-        typer.echo(line, err=True)
+        typer.echo(printable(line), err=True)
     if plot is not None:
-        _draw(recognizer, files, window, hop, plot, truncated)
+        _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
     with _executor(jobs, cluster, len(files)) as executor:
@@ -93,23 +106,36 @@ def predict(
             files,
             kind="json" if json else "csv" if csv else "table",
             output=output or embeddings,
-            segments=(window, hop) if segments else None,
+            segments=lengths if segments else None,
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,
+            force=force,
         )
     if failed or sources.errors:
         raise typer.Exit(1)
 
 
-def _check_embeddings(output: Path | None, *, segments: bool) -> None:
-    """Refuse what embeddings cannot be written to, or are not computed for."""
-    if output is None:
-        return
-    if output.suffix not in (".parquet", ".csv"):
-        raise UsageError(f"--embeddings {output}: the name must end in .parquet or .csv")
-    if segments:
+def _check_names(
+    embeddings: Path | None,
+    plot: Path | None,
+    save_speaker: Path | None,
+    *,
+    segments: bool,
+    force: bool,
+) -> None:
+    """Refuse, before anything is recognised, what cannot be written."""
+    from emotone.files import check_picture
+    from emotone.inference.speaker import check_speaker_file
+
+    if embeddings is not None and embeddings.suffix not in (".parquet", ".csv"):
+        raise UsageError(f"--embeddings {embeddings}: the name must end in .parquet or .csv")
+    if embeddings is not None and segments:
         raise UsageError("--embeddings has one row per file; leave out --segments")
+    if plot is not None:
+        check_picture(plot, force=force)
+    if save_speaker is not None:
+        check_speaker_file(save_speaker, force=force)
 
 
 @contextmanager
@@ -139,7 +165,7 @@ def _executor(jobs: int, address: str | None, files: int) -> Iterator["Executor 
 
 
 def _for_speaker(
-    recognizer: "Recognizer", recordings: list[Path] | None, save: Path | None
+    recognizer: "Recognizer", recordings: list[Path] | None, save: Path | None, *, force: bool
 ) -> "Recognizer":
     """Enrol a speaker, and save the speaker's statistics if asked."""
     from emotone.inference.sources import speaker_of
@@ -150,25 +176,25 @@ def _for_speaker(
     recognizer = recognizer.for_speaker(enrolled)
     if save is not None:
         assert recognizer.speaker is not None
-        recognizer.speaker.save(save)
+        recognizer.speaker.save(save, force=force)
     return recognizer
 
 
 def _draw(
     recognizer: "Recognizer",
     files: list[Path],
-    window: float,
-    hop: float,
+    lengths: tuple[float, float],
     picture: Path,
     truncated: "Truncated",
+    *,
+    force: bool,
 ) -> None:
-    from emotone.files import check_picture_name
     from emotone.inference.sources import STDIN
     from emotone.inference.timeline import draw
 
-    check_picture_name(picture)
     if len(files) != 1 or str(files[0]) == STDIN:
-        found = f"{len(files)} files" if len(files) != 1 else "standard input"
+        found = plural(len(files), "file") if len(files) != 1 else "standard input"
         raise UsageError(f"--plot draws one file, got {found}; give the path of one recording")
+    window, hop = lengths
     segments = recognizer.segments(files[0], window=window, hop=hop, truncated=truncated)
-    draw(files[0], segments, recognizer.labels, picture, truncated)
+    draw(files[0], segments, recognizer.labels, picture, truncated, force=force)

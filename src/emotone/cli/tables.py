@@ -10,6 +10,7 @@ from rich.table import Table
 
 from emotone.evaluation.changes import GROUPS
 from emotone.reporting.rendering import difference, interval, p_value, percent, points, rate
+from emotone.text import agree, plural, printable
 
 if TYPE_CHECKING:
     from emotone.corpora.inspection import Inspection
@@ -25,8 +26,8 @@ def show_results(results: "Results") -> None:
     setting, scores = results.setting, results.scores
     seeds = f"seed{'s' * (len(setting.seeds) > 1)} {', '.join(map(str, setting.seeds))}"
     table = _table(
-        f"{setting.title}, {results.independence}, {setting.speakers} speakers, "
-        f"{len(setting.labels)} emotions, {seeds}"
+        f"{setting.title}, {results.independence}, "
+        f"{plural(setting.speakers, 'speaker')}, {plural(len(setting.labels), 'emotion')}, {seeds}"
     )
     for column in ("%", "pooled", "95 % interval", "mean ± std over folds"):
         table.add_column(column, justify="left" if column == "%" else "right")
@@ -63,8 +64,9 @@ def show_ablation(results: "AblationResults") -> None:
     console.print(table)
     if results.missing:
         console.print(
-            f"Unfinished: {results.missing} runs are missing; a seed counts once all its folds "
-            "are finished. The same command without --only resumes."
+            f"Unfinished: {plural(results.missing, 'run')} {agree(results.missing, 'are')} "
+            "missing; a seed counts once all its folds are finished. The same command without "
+            "--only resumes."
         )
 
 
@@ -73,8 +75,8 @@ def show_audit(audit: "Audit") -> None:
     console = Console(file=sys.stdout)
     subject = audit.subject
     console.print(
-        f"{subject.model} on {subject.corpus}, {subject.utterances} utterances, "
-        f"{subject.speakers} speakers: UAR {percent(audit.clean.uar)} %",
+        f"{subject.model} on {subject.corpus}, {plural(subject.utterances, 'utterance')}, "
+        f"{plural(subject.speakers, 'speaker')}: UAR {percent(audit.clean.uar)} %",
         highlight=False,
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -102,7 +104,7 @@ def show_audit(audit: "Audit") -> None:
         highlight=False,
     )
     for note in subject.notes:
-        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(f"note: {note}"), highlight=False, markup=False, soft_wrap=True)
 
 
 def _difference(row: "AblationRow", reference: str) -> str:
@@ -143,8 +145,8 @@ def show_inspection(inspection: "Inspection") -> None:
     hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
     sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
     console.print(
-        f"{facts['corpus']}: {facts['utterances']} utterances, {facts['speakers']} speakers "
-        f"({sexes}), {hours:.2f} hours"
+        f"{facts['corpus']}: {plural(facts['utterances'], 'utterance')}, "
+        f"{plural(facts['speakers'], 'speaker')} ({sexes}), {hours:.2f} hours"
     )
     console.print(_speakers_table(facts))
     for line in _spreads(facts):
@@ -152,7 +154,7 @@ def show_inspection(inspection: "Inspection") -> None:
     if not facts["problems"]:
         console.print("no problems found")
     for problem in facts["problems"]:
-        console.print(f"problem: {problem}")
+        console.print(printable(f"problem: {problem}"))
 
 
 def _console() -> Console:
@@ -168,7 +170,7 @@ def _speakers_table(facts: dict[str, Any]) -> Table:
         table.add_column(label, justify="right")
     for speaker, counts in facts["emotions_of_speakers"].items():
         cells = [str(counts.get(label, "–")) for label in labels]
-        table.add_row(speaker, *cells, str(sum(counts.values())))
+        table.add_row(printable(speaker), *cells, str(sum(counts.values())))
     total = [str(count) for count in facts["emotions"].values()]
     table.add_section()
     table.add_row("all", *total, str(facts["utterances"]), style="bold")

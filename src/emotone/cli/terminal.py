@@ -1,12 +1,13 @@
 """Standard output and standard error as people need them: any text, and ours alone."""
 
 import codecs
+import io
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 PLAIN = {"…": "...", "±": "+-", "–": "-", "−": "-", "×": "x", "Δ": "d", "→": "->"}
 REPLACE = "emotone.replace"  # name of the error handler
@@ -16,11 +17,34 @@ STANDARD_OUTPUT, STANDARD_ERROR = 1, 2  # file descriptors
 def accept_any_text() -> None:
     """Print what the encoding of the terminal lacks in ASCII, instead of failing."""
     codecs.register_error(REPLACE, _replaced)
-    if sys.stdout is None:  # closed by the caller, who does not want it
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    for descriptor, name in ((1, "stdout"), (STANDARD_ERROR, "stderr")):
+        if getattr(sys, name) is None:  # closed by the caller, who does not want it
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            if nothing != descriptor:  # which another file would get, and with it the messages
+                os.dup2(nothing, descriptor)
+            setattr(sys, name, open(descriptor, "w", closefd=False))  # noqa: SIM115
+    with suppress(OSError, ValueError):  # another stream
+        sys.stderr = _unfailing(sys.stderr.fileno(), sys.stderr)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=REPLACE)
+
+
+class _Unfailing(io.FileIO):
+    """A descriptor, which stays open, for messages; they are lost if nobody can take them."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _unfailing(descriptor: int, like: TextIO) -> TextIO:
+    raw = _Unfailing(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), like.encoding, like.errors, line_buffering=True, write_through=True
+    )
 
 
 def _replaced(error: UnicodeError) -> tuple[str, int]:
@@ -54,6 +78,6 @@ def standard_output_is_ours() -> Iterator[None]:
     try:
         yield
     finally:
-        ours, sys.stdout = sys.stdout, before
+        sys.stdout.flush()
         os.dup2(direct, STANDARD_OUTPUT)
-        ours.detach()  # what could not be written, since the disk is full, is not tried again
+        sys.stdout = before

@@ -29,6 +29,7 @@ from emotone.corpora.base import (
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
 from emotone.options import nearest
+from emotone.text import agree, plural
 
 INFO = corpus_info(__name__)
 
@@ -92,7 +93,8 @@ def read(options: AudformatOptions) -> Corpus:
         )
     if not rows:
         raise CorpusError(f"audformat: table '{name}' in {root} has no labelled utterance")
-    problems = [f"{unlabelled} rows without emotion or speaker are left out"] if unlabelled else []
+    problem = f"{plural(unlabelled, 'row')} without emotion or speaker {agree(unlabelled, 'are')}"
+    problems = [f"{problem} left out"] if unlabelled else []
     language = database.languages[0] if database.languages else ""
     return corpus_from_rows(database.name, rows, language=language, problems=problems)
 

@@ -14,6 +14,7 @@ from emotone.corpora.info import CorpusInfo
 from emotone.corpora.labels import EMOTIONS, canonical, normalised, unknown
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
+from emotone.text import plural
 
 COLUMNS = (
     "utterance",
@@ -144,7 +145,10 @@ def existing_root(options: CorpusOptions, layout: str) -> Path:
     """
     corpus = options.name
     if options.root is None:
-        raise CorpusError(f"{corpus}: no root given; set corpus.root=FOLDER")
+        raise CorpusError(
+            f"{corpus}: no folder given; put it after the name ({corpus} FOLDER) or set root in "
+            "the configuration"
+        )
     if options.root.is_file():
         raise CorpusError(
             f"{corpus}: {options.root} is a file; corpus.root must be the folder that holds "
@@ -224,9 +228,11 @@ def no_such_corpus(
 
     Suggests a folder beside or above it that holds such files, if there is one.
     """
-    content = f"{len(found)} audio files such as {found[0]}" if found else "no audio files"
+    content = (
+        f"{plural(len(found), 'audio file')} such as {found[0]}" if found else "no audio files"
+    )
     if not found and (others := audio.search(root).others.most_common(1)):
-        content += f", but {others[0][1]} files with the suffix {others[0][0]}"
+        content += f", but {plural(others[0][1], 'file')} with the suffix {others[0][0]}"
     hint = ""
     here = root.resolve()
     for folder in (here.parent, *_folders(here.parent)):

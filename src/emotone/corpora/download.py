@@ -4,7 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from emotone.errors import CorpusError, StorageError, UsageError
+from emotone.files import write_text
 from emotone.options import nearest
+
+RECORD = ".emotone-download"  # name of the corpus, in its folder
 
 
 def download(
@@ -22,15 +25,14 @@ def download(
         The folder.
 
     Raises:
-        UsageError: if ``out`` holds other files, or the repository has no such corpus or version.
+        UsageError: if ``out`` holds other files or corpora, or the repository has no such corpus
+            or version.
         CorpusError: if the repository cannot be reached.
         StorageError: if ``out`` cannot be written.
     """
     import audb
 
-    resumable = any(out.glob("*~*")) or (out / "db.yaml").is_file()  # ~ marks audb's partial files
-    if out.is_dir() and any(out.iterdir()) and not resumable:
-        raise UsageError(f"{out} holds other files; choose an empty --out")
+    _refuse_other_files(out, name)
     source = _source(repository)
     before = audb.config.REPOSITORIES
     audb.config.REPOSITORIES = [source]
@@ -46,6 +48,7 @@ def download(
         versions = audb.versions(name)
         if version is not None and version not in versions:
             raise UsageError(f"{name} has no version {version}; it has {', '.join(versions)}")
+        write_text(out / RECORD, f"{name}\n")
         audb.load_to(
             str(out), name, version=version or versions[-1], pickle_tables=False, num_workers=4
         )
@@ -60,6 +63,14 @@ def download(
     finally:
         audb.config.REPOSITORIES = before
     return out
+
+
+def _refuse_other_files(out: Path, name: str) -> None:
+    """Raise a :class:`UsageError` unless a folder is new, empty, or a download of the corpus."""
+    record = out / RECORD
+    ours = record.is_file() and record.read_text(encoding="utf-8", errors="replace") == f"{name}\n"
+    if out.is_dir() and any(out.iterdir()) and not ours:
+        raise UsageError(f"{out} holds other files; choose an empty --out")
 
 
 def _source(repository: Path | None) -> Any:

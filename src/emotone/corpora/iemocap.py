@@ -36,6 +36,7 @@ from emotone.corpora.base import (
 )
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
+from emotone.text import agree, plural
 
 INFO = corpus_info(__name__)
 LINE = re.compile(
@@ -100,10 +101,13 @@ def read(options: IemocapOptions) -> Corpus:
             f"iemocap: {sum(absent.values())} labelled utterances in {root}, but no audio in "
             "SessionN/sentences/wav; copy the whole release"
         )
-    problems = [f"{count} utterances with the label {label} are left out" for label, count in
-                sorted(left_out.items())]  # fmt: skip
+    problems = [
+        f"{plural(count, 'utterance')} with the label {label} {agree(count, 'are')} left out"
+        for label, count in sorted(left_out.items())
+    ]
     problems += [
-        f"{count} labelled utterances of {session} have no audio; is the copy complete?"
+        f"{plural(count, 'labelled utterance')} of {session} {agree(count, 'have')} no audio; is "
+        "the copy complete?"
         for session, count in sorted(absent.items())
     ]
     if len(sessions) < 5:

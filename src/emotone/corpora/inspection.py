@@ -15,6 +15,7 @@ from emotone.corpora.base import Corpus
 from emotone.corpora.contradictions import conflicts
 from emotone.corpora.fingerprints import Fingerprints, fingerprint, repeated
 from emotone.errors import AudioError
+from emotone.text import agree, plural
 
 SILENT_DBFS = -70.0
 CLIPPED_LEVEL = 0.999  # of full scale
@@ -112,7 +113,10 @@ def inspect(
     table["seconds"] = (ends - table["start"]).where(table["seconds"].notna())
     problems = [*corpus.problems, *_file_problems(sounds, table), *_table_problems(table)]
     if outside:
-        problems.append(f"{outside} utterances end after their file; are times in seconds?")
+        problems.append(
+            f"{plural(outside, 'utterance')} {agree(outside, 'end')} after the file; are times in "
+            "seconds?"
+        )
     return Inspection(corpus, table, tuple(problems))
 
 
@@ -131,7 +135,7 @@ def _measure(path: Path) -> Sound:
 def _file_problems(sounds: dict[str, Sound | str], table: pd.DataFrame) -> Iterator[str]:
     broken = [sound for sound in sounds.values() if isinstance(sound, str)]
     if broken:
-        yield f"{len(broken)} files cannot be read: {'; '.join(broken[:LISTED])}"
+        yield f"{plural(len(broken), 'file')} cannot be read: {'; '.join(broken[:LISTED])}"
     read = {file: sound for file, sound in sounds.items() if isinstance(sound, Sound)}
     yield from _named("silent", [f for f, sound in read.items() if sound.level_dbfs < SILENT_DBFS])
     yield from _named(
@@ -179,7 +183,8 @@ def _table_problems(table: pd.DataFrame) -> Iterator[str]:
     single = sorted(str(speaker) for speaker in classes.index[classes == 1])
     if single and table["emotion"].nunique() > 1:
         shown = ", ".join(single[:LISTED]) + (", …" if len(single) > LISTED else "")
-        yield f"{len(single)} speakers have only one emotion: {shown}"
+        which = f"{plural(len(single), 'speaker')} {agree(len(single), 'have')}"
+        yield f"{which} only one emotion: {shown}"
     yield from _same_length(table)
     people = table.drop_duplicates("speaker")
     without_sex = int((people["sex"] == "").sum())
@@ -194,7 +199,7 @@ def _named(problem: str, files: list[str]) -> Iterator[str]:
     if files:
         names = ", ".join(Path(file).name for file in files[:LISTED])
         more = ", …" if len(files) > LISTED else ""
-        yield f"{len(files)} files are {problem}: {names}{more}"
+        yield f"{plural(len(files), 'file')} {agree(len(files), 'are')} {problem}: {names}{more}"
 
 
 def _counts(values: "pd.Series[Any]") -> dict[str, int]:

@@ -22,6 +22,7 @@ from typing import Literal
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
+from emotone.text import plural
 
 INFO = corpus_info(__name__)
 NAME = re.compile(
@@ -101,4 +102,6 @@ def read(options: RavdessOptions) -> Corpus:
 
 
 def _counted(others: Counter[str]) -> str:
-    return " and ".join(f"{count} files of {name}" for name, count in sorted(others.items()))
+    return " and ".join(
+        f"{plural(count, 'file')} of {name}" for name, count in sorted(others.items())
+    )

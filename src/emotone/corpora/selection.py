@@ -7,6 +7,7 @@ from emotone.corpora.base import Corpus, CorpusOptions, matches
 from emotone.corpora.labels import EMOTIONS, canonical
 from emotone.errors import CorpusError
 from emotone.options import nearest
+from emotone.text import agree, plural
 
 
 def excluded(corpus: Corpus, options: CorpusOptions) -> Corpus:
@@ -28,7 +29,10 @@ def excluded(corpus: Corpus, options: CorpusOptions) -> Corpus:
     out = files.map(options.leaves_out).astype(bool)
     if out.all():
         raise CorpusError(f"{corpus.name}: no utterance is left after corpus.exclude")
-    problem = f"{int(out.sum())} utterances are left out because of corpus.exclude"
+    count = int(out.sum())
+    problem = (
+        f"{plural(count, 'utterance')} {agree(count, 'are')} left out because of corpus.exclude"
+    )
     table = corpus.table[~out].reset_index(drop=True)
     return Corpus(corpus.name, table, (*corpus.problems, problem))
 
@@ -70,7 +74,8 @@ def relabelled(corpus: Corpus, options: CorpusOptions) -> Corpus:
             f"are {', '.join(present)}"
         )
     problems = [
-        f"{count} utterances of {emotion} are left out because of corpus.map or corpus.keep"
+        f"{plural(count, 'utterance')} of {emotion} {agree(count, 'are')} left out because of "
+        "corpus.map or corpus.keep"
         for emotion, count in table.loc[~kept, "emotion"].value_counts().sort_index().items()
     ]
     table = table.assign(emotion=new)[kept].reset_index(drop=True)

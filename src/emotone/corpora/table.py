@@ -24,6 +24,7 @@ from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows, label_
 from emotone.corpora.labels import normalised
 from emotone.errors import CorpusError
 from emotone.options import nearest
+from emotone.text import agree, plural
 
 REQUIRED = ("file", "emotion", "speaker")
 TEXT_COLUMNS = ("sex", "session", "language")
@@ -81,8 +82,8 @@ def read(options: TableOptions) -> Corpus:
     ]
     if missing:
         raise CorpusError(
-            f"{path}: {len(missing)} files do not exist, the first is {missing[0]}; paths are "
-            f"relative to {path.parent}"
+            f"{path}: {plural(len(missing), 'file')} {agree(len(missing), 'do')} not exist, the "
+            f"first is {missing[0]}; paths are relative to {path.parent}"
         )
     table["utterance"] = _names(table)
     table["corpus"] = path.stem
@@ -93,7 +94,7 @@ def read(options: TableOptions) -> Corpus:
 def _load(options: TableOptions) -> pd.DataFrame:
     path = options.root
     if path is None:
-        raise CorpusError("table: no root given; set corpus.root=TABLE.csv")
+        raise CorpusError("table: no file given; give the table itself, such as TABLE.csv")
     if not path.is_file():
         raise CorpusError(
             f"table: the file {path} does not exist; corpus.root must be the table file"

@@ -15,6 +15,7 @@ from emotone.corpora import Corpus
 from emotone.corpora.contradictions import refuse_conflicts
 from emotone.errors import FoldError
 from emotone.options import Options, Seed, nearest
+from emotone.text import agree, plural
 
 ROLES = ("training", "validation", "test")
 SPEAKER_DEPENDENT_VALIDATION = 0.1  # share of the training utterances
@@ -265,7 +266,8 @@ def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.boo
             )
         if (table[column].fillna("").astype(str) == "").any():
             missing = int((table[column].fillna("").astype(str) == "").sum())
-            raise FoldError(f"protocol.column: {missing} utterances have no '{column}'; fill it in")
+            which = f"{plural(missing, 'utterance')} {agree(missing, 'have')}"
+            raise FoldError(f"protocol.column: {which} no '{column}'; fill it in")
     values = table[column].astype(str)
     names = _unique(values)
     if len(names) < 2:
@@ -281,8 +283,8 @@ def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bo
     count = len(corpus.speakers)
     if options.folds > count:
         raise FoldError(
-            f"protocol.folds={options.folds}, but {corpus.name} has {count} speakers; "
-            f"ask for at most {count} folds"
+            f"protocol.folds={options.folds}, but {corpus.name} has "
+            f"{plural(count, 'speaker')}; ask for at most {plural(count, 'fold')}"
         )
     table = corpus.table
     splitter = StratifiedGroupKFold(options.folds, shuffle=True, random_state=options.seed)
@@ -337,7 +339,8 @@ def _need_sessions(corpus: Corpus, protocol: str) -> None:
     without = int((corpus.table["session"] == "").sum())
     if without:
         raise FoldError(
-            f"{protocol}: {without} utterances of {corpus.name} have no session; use "
+            f"{protocol}: {plural(without, 'utterance')} of {corpus.name} "
+            f"{agree(without, 'have')} no session; use "
             "leave_one_speaker_out or kfold"
         )
 

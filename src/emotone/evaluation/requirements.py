@@ -10,19 +10,20 @@
 A figure of a group of changes is that of its worst change; of ``non_speech``, of the worst kind.
 """  # noqa: D415
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from emotone import safe_yaml
 from emotone.errors import UsageError
 from emotone.evaluation.audit_results import Audit, Effect, Requirement
 from emotone.evaluation.audit_scoring import COLUMNS
 from emotone.evaluation.changes import CHANGES, GROUPS
 from emotone.evaluation.non_speech import TITLES
 from emotone.options import nearest
+from emotone.text import shortened, shown
 
 CLEAN = ("uar", "war", "lowest_recall")
 ROBUSTNESS = ("unchanged", "uar", "uar_change", "confident", "answered")
@@ -55,14 +56,12 @@ def read(path: Path) -> tuple[Requirement, ...]:
         UsageError: if it cannot be read, or a key or a limit is unknown.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = safe_yaml.read(path)
     except OSError as error:
         raise UsageError(f"--require: cannot read {path} ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not values:
         raise UsageError(
-            f"{path}: expected thresholds such as 'clean.uar: {{min: 0.6}}', got {values!r}"
+            f"{path}: expected thresholds such as 'clean.uar: {{min: 0.6}}', got {shown(values)}"
         )
     known = known_keys()
     return tuple(_requirement(key, limits, known, path) for key, limits in _flat(values))
@@ -79,14 +78,19 @@ def _flat(values: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 def _requirement(key: str, limits: Any, known: Iterable[str], path: Path) -> Requirement:
     if key not in known:
-        raise UsageError(f"{path}: unknown figure '{key}'{nearest(key, known)}")
+        raise UsageError(f"{path}: unknown figure '{shortened(key)}'{nearest(key, known)}")
     numbers = limits.values() if isinstance(limits, dict) else []
-    right = numbers and all(type(number) in (int, float) for number in numbers)
+    right = numbers and all(_is_finite(number) for number in numbers)
     if not right or limits.keys() - LIMITS:
         raise UsageError(
-            f"{path}: {key}: expected numbers as {{min: …}}, {{max: …}} or both, got {limits!r}"
+            f"{path}: {shortened(key)}: expected numbers as {{min: …}}, {{max: …}} or both, got "
+            f"{shown(limits)}"
         )
     return Requirement(key, limits.get("min"), limits.get("max"))
+
+
+def _is_finite(number: Any) -> bool:
+    return type(number) in (int, float) and math.isfinite(number)
 
 
 def checked(audit: Audit, requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:

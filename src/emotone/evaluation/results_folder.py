@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from emotone.errors import StorageError, UsageError
@@ -25,7 +24,7 @@ from emotone.evaluation.results import (
     Results,
 )
 from emotone.evaluation.run_folder import PredictionsFolder, RunFolder, read_table
-from emotone.files import TEMPORARY, suppress_os_errors, write_text
+from emotone.files import TEMPORARY, locked, suppress_os_errors, write_text
 
 CONFIG = "config.yaml"
 FOLDS = "folds.json"
@@ -96,27 +95,20 @@ class ResultsFolder(PredictionsFolder):
             UsageError: if another process uses it.
             StorageError: if it cannot be written.
         """
-        is_new = not self.path.exists()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / LOCK, timeout=0)
-            lock.acquire()
-        except Timeout as error:
-            raise UsageError(
-                f"another emotone is writing to {self}; wait for it or choose another --out"
-            ) from error
-        except OSError as error:
-            raise StorageError(
-                f"cannot write to {self}: {error.strerror}; choose another --out"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.release()
-            with suppress_os_errors():
-                if is_new and {path.name for path in self.path.iterdir()} <= {LOCK}:
-                    (self.path / LOCK).unlink(missing_ok=True)  # nothing was started
-                    self.path.rmdir()
+        is_new, lock = not self.path.exists(), self.path / LOCK
+        was_ours = lock.exists()
+        with locked(lock, self.path, "--out"):
+            try:
+                yield
+            except UsageError:
+                if not was_ours:  # a folder of the user stays as it was
+                    lock.unlink(missing_ok=True)
+                raise
+            finally:
+                with suppress_os_errors():
+                    if is_new and {path.name for path in self.path.iterdir()} <= {LOCK}:
+                        lock.unlink(missing_ok=True)  # nothing was started
+                        self.path.rmdir()
 
     def refuse_other_files(self, *known: str) -> None:
         """Raise a :class:`UsageError` if the folder holds files that emotone did not make.

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from emotone import corpora
+from emotone import corpora, safe_yaml
 from emotone.errors import UsageError
 from emotone.evaluation import metrics, scoring
 from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results import AblationResults, AblationRow, PairedDifference, Rates
-from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
+from emotone.evaluation.results_folder import ABLATION, VARIANTS, ResultsFolder
 from emotone.evaluation.scoring import Counts
-from emotone.experiments.compatibility import differences, refuse_other_experiment
+from emotone.experiments.compatibility import refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio, setting, system
 from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
-from emotone.options import nearest
+from emotone.options import differences, nearest
 from emotone.training.spectrograms import delete_cache
 
 SECONDS_PER_HOUR = 3600
@@ -48,8 +48,8 @@ def ablate(
         only: names of the variants to run; the audio of others is not read. Empty for all.
 
     Raises:
-        UsageError: if ``out`` holds something else or a variant of ``only`` is unknown; nothing is
-            changed then.
+        UsageError: if ``out`` holds something else, a variant of ``only`` is unknown or ``hours``
+            is no time; nothing is changed then.
         CorpusError, FoldError: if the corpus cannot be used.
         StorageError: if results cannot be written.
         InterruptedRunError: after Ctrl-C.
@@ -60,6 +60,8 @@ def ablate(
                 f"--only: unknown variant '{name}'{nearest(name, ablation.variants)}; "
                 f"known are {', '.join(ablation.variants)}"
             )
+    if hours is not None and not hours >= 0:  # NaN is not
+        raise UsageError(f"--hours must be 0 or more, got {hours}")
     chosen = set(only) or set(ablation.variants)
     deadline = time.monotonic() + (math.inf if hours is None else hours * SECONDS_PER_HOUR)
     folder = ResultsFolder(out)
@@ -113,12 +115,12 @@ def _refuse_other_ablation(ablation: Ablation, folder: ResultsFolder) -> None:
             raise UsageError(f"{folder} holds the results of a crossval; choose another --out")
         return
     try:
-        there = yaml.safe_load(folder.ablation())
+        there = safe_yaml.parsed(folder.ablation(), ABLATION)
         found = {
             name: ExperimentConfig.model_validate(values).identity()
             for name, values in there.items()
         }
-    except (ValueError, AttributeError, yaml.YAMLError) as error:
+    except (ValueError, AttributeError, UsageError) as error:
         raise UsageError(
             f"{folder} holds no ablation of this version of emotone; choose another --out"
         ) from error

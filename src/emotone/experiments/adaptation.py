@@ -8,7 +8,7 @@ from emotone.evaluation.results import AblationResults
 from emotone.experiments.ablation import ablate, place_of
 from emotone.experiments.config import ExperimentConfig, PretrainingOptions
 from emotone.experiments.plan import Observer
-from emotone.experiments.shipping import COMPARISON, train
+from emotone.experiments.shipping import COMPARISON, refuse_other_model, train
 from emotone.experiments.variants import Ablation
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
@@ -66,8 +66,7 @@ def adapt(
     features, network = options_of(trained)
     if config.pretraining is not None:
         raise UsageError("pretraining: an adapted network starts from the model; leave it out")
-    if (out / model_folder.CONFIG).is_file():
-        raise UsageError(f"{out} holds a finished model; choose another --out")
+    refuse_other_model(out)
     scratch = config.model_copy(update={"features": features, "model": network})
     start = PretrainingOptions(model=model, allow_overlap=allow_overlap)
     adapted = scratch.model_copy(update={"pretraining": start})

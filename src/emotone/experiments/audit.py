@@ -33,10 +33,12 @@ from emotone.experiments import audit_material, audit_selection
 from emotone.experiments.audit_answers import Task, answer, answer_sounds
 from emotone.experiments.audit_material import Progress, Recordings, no_progress
 from emotone.experiments.audit_selection import AuditOptions
-from emotone.files import write_text
+from emotone.files import refuse_foreign, write_text
 from emotone.inference.execution import ProcessExecutor, map_in_order
 from emotone.inference.model_folder import ONNX
 from emotone.inference.recognizer import Recognizer
+from emotone.reporting.report import is_report
+from emotone.text import agree, plural
 
 ANSWERS, AUDIT_FILE = "answers.jsonl", "audit.json"
 REPORTS = ("audit.html", "audit.md")
@@ -86,9 +88,13 @@ def audit(
     )
     folder = ResultsFolder(out)
     with folder.locked():
-        folder.refuse_other_files(ANSWERS, AUDIT_FILE, *REPORTS)
-        folder.remove_leftovers()
+        results = (AUDIT_FILE, *REPORTS)
+        known = (ANSWERS, *results) if (out / ANSWERS).is_file() else ()
+        folder.refuse_other_files(*known)
         answers = _Answers(out / ANSWERS, _identity(task))
+        for name in results:
+            refuse_foreign(out / name, is_report)
+        folder.remove_leftovers()
         answers.complete(task, options.jobs, progress)
         reasons = [f"{CHANGES[name].title}: skipped, {why}" for name, why in skipped.items()]
         found = _scored(recognizer, corpus, table, answers, task, [*notes, *problems, *reasons])
@@ -235,7 +241,8 @@ def _scored(
     problems = [one.problem for one in stored if one.problem]
     if len(problems) == len(table):
         raise AudioError(f"no utterance of {corpus.name} gets an answer: {problems[0]}")
-    unanswered = [f"{len(problems)} utterances get no answer: {'; '.join(problems[:LISTED])}"]
+    count = f"{plural(len(problems), 'utterance')} {agree(len(problems), 'get')}"
+    unanswered = [f"{count} no answer: {'; '.join(problems[:LISTED])}"]
     answers = scoring.gather(table, stored, recognizer.labels, task.changes)
     speakers = answers.table.drop_duplicates("speaker")
     subject = Subject(

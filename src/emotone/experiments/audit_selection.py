@@ -12,6 +12,7 @@ from emotone.errors import CorpusError
 from emotone.experiments.audit_material import Utterance
 from emotone.inference.model_folder import ModelConfig
 from emotone.options import Options, Seed
+from emotone.text import agree, plural
 
 
 class AuditOptions(Options):
@@ -59,7 +60,10 @@ def select(
     table, notes = corpus.table, list(corpus.problems)
     answerable = table["emotion"].isin(model.labels)
     for emotion, count in table.loc[~answerable, "emotion"].value_counts().sort_index().items():
-        notes.append(f"{count} utterances of {emotion} are left out: the model does not answer it")
+        notes.append(
+            f"{plural(count, 'utterance')} of {emotion} {agree(count, 'are')} left out: the model "
+            "does not answer it"
+        )
     table = table[answerable]
     if table.empty:
         raise CorpusError(
@@ -70,8 +74,9 @@ def select(
     same = table["utterance"].isin(list(heard))
     if not table.loc[same, "known"].all():
         notes.append(
-            f"{int(same.sum())} utterances were in the training of the model, some under other "
-            "names of speakers; these speakers count as known"
+            f"{plural(int(same.sum()), 'utterance')} {agree(int(same.sum()), 'were')} in the "
+            "training of the model, some under other names of speakers; these speakers count as "
+            "known"
         )
     table["known"] |= table["speaker"].isin(table.loc[same, "speaker"])
     if pretrained_on := model.training.get("pretrained_on"):
@@ -83,7 +88,8 @@ def select(
                 "none; train one with protocol.validation_speakers, or give another corpus"
             )
         known = table.loc[table["known"], "speaker"].nunique()
-        notes.append(f"{known} speakers are left out: the model was trained on them")
+        which = f"{plural(known, 'speaker')} {agree(known, 'are')}"
+        notes.append(f"{which} left out: the model was trained on them")
         table = table[~table["known"]]
     chosen = _drawn(table, options)
     if len(chosen) < len(table):

@@ -1,31 +1,18 @@
 """Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
 from collections.abc import Set
-from typing import Any
 
-import yaml
-
+from emotone import safe_yaml
 from emotone.errors import UsageError
-from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.results_folder import CONFIG, ResultsFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
 from emotone.models.weights import weights_of
+from emotone.options import differences
 
 SHOWN = 3  # differences named
 OF_A_NETWORK = ("corpus", "features", "model", "training", "pretraining")
-
-
-def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
-    """Say where two configurations differ, option by option."""
-    result = []
-    for key in sorted(found.keys() | asked.keys()):
-        there, here = found.get(key), asked.get(key)
-        if isinstance(there, dict) and isinstance(here, dict):
-            result += differences(there, here, f"{prefix}{key}.")
-        elif there != here:
-            result.append(f"{prefix}{key}: {there} found, {here} requested")
-    return result
 
 
 def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
@@ -35,8 +22,8 @@ def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
         UsageError: if there is none of this version of emotone.
     """
     try:
-        return ExperimentConfig.model_validate(yaml.safe_load(folder.configuration()))
-    except (ValueError, yaml.YAMLError) as error:
+        return ExperimentConfig.model_validate(safe_yaml.parsed(folder.configuration(), CONFIG))
+    except (ValueError, UsageError) as error:
         raise UsageError(
             f"{folder} holds no configuration of this version of emotone; choose another --out"
         ) from error

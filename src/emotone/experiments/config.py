@@ -25,6 +25,7 @@ from emotone.inference import model_folder
 from emotone.models.crnn import CrnnOptions
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, Seed, explained, nearest
+from emotone.text import shown
 from emotone.training.options import TrainingOptions
 
 
@@ -195,10 +196,10 @@ def _explain(error: ValidationError) -> str:
         if location == ["model"]:
             asked = given.get("kind") if isinstance(given, dict) else given
             hint = nearest(str(asked), MODEL_KINDS)
-            return f"model.kind must be one of {', '.join(MODEL_KINDS)}, got {asked!r}{hint}"
+            return f"model.kind must be one of {', '.join(MODEL_KINDS)}, got {shown(asked)}{hint}"
         asked = given.get("name") if isinstance(given, dict) else given
         hint = nearest(str(asked), READERS) if asked else ""
-        return f"corpus.name must be one of {', '.join(READERS)}, got {asked!r}{hint}"
+        return f"corpus.name must be one of {', '.join(READERS)}, got {shown(asked)}{hint}"
     known = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
     return explained(first, name, known)
 

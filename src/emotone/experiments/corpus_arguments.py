@@ -13,6 +13,7 @@ from emotone.corpora.table import SUFFIXES as TABLES
 from emotone.errors import UsageError
 from emotone.experiments.overrides import set_option
 from emotone.options import explained, nearest
+from emotone.text import shown
 
 OVERRIDE = re.compile(r"[a-z_]+(\.\w+)*=")
 
@@ -30,7 +31,7 @@ def corpus_options(source: str, arguments: Sequence[str] = ()) -> AnyCorpusOptio
     values = reader_of(source)
     if values is None:
         raise UsageError(
-            f"corpus.name must be one of {', '.join(READERS)}, got {source!r}"
+            f"corpus.name must be one of {', '.join(READERS)}, got {shown(source)}"
             f"{nearest(source, READERS)}"
         )
     for override in overrides_of(arguments):

@@ -6,7 +6,6 @@ fold. Only this module distinguishes the families.
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,13 +62,13 @@ def read_data(
         UsageError: if a package that the model needs is not installed.
         StorageError: if the cache cannot be written.
     """
-    threads = config.runtime.processes
+    workers = config.runtime.processes
     if config.model.is_network:
         return load_or_compute(
             corpus, config.features, cache, disturbances=config.training.disturb,
-            threads=threads, advance=advance,
+            workers=workers, advance=advance,
         )  # fmt: skip
-    return _vectors(corpus, config.model, cache, threads=threads, advance=advance)
+    return _vectors(corpus, config.model, cache, workers=workers, advance=advance)
 
 
 def fit(
@@ -163,13 +162,12 @@ def _vectors(
     kind: EstimatorKind,
     cache: Path,
     *,
-    threads: int,
+    workers: int,
     advance: Callable[[], None],
 ) -> Vectors:
     path = cache / f"{cache_key(corpus, kind.inputs)}.npy"
     if not path.is_file():
-        with ThreadPoolExecutor(threads) as pool:
-            rows = map_utterances(corpus, kind.extract, pool, advance)
+        rows = map_utterances(corpus, kind.extract, advance, workers=workers)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.stack(rows))
     targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])

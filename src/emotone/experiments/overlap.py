@@ -5,7 +5,6 @@ formats, under other names or of renamed speakers are found.
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +36,7 @@ def fingerprints_of(
     """
     path = cache / f"{cache_key(corpus, 'fingerprints')}.npy"
     if not path.is_file():
-        with ThreadPoolExecutor(threads) as pool:
-            rows = map_utterances(corpus, fingerprint, pool, advance)
+        rows = map_utterances(corpus, fingerprint, advance, workers=threads)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, np.stack(rows), allow_pickle=False)
     found: Fingerprints = np.load(path, allow_pickle=False)

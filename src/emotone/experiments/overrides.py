@@ -4,9 +4,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from emotone import safe_yaml
 from emotone.errors import UsageError
+from emotone.text import shortened
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -30,49 +30,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: if it cannot be read or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not valid YAML: {error}; save it again, in UTF-8") from error
+        values = safe_yaml.read(path)
     except OSError as error:
         shipped = ", ".join(sorted(file.stem for file in PRESETS.glob("*.yaml")))
         raise UsageError(
             f"{path}: cannot read this configuration ({error.strerror}); "
             f"give the path of a YAML file, or the name of one that ships: {shipped}"
         ) from error
-    values = _parsed(text, f"{path}: not valid YAML")
     if not isinstance(values, dict):
         raise UsageError(
             f"{path}: expected sections such as 'corpus:', got {type(values).__name__}"
         )
     return values
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without dates, which no option is, and in which a key is given once."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  (as the base class has it)
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def compose_mapping_node(self, anchor: Any) -> Any:
-        node = super().compose_mapping_node(anchor)
-        keys: set[Any] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in keys:
-                problem = f"'{key.value}' is given twice"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            keys.add((key.tag, str(key.value)))
-        return node
-
-
-def _parsed(text: str, refusal: str) -> Any:
-    """Read YAML; an error begins with ``refusal``."""
-    try:
-        return yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"{refusal}: {reason}") from error
 
 
 def set_option(values: dict[str, Any], override: str) -> None:
@@ -83,9 +52,12 @@ def set_option(values: dict[str, Any], override: str) -> None:
     """
     key, equals, text = override.partition("=")
     if not equals or not key or any(not part for part in key.split(".")):
-        raise UsageError(f"'{override}' is not of the form key=value, such as training.epochs=20")
-    value = _parsed(text, f"'{override}': the value is not valid YAML")
-    set_value(values, key, value, f"'{override}'")
+        raise UsageError(
+            f"'{shortened(override)}' is not of the form key=value, such as training.epochs=20"
+        )
+    source = f"'{shortened(override)}'"
+    value = safe_yaml.parsed(text, f"{source}: the value is not valid YAML")
+    set_value(values, key, value, source)
 
 
 def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None:
@@ -102,7 +74,7 @@ def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None
         elif isinstance(place, dict):
             place = place.setdefault(section, {})
         if not isinstance(place, dict | list):
-            raise UsageError(f"{source}: {section} has no options of its own")
+            raise UsageError(f"{source}: {shortened(section)} has no options of its own")
     value = deepcopy(value)  # later changes within it then stay in these values
     if isinstance(place, list):
         place[_number(last, place, source)] = value

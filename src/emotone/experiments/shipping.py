@@ -1,11 +1,13 @@
 """Train one network on all speakers of a corpus and write it as a model folder."""
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from safetensors.torch import save
 
 from emotone import corpora
@@ -23,7 +25,7 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import prepare, read_audio, versions
 from emotone.experiments.execution import run_all
 from emotone.experiments.plan import Experiment, Observer
-from emotone.files import replacing
+from emotone.files import MARK, refuse_foreign, replacing, write_text
 from emotone.inference import model_folder
 from emotone.models import weights
 from emotone.models.export import to_onnx
@@ -33,6 +35,8 @@ from emotone.training.spectrograms import Spectrograms
 
 WORK = "training"  # folder, until the model is written
 COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptation
+WRITING = "writing"  # empty file in WORK once parts of the model may be there
+FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w*")  # of files, rather than of versions such as model-v1.2
 CHECKED = 8  # recordings on which the exported model is compared
 SECONDS_PER_HOUR = 3600
 
@@ -68,10 +72,7 @@ def train(
         raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
     folder = ResultsFolder(out)
     with folder.locked():
-        if (out / model_folder.CONFIG).is_file():
-            raise UsageError(f"{out} holds a finished model; choose another --out")
-        leftovers = (model_folder.ONNX, model_folder.WEIGHTS, model_folder.CARD)
-        folder.refuse_other_files(WORK, COMPARISON, *leftovers, model_folder.FINGERPRINTS)
+        refuse_other_model(out)
         corpus = corpora.read_all(config.corpus)
         protocol = config.protocol
         fold = training_fold(corpus, "all", protocol.validation_speakers, protocol.seed)
@@ -86,18 +87,25 @@ def train(
         place = run.folder.weights
         network.load_state_dict(weights.read(place.read_bytes(), place))
         values = _config(experiment, fold, network, found)
-        model_folder.write(
-            out,
-            values,
-            card.render(out.name, values, _evaluated(calibrate)),
-            {
-                model_folder.ONNX: to_onnx(network, _examples(corpus)),
-                model_folder.WEIGHTS: save(network.state_dict()),
-                model_folder.FINGERPRINTS: _trained_on(experiment).tobytes(),
-            },
-        )
+        files = {
+            model_folder.ONNX: to_onnx(network, _examples(corpus)),
+            model_folder.WEIGHTS: save(network.state_dict()),
+            model_folder.FINGERPRINTS: _trained_on(experiment).tobytes(),
+        }
+        refuse_other_model(out)  # training takes long
+        write_text(out / WORK / WRITING, "")
+        model_folder.write(out, values, card.render(out.name, values, _evaluated(calibrate)), files)
         shutil.rmtree(work.path, ignore_errors=True)
     return out
+
+
+def refuse_other_model(out: Path) -> None:
+    """Raise a :class:`UsageError` if a model folder holds a finished model or other files."""
+    if (out / model_folder.CONFIG).is_file():
+        raise UsageError(f"{out} holds a finished model; choose another --out")
+    parts = (model_folder.ONNX, model_folder.WEIGHTS, model_folder.CARD, model_folder.FINGERPRINTS)
+    known = parts if (out / WORK / WRITING).is_file() else ()  # a kill leaves parts
+    ResultsFolder(out).refuse_other_files(WORK, COMPARISON, *known)
 
 
 def _evaluated(calibrate: Path | None) -> list[card.EvaluationRow]:
@@ -116,6 +124,8 @@ def export(
     out: Path,
     labels: Sequence[str] | None = None,
     calibrate: Path | None = None,
+    *,
+    force: bool = False,
 ) -> Path:
     """Export the network of a model folder again, compared with PyTorch on speech.
 
@@ -125,19 +135,23 @@ def export(
             the same network as this version of emotone exports it.
         labels: the labels that remain possible; ``None`` for all.
         calibrate: see :func:`train`; needed in a new model folder with fewer labels.
+        force: overwrite an ONNX file that emotone did not make.
 
     Returns:
         ``out``.
 
     Raises:
         ModelError: if the folder is not a model, or the network cannot be exported.
-        UsageError: if the new model folder exists, a label is unknown, or fewer labels are not
-            calibrated.
+        UsageError: if the new model folder exists, emotone did not make the ONNX file that exists,
+            ``out`` ends in another suffix, a label is unknown, or fewer labels are not calibrated.
         StorageError: if it cannot be written.
     """
     is_file = out.suffix == ".onnx"
-    if out.exists() and not is_file:
-        raise UsageError(f"{out} exists; give --out a new folder, or a name that ends in .onnx")
+    if is_file:
+        refuse_foreign(out, force=force)
+    elif out.exists() or FILE_SUFFIX.fullmatch(out.suffix):
+        problem = "exists" if out.exists() else f"ends in {out.suffix}"
+        raise UsageError(f"{out} {problem}; give --out a new folder, or a name that ends in .onnx")
     network = weights.rebuilt(folder)
     if labels is not None:
         network = with_labels(network, labels)
@@ -150,7 +164,7 @@ def export(
     model = to_onnx(network, cut)
     if is_file:
         with replacing(out) as temporary:
-            temporary.write_bytes(model)
+            temporary.write_bytes(_marked(model))
         return out
     values = model_folder.read(folder).model_dump(mode="json") | {"labels": network.labels}
     text = model_folder.card(folder) or f"# {out.name}\n"
@@ -167,6 +181,13 @@ def export(
         files[name] = model_folder.content(folder, name, model_folder.read(folder))
     model_folder.write(out, values, text, files)
     return out
+
+
+def _marked(model: bytes) -> bytes:
+    """Return an ONNX model that says that emotone wrote it."""
+    loaded = onnx.load_model_from_string(model)
+    loaded.doc_string = MARK
+    return bytes(loaded.SerializeToString())
 
 
 def _trained_on(experiment: Experiment) -> Fingerprints:

@@ -13,6 +13,7 @@ from emotone.errors import UsageError
 from emotone.experiments.config import ExperimentConfig, checked
 from emotone.experiments.overrides import located, read_yaml, set_option, set_value
 from emotone.options import Options, nearest
+from emotone.text import shown
 
 VARIED = ("features", "model", "training", "pretraining", "seeds")  # what a variant may change
 
@@ -149,7 +150,7 @@ def _extended(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     if extends is None:
         return values
     if not isinstance(extends, str) or (path.parent / extends).resolve() in before:
-        raise UsageError(f"{path}: extends must name another file beside it, got {extends!r}")
+        raise UsageError(f"{path}: extends must name another file beside it, got {shown(extends)}")
     return _merged(_extended(path.parent / extends, before), values)
 
 

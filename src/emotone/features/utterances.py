@@ -2,49 +2,54 @@
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+import torch
 
 from emotone import audio
 from emotone.corpora import Corpus
 from emotone.errors import AudioError, CorpusError
+from emotone.inference.execution import ProcessExecutor, map_in_order
 
 SHORTEST = 25 * audio.SAMPLE_RATE // 1000  # samples; less than a frame cannot show an emotion
 SHOWN_FAILURES = 3
 
 Computed = TypeVar("Computed")
+Row = tuple[str, float, float]  # file, start and end in seconds
 
 
 def map_utterances(
     corpus: Corpus,
     compute: Callable[[audio.Waveform], Computed],
-    pool: ThreadPoolExecutor,
     advance: Callable[[], None],
+    *,
+    workers: int,
+    processes: bool = False,
 ) -> list[Computed]:
     """Read each utterance of a corpus and compute something from it, several at once.
 
     Args:
         corpus: corpus whose audio is read.
         compute: maps a waveform, shape ``(samples,)``, to the result.
-        pool: threads that read and compute.
         advance: called once per utterance.
+        workers: number of utterances to read at once.
+        processes: whether workers are processes rather than threads. Processes take seconds to
+            start, but threads share one core where much of ``compute`` is Python.
 
     Raises:
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
     """
-
-    def read_and_compute(row: tuple[str, float, float]) -> Computed | AudioError:
-        try:
-            return compute(_read_usable(row))
-        except AudioError as error:
-            return error
-        finally:
-            advance()
-
     rows = list(corpus.table[["file", "start", "end"]].itertuples(index=False, name=None))
-    results = list(pool.map(read_and_compute, rows))
+    outcomes = _in_processes if processes and workers > 1 else _in_threads
+    results = []
+    for result in outcomes(compute, rows, workers):
+        results.append(result)
+        advance()
     failures = [str(result) for result in results if isinstance(result, AudioError)]
     if failures:
         shown = "; ".join(failures[:SHOWN_FAILURES])
@@ -76,7 +81,30 @@ def cache_key(corpus: Corpus, options: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def _read_usable(row: tuple[str, float, float]) -> audio.Waveform:
+def _in_threads(
+    compute: Callable[[audio.Waveform], Computed], rows: Sequence[Row], workers: int
+) -> Iterator[Computed | AudioError]:
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(partial(_outcome, compute), rows)
+
+
+def _in_processes(
+    compute: Callable[[audio.Waveform], Computed], rows: Sequence[Row], workers: int
+) -> Iterator[Computed | AudioError]:
+    executor = ProcessExecutor(workers, initializer=torch.set_num_threads, initial_arguments=(1,))
+    with closing(executor):
+        for _, future in map_in_order(executor, _outcome, rows, executor.share(compute)):
+            yield future.result()
+
+
+def _outcome(compute: Callable[[audio.Waveform], Computed], row: Row) -> Computed | AudioError:
+    try:
+        return compute(_read_usable(row))
+    except AudioError as error:
+        return error
+
+
+def _read_usable(row: Row) -> audio.Waveform:
     file, start, end = row
     waveform = audio.read(file, start, None if math.isnan(end) else end)
     if len(waveform) < SHORTEST:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from emotone.inference.prediction import Prediction, Segment
+from emotone.inference.prediction import NO_PREDICTION, Prediction, Segment
+from emotone.text import encodable, printable
 
 Kind = Literal["table", "json", "csv"]
 
@@ -16,7 +17,7 @@ Kind = Literal["table", "json", "csv"]
 def as_dict(prediction: Prediction | None) -> dict[str, Any]:
     """Return a prediction as a JSON object without embedding; probabilities to four digits."""
     if prediction is None:
-        return {"label": None, "confidence": None, "confident": None, "probabilities": None}
+        return dict(NO_PREDICTION)
     rounded = {
         label: round(probability, 4) for label, probability in prediction.probabilities.items()
     }
@@ -43,11 +44,6 @@ def header(labels: Sequence[str], *, segments: bool, embedding: int = 0) -> list
     return ["file", *times, "label", "confidence", "confident", *probabilities, *numbers]
 
 
-def printable(name: object) -> str:
-    r"""Return the text of a name; bytes that are not UTF-8, which Linux allows, as ``\udcxx``."""
-    return str(name).encode("utf-8", errors="backslashreplace").decode()
-
-
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
     """Return a row of CSV; missing values at its end are empty."""
     text = io.StringIO()
@@ -67,10 +63,10 @@ def lines(
             prediction, values = part, as_dict(part)
         if kind == "json":
             text = json.dumps({"file": str(file)} | values, ensure_ascii=False)
-            yield printable(text) + "\n"  # as JSON, \udcxx is the name itself
+            yield printable(text) + "\n"  # as JSON, \u009b is the character itself
         elif kind == "csv":
             numbers = [*(values.pop("probabilities") or {}).values(), *_embedding(prediction)]
-            yield row([printable(file), *values.values(), *numbers], columns)
+            yield row([encodable(file), *values.values(), *numbers], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
             yield f"{when}{_label(prediction)}  {printable(file)}{_doubt(prediction)}\n"

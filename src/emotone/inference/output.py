@@ -4,19 +4,37 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from emotone.errors import StorageError, UsageError
 from emotone.files import replacing
 from emotone.inference import parquet
-from emotone.inference.formats import Kind, printable, row
+from emotone.inference.formats import Kind, row
+from emotone.inference.provenance import reserved
+from emotone.text import encodable
 
 PARQUET = ".parquet"
 # by suffix; rows of Parquet are collected as CSV
 KINDS: dict[str, Kind] = {".csv": "csv", ".jsonl": "json", ".txt": "table", PARQUET: "csv"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What an output holds already.
+
+    Attributes:
+        files: names of the audio files that are done.
+        partial: whether another one may lack windows, so that it is recognised again.
+        text: lines about ``files``.
+    """
+
+    files: set[str] = field(default_factory=set)
+    partial: bool = False
+    text: str = ""
 
 
 def kind_of(output: Path) -> Kind:
@@ -32,40 +50,49 @@ def kind_of(output: Path) -> Kind:
 
 @contextmanager
 def opened(
-    output: Path | None, kind: Kind, columns: list[str]
-) -> Iterator[tuple[TextIO, set[str]]]:
-    """Open an output.
+    output: Path | None,
+    kind: Kind,
+    columns: list[str],
+    settings: Mapping[str, Any],
+    *,
+    force: bool = False,
+) -> Iterator[tuple[TextIO, Kept]]:
+    """Open an output; no other process can, until the block ends.
 
     Parquet cannot be written row by row: until everything is done, there is a CSV file beside it.
 
     Args:
-        output: file; ``None`` for standard output.
+        output: file; ``None`` for standard output. Its folders are created.
         kind: format of the lines.
         columns: columns of CSV.
+        settings: see :func:`emotone.inference.provenance.settings_of`.
+        force: start anew, whatever is there.
 
     Yields:
-        A text file to append lines to, and the names of the audio files already in it.
+        A text file to append lines to, and what is in it already.
 
     Raises:
-        UsageError: if the file was not written by the same command.
+        UsageError: if emotone did not make the file, made it with other settings, or is just
+            writing to it; nothing is changed then.
         StorageError: if it cannot be written.
     """
-    first = row(columns, columns) if kind == "csv" else ""
     if output is None:
-        sys.stdout.write(first)
-        yield sys.stdout, set()
+        sys.stdout.write(_first(kind, columns))
+        yield sys.stdout, Kept()
         return
+    is_parquet = output.suffix == PARQUET
+    if is_parquet:
+        parquet.library()
+    rows = output.with_name(f"{output.name}.csv") if is_parquet else output
     try:
-        if output.suffix == PARQUET:
-            with _parquet(output, columns) as target:
+        with reserved(output, {output, rows}, settings, force=force):
+            if is_parquet and output.exists() and not rows.exists():
+                parquet.to_csv(output, rows, columns)
+            with _appending(rows, kind, columns) as target:
                 yield target
-            return
-        done, kept = _kept(output, kind, columns) if output.exists() else (set(), "")
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(output) as temporary:
-            temporary.write_text(first + kept, encoding="utf-8", newline="")
-        with output.open("a", encoding="utf-8", newline="") as file:
-            yield file, done
+            if is_parquet:
+                parquet.from_csv(rows, output, columns)
+                rows.unlink()
     except OSError as error:
         raise StorageError(
             f"cannot write {output}: {error.strerror}; give another --output"
@@ -73,41 +100,60 @@ def opened(
 
 
 @contextmanager
-def _parquet(output: Path, columns: list[str]) -> Iterator[tuple[TextIO, set[str]]]:
-    parquet.library()
-    rows = output.with_name(f"{output.name}.csv")
-    if output.exists() and not rows.exists():
-        parquet.to_csv(output, rows, columns)
-    with opened(rows, "csv", columns) as target:
-        yield target
-    parquet.from_csv(rows, output, columns)
-    rows.unlink()
+def _appending(path: Path, kind: Kind, columns: list[str]) -> Iterator[tuple[TextIO, Kept]]:
+    kept = _kept(path, kind, columns) if path.exists() else Kept()
+    with replacing(path) as temporary:
+        temporary.write_text(_first(kind, columns) + kept.text, encoding="utf-8", newline="")
+    with path.open("a", encoding="utf-8", newline="") as file:
+        yield file, kept
 
 
-def _kept(output: Path, kind: Kind, columns: list[str]) -> tuple[set[str], str]:
-    """Return the audio files already in an output, and their lines.
+def _first(kind: Kind, columns: list[str]) -> str:
+    """Return the first line of a format."""
+    return row(columns, columns) if kind == "csv" else ""
 
-    The lines of the last file may be cut off, so that file is recognised again.
+
+def _kept(output: Path, kind: Kind, columns: list[str]) -> Kept:
+    """Return what is in an output.
+
+    Lines at the end may be missing. So the last line is dropped if it is cut off, and the last file
+    if it has several.
     """
-    other = UsageError(
-        f"{output} was not written by this command with this model; give another --output"
-    )
     if kind == "table":
-        raise UsageError(f"{output} exists already; tables cannot be continued, remove it")
+        raise UsageError(
+            f"{output} exists already; tables cannot be continued: --force starts it anew"
+        )
     try:
         text = output.read_bytes().decode("utf-8", errors="replace")  # the end may be cut off
-        if kind == "csv":  # parsed, since names of files may hold line breaks
-            read = [one for one in csv.reader(io.StringIO(text, newline="")) if one] or [columns]
-            if len(read) > 1 and (len(read[-1]) < len(columns) or not text.endswith("\n")):
-                read.pop()
-            if read.pop(0) != columns:
-                raise other
-            found = [(one[0], row(one, columns)) for one in read]
-        else:
-            whole = text.split("\n")[:-1]
-            found = [(printable(json.loads(line)["file"]), f"{line}\n") for line in whole]
-    except (OSError, csv.Error, ValueError, KeyError, TypeError) as error:
-        raise other from error
-    last = found[-1][0] if found else None
+        found = _csv_lines(text, columns) if kind == "csv" else _json_lines(text, columns)
+    except (csv.Error, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{output} holds something other than these predictions; nothing was changed. Give "
+            "another --output, or --force to start anew"
+        ) from error
+    last = found[-1][0] if found and "start" in columns else None
     kept = [(file, line) for file, line in found if file != last]
-    return {file for file, _ in kept}, "".join(line for _, line in kept)
+    return Kept({file for file, _ in kept}, last is not None, "".join(line for _, line in kept))
+
+
+def _csv_lines(text: str, columns: list[str]) -> list[tuple[str, str]]:
+    """Return whole lines of CSV, each after the name of its file."""
+    # parsed, since names of files may hold line breaks
+    read = [one for one in csv.reader(io.StringIO(text, newline="")) if one] or [columns]
+    if len(read) > 1 and (len(read[-1]) < len(columns) or not text.endswith("\n")):
+        read.pop()
+    if read.pop(0) != columns:
+        raise ValueError("other columns")
+    return [(one[0], row(one, columns)) for one in read]
+
+
+def _json_lines(text: str, columns: list[str]) -> list[tuple[str, str]]:
+    """Return whole lines of JSON, each after the name of its file."""
+    keys = {name for name in columns if not name.startswith("p_")} | {"probabilities"}
+    found = []
+    for line in text.split("\n")[:-1]:
+        values = json.loads(line)
+        if values.keys() != keys:
+            raise ValueError("other keys")
+        found.append((encodable(values["file"]), f"{line}\n"))
+    return found

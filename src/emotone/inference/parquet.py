@@ -58,7 +58,10 @@ def to_csv(source: Path, target: Path, header: Sequence[str]) -> None:
         UsageError: if it is something else.
     """
     arrow = library()
-    other = f"{source} was not written by this command with this model; give another --output"
+    other = (
+        f"{source} holds something other than these predictions; nothing was changed. Give another "
+        "--output, or --force to start anew"
+    )
     try:
         file = arrow.parquet.ParquetFile(source)
     except (arrow.ArrowException, OSError) as error:

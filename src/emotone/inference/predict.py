@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -18,11 +19,13 @@ from rich.progress import (
 from emotone.audio import Truncated
 from emotone.errors import AudioError
 from emotone.inference.execution import Executor
-from emotone.inference.formats import Kind, header, lines, printable
+from emotone.inference.formats import Kind, header, lines
 from emotone.inference.jobs import in_order, recognise_files
-from emotone.inference.output import kind_of, opened
+from emotone.inference.output import Kept, kind_of, opened
+from emotone.inference.provenance import settings_of
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.sources import Copies
+from emotone.text import encodable, plural, printable
 
 
 def write_predictions(
@@ -35,10 +38,11 @@ def write_predictions(
     executor: Executor | None = None,
     truncated: Truncated = "error",
     embedding: bool = False,
+    force: bool = False,
 ) -> int:
     """Recognise files; predictions go to standard output or a file, errors to standard error.
 
-    If ``output`` exists, the files already in it are not recognised again.
+    If the same command made ``output``, the files already in it are not recognised again.
 
     Args:
         recognizer: the recogniser.
@@ -50,12 +54,14 @@ def write_predictions(
             It changes neither the predictions nor their order.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
+        force: start ``output`` anew, whatever is there.
 
     Returns:
         The number of files that could not be used.
 
     Raises:
-        UsageError: if the suffix of ``output`` is unknown, or it was written by another command.
+        UsageError: if the suffix of ``output`` is unknown, emotone did not make it, made it with
+            other settings, or is just writing to it.
         ModelError: if ``embedding`` is asked for and the model has none.
         StorageError: if ``output`` cannot be written.
     """
@@ -63,27 +69,21 @@ def write_predictions(
         kind = kind_of(output)
     size = recognizer.embedding_size if embedding else 0
     columns = header(recognizer.labels, segments=segments is not None, embedding=size)
+    settings = settings_of(recognizer, segments, truncated, size)
     failed = 0
     with (
-        opened(output, kind, columns) as (target, done),
+        opened(output, kind, columns, settings, force=force) as (target, kept),
         tempfile.TemporaryDirectory() as temporary,
         _progress(to_terminal=target is sys.stdout) as progress,
     ):
-        left = [file for file in files if printable(file) not in done]
-        if len(left) < len(files):
-            print(f"{len(files) - len(left)} of {len(files)} files are in {output} already",
-                  file=sys.stderr)  # fmt: skip
+        left = [file for file in files if encodable(file) not in kept.files]
+        if output is not None and (len(left) < len(files) or kept.partial):
+            _say_what_is_there(output, kept, len(files) - len(left), len(files))
         task = progress.add_task("recognising", total=len(left))
-        minutes = 0.0
-
-        def advance(seconds: float) -> None:
-            nonlocal minutes
-            minutes += seconds / 60
-            progress.update(task, description=f"recognising, {minutes:.0f} min done")
-
         copies = Copies(Path(temporary))
         existing = copies.readable(left)
         if executor is None:
+            advance = _minutes(progress, task)
             answers = in_order(
                 recognizer, existing, segments, truncated, advance, embedding=embedding
             )
@@ -98,11 +98,38 @@ def write_predictions(
                 print(f"error: {printable(copies.named(str(answer)))}", file=sys.stderr)
                 continue
             # in one piece, so that a process that is killed leaves complete files behind
-            target.write("".join(lines(file, answer, kind, columns)))
+            text = "".join(lines(file, answer, kind, columns))
+            target.write(_for_terminal(text) if target.isatty() else text)
             target.flush()
     if failed:
-        print(f"{failed} of {len(files)} files could not be used", file=sys.stderr)
+        print(f"{failed} of {plural(len(files), 'file')} could not be used", file=sys.stderr)
     return failed
+
+
+def _minutes(progress: Progress, task: TaskID) -> Callable[[float], None]:
+    """Return a function that shows how much of a long recording is done."""
+    minutes = 0.0
+
+    def advance(seconds: float) -> None:
+        nonlocal minutes
+        minutes += seconds / 60
+        progress.update(task, description=f"recognising, {minutes:.0f} min done")
+
+    return advance
+
+
+def _for_terminal(text: str) -> str:
+    """Escape what the names in lines of CSV may hold."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _say_what_is_there(output: Path, kept: Kept, done: int, files: int) -> None:
+    are = "are" if done != 1 else "is"
+    more = ", and one that may lack windows is recognised again" if kept.partial else ""
+    print(
+        f"{done} of {plural(files, 'file')} {are} in {printable(output)} already{more}",
+        file=sys.stderr,
+    )
 
 
 def _progress(*, to_terminal: bool) -> Progress:

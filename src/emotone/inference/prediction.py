@@ -44,6 +44,9 @@ class Prediction:
         return values if self.embedding is None else values | {"embedding": self.embedding.tolist()}
 
 
+NO_PREDICTION = dict.fromkeys(("label", "confidence", "confident", "probabilities"))
+
+
 @dataclass(frozen=True)
 class Segment:
     """The recognised emotion in a window of a recording.
@@ -58,3 +61,11 @@ class Segment:
     start: float
     end: float
     prediction: Prediction | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``start``, ``end`` and the values of the prediction, ``None`` where there is none.
+
+        All values are plain Python, so that JSON can hold them.
+        """
+        found = NO_PREDICTION if self.prediction is None else self.prediction.to_dict()
+        return {"start": float(self.start), "end": float(self.end)} | found

@@ -1,5 +1,6 @@
 """Enrolment: the statistics of a speaker's features, for models with ``norm: enrol``."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.errors import AudioError, UsageError
-from emotone.files import write_text
+from emotone.files import MARK, refuse_foreign, write_text
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,33 @@ class Speaker:
     statistics: NDArray[np.float32]
     features: dict[str, Any]
 
-    def save(self, path: str | Path) -> None:
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the statistics, as :meth:`save` rounds them."""
+        return fingerprint(json.dumps(self._values(), sort_keys=True))
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write a small JSON file.
 
+        Args:
+            path: file to write; its name ends in ``.json``.
+            force: overwrite a file that emotone did not make.
+
         Raises:
+            UsageError: see :func:`check_speaker_file`.
             StorageError: if it cannot be written.
         """
+        check_speaker_file(Path(path), force=force)
+        write_text(Path(path), json.dumps({"comment": MARK} | self._values()) + "\n")
+
+    def _values(self) -> dict[str, Any]:
         rounded = [[[round(float(x), 4) for x in row] for row in rows] for rows in self.statistics]
-        values = {
+        return {
             "features": self.features,
             "recordings": self.recordings,
             "mean": rounded[0],
             "std": rounded[1],
         }
-        write_text(Path(path), json.dumps(values) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "Speaker":
@@ -61,6 +75,22 @@ class Speaker:
         if not np.isfinite(statistics).all() or not (statistics[1] >= 0).all() or recordings < 1:
             raise UsageError(f"{path}: damaged: the statistics are not usable; enrol again")
         return cls(recordings, statistics, features)
+
+
+def check_speaker_file(path: Path, *, force: bool = False) -> None:
+    """Check the name of a file for the statistics of a speaker.
+
+    Raises:
+        UsageError: if it does not end in ``.json``, or emotone did not make the file that exists.
+    """
+    if path.suffix.lower() != ".json":
+        raise UsageError(f"--save-speaker: expected a name ending in .json, got {path}")
+    refuse_foreign(path, force=force)
+
+
+def fingerprint(text: str) -> str:
+    """Return a short hash of text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Enrolment:

@@ -8,9 +8,9 @@ import numpy as np
 
 from emotone import audio
 from emotone.audio import Truncated
-from emotone.files import check_picture_name, save_picture
-from emotone.inference.formats import printable
+from emotone.files import check_picture, save_picture
 from emotone.inference.prediction import Segment
+from emotone.text import printable
 
 PEAKS_PER_S = 200
 MAX_PEAKS = 2000  # drawn
@@ -23,6 +23,8 @@ def draw(
     labels: Sequence[str],
     path: Path,
     truncated: Truncated = "error",
+    *,
+    force: bool = False,
 ) -> None:
     """Draw a recording's waveform and, below it, the probability of each emotion over time.
 
@@ -35,13 +37,15 @@ def draw(
         labels: emotions, from top to bottom.
         path: picture to write: PNG, SVG or PDF.
         truncated: see :meth:`emotone.Recognizer.predict`.
+        force: overwrite a file that emotone did not make.
 
     Raises:
-        UsageError: if the suffix is not an image format.
+        UsageError: if the suffix is not an image format, or emotone did not make the file that
+            exists.
         AudioError: if the recording cannot be read.
         StorageError: if the picture cannot be written.
     """
-    check_picture_name(path)
+    check_picture(path, force=force)
     from matplotlib.figure import Figure  # slow to load, not always needed
 
     peaks = _peaks(recording, truncated)

@@ -59,7 +59,8 @@ class Worker:
             target=_work, args=(theirs, initializer, initial_arguments), daemon=True
         )
         try:
-            with _interrupts_blocked():  # the process inherits this: Ctrl-C is for its parent
+            # the process inherits this: Ctrl-C is for its parent
+            with _interrupts_blocked(needs_tracker=context.get_start_method() != "fork"):
                 self.process.start()
         except (EOFError, OSError) as error:  # the fork server died
             raise CrashedError(f"a worker process failed to start: {error}") from error
@@ -126,8 +127,9 @@ class Worker:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    resource_tracker.ensure_running()  # unblocks them where it starts with the process
+def _interrupts_blocked(*, needs_tracker: bool) -> Iterator[None]:
+    if needs_tracker:  # it unblocks them where it starts with the process
+        resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from emotone.features import frame_mask
 from emotone.options import nearest
+from emotone.text import shown
 
 
 class _Summary(nn.Module):
@@ -117,7 +118,7 @@ SUMMARIES: dict[str, Callable[[int], _Summary]] = {
 def _known(name: str) -> str:
     if name not in SUMMARIES:
         raise ValueError(
-            f"must be one of {', '.join(SUMMARIES)}, got {name!r}{nearest(name, SUMMARIES)}"
+            f"must be one of {', '.join(SUMMARIES)}, got {shown(name)}{nearest(name, SUMMARIES)}"
         )
     return name
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from emotone.evaluation.audit_results import Audit, Effect, Part
 from emotone.reporting.plots import BLUE, GREY, INK, LIGHT_GREY, ORANGE, Drawing, Figures
 from emotone.reporting.rendering import percent
+from emotone.text import plural
 
 LISTED_SPEAKERS = 40  # more do not fit on an axis
 CROWDED_ROWS = 14  # height of an axis without names
@@ -101,7 +102,7 @@ def _parts(audit: Audit, rows: Sequence[tuple[str, Part]]) -> Figure:
     if named:
         axes.set_yticks(places, [name for name, _ in rows])
     else:
-        axes.set(yticks=[], ylabel=f"{len(rows)} speakers")
+        axes.set(yticks=[], ylabel=plural(len(rows), "speaker"))
     axes.tick_params(axis="y", length=0)
     return figure
 

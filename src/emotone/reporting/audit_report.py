@@ -6,10 +6,11 @@ from pathlib import Path
 
 from emotone.evaluation.audit_results import Audit, Effect, Requirement
 from emotone.evaluation.changes import GROUPS
-from emotone.files import write_text
+from emotone.files import refuse_foreign, write_text
 from emotone.reporting.audit_plots import AUDIT
 from emotone.reporting.experiment_report import shares_of_rows
 from emotone.reporting.rendering import points, template
+from emotone.reporting.report import is_report
 
 KINDS = ("html", "md")
 VERDICTS = {True: "met", False: "missed", None: "–"}
@@ -46,9 +47,12 @@ def write(audit: Audit, out: Path) -> list[Path]:
     """Write ``audit.html`` and ``audit.md`` into a folder; returns their paths.
 
     Raises:
+        UsageError: if emotone did not write those that exist.
         StorageError: if they cannot be written.
     """
     paths = [out / f"audit.{kind}" for kind in KINDS]
+    for path in paths:
+        refuse_foreign(path, is_report)
     for path, kind in zip(paths, KINDS, strict=True):
         write_text(path, render(audit, kind))
     return paths

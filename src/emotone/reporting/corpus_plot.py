@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from emotone.corpora.inspection import Inspection
-from emotone.files import check_picture_name, save_picture
+from emotone.files import check_picture, save_picture
+from emotone.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,20 +17,22 @@ LISTED_SPEAKERS = 40  # more do not fit on an axis
 SECONDS_PER_HOUR = 3600
 
 
-def draw_inspection(inspection: Inspection, path: Path) -> None:
+def draw_inspection(inspection: Inspection, path: Path, *, force: bool = False) -> None:
     """Draw speakers × emotions, durations and levels of a corpus.
 
     Args:
         inspection: measurements of the corpus.
         path: picture to write; its suffix chooses PNG, SVG or PDF.
+        force: overwrite a file that emotone did not make.
 
     Raises:
-        UsageError: if the suffix is not that of an image format.
+        UsageError: if the suffix is not that of an image format, or emotone did not make the file
+            that exists.
         StorageError: if the file cannot be written.
     """
     from matplotlib.figure import Figure  # slow to import, not always needed
 
-    check_picture_name(path)
+    check_picture(path, force=force)
     table = inspection.utterances
     counts = pd.crosstab(table["speaker"], table["emotion"])
     height = max(3.2, 0.8 + 0.22 * len(counts))
@@ -40,7 +43,8 @@ def draw_inspection(inspection: Inspection, path: Path) -> None:
     durations.set(title="durations", xlabel="seconds", ylabel="utterances")
     _draw_levels(levels, table, inspection.corpus.labels)
     figure.suptitle(
-        f"{inspection.corpus.name}: {len(table)} utterances, {len(counts)} speakers, "
+        f"{inspection.corpus.name}: {plural(len(table), 'utterance')}, "
+        f"{plural(len(counts), 'speaker')}, "
         f"{table['seconds'].sum() / SECONDS_PER_HOUR:.2f} hours"
     )
     save_picture(figure, path)

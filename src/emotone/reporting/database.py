@@ -33,13 +33,19 @@ def export(folder: Path, out: Path) -> Path:
     """
     finished = ResultsFolder(folder)
     results, predictions = finished.results(), finished.predictions()
-    if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} holds other files; choose an empty folder for --audformat")
+    refuse_other_files(out)
     try:
         _database(results, predictions).save(str(out), storage_format="csv")
     except OSError as error:
         raise StorageError(f"cannot write to {out}: {error.strerror}") from error
     return out
+
+
+def refuse_other_files(out: Path) -> None:
+    """Raise a :class:`UsageError` unless a folder is new or empty."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        what = "holds other files" if out.is_dir() else "is a file"
+        raise UsageError(f"{out} {what}; choose an empty folder for --audformat")
 
 
 def _database(results: Results, predictions: pd.DataFrame) -> Any:

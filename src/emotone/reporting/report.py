@@ -3,12 +3,37 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from emotone.evaluation.results_folder import ResultsFolder
-from emotone.files import write_text
+from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
+from emotone.files import refuse_foreign, write_text
 from emotone.reporting import ablation_report, experiment_report
 from emotone.reporting.rendering import KINDS
 
+NAMES = tuple(f"report.{kind}" for kind in KINDS)
 TABLE = "table.csv"  # of an ablation
+SIGNS = (  # of the files that emotone writes, near their beginning
+    "<title>emotone: ", ": speech emotion recognition\n", ": ablation\n", "Needs booktabs.",
+    "# Audit of ", "variant,", '"subject": {',
+)  # fmt: skip
+SIGNED = 1000  # characters
+
+
+def refuse_foreign_reports(folder: Path, *, force: bool | None = None) -> None:
+    """Raise a :class:`UsageError` if files of the user have the names of reports.
+
+    Args:
+        folder: results folder, which need not exist yet.
+        force: see :func:`emotone.files.refuse_foreign`.
+    """
+    folders = [folder, *folder.glob(f"{VARIANTS}/*")]
+    for path in (each / name for each in folders for name in (*NAMES, TABLE)):
+        refuse_foreign(path, is_report, force=force)
+
+
+def is_report(path: Path) -> bool:
+    """Whether emotone wrote a report."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        head = file.read(SIGNED)
+    return any(sign in head for sign in SIGNS)
 
 
 def covered(folder: Path) -> list[Path]:
@@ -27,20 +52,25 @@ def covered(folder: Path) -> list[Path]:
     return [folder, *(results.variant(row.folder).path for row in rows if row.rates is not None)]
 
 
-def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path]:
+def write(
+    folder: Path, advance: Callable[[], None] = lambda: None, *, force: bool | None = None
+) -> list[Path]:
     """Write the reports of a finished experiment, or of an ablation and its variants.
 
     Args:
         folder: results folder; each report is written into the folder whose results it shows.
         advance: called after each folder of :func:`covered`.
+        force: whether to overwrite reports that emotone did not write.
 
     Returns:
         Paths of the reports of ``folder`` itself, the HTML page first.
 
     Raises:
-        UsageError: if ``folder`` or a variant's folder holds no results.
+        UsageError: if ``folder`` or a variant's folder holds no results, or a report that emotone
+            did not write; nothing is changed then.
         StorageError: if they cannot be written.
     """
+    refuse_foreign_reports(folder, force=force)
     written = []
     for each in map(ResultsFolder, covered(folder)):
         written.append(_write_ablation(each) if each.is_ablation else _write_experiment(each))
@@ -51,15 +81,16 @@ def write(folder: Path, advance: Callable[[], None] = lambda: None) -> list[Path
 def _write_experiment(folder: ResultsFolder) -> list[Path]:
     results, configuration = folder.results(), folder.configuration()
     return [
-        _write(folder, f"report.{kind}", experiment_report.render(results, configuration, kind))
-        for kind in KINDS
+        _write(folder, name, experiment_report.render(results, configuration, kind))
+        for name, kind in zip(NAMES, KINDS, strict=True)
     ]
 
 
 def _write_ablation(folder: ResultsFolder) -> list[Path]:
     results = folder.ablation_results()
     paths = [
-        _write(folder, f"report.{kind}", ablation_report.render(results, kind)) for kind in KINDS
+        _write(folder, name, ablation_report.render(results, kind))
+        for name, kind in zip(NAMES, KINDS, strict=True)
     ]
     table = ablation_report.table(results).to_csv(index=False)
     return [*paths, _write(folder, TABLE, table)]

@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from emotone.corpora import Corpus
 from emotone.features import FeatureOptions, Features
 from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing, suppress_os_errors
-from emotone.training.disturbances import DisturbanceOptions, disturbers
+from emotone.training.disturbances import DisturbanceOptions, Disturber, disturbers
 
 
 class Spectrograms:
@@ -111,7 +111,7 @@ def load_or_compute(
     folder: Path,
     *,
     disturbances: DisturbanceOptions | None = None,
-    threads: int = 1,
+    workers: int = 1,
     advance: Callable[[], None] = lambda: None,
 ) -> Spectrograms:
     """Load the spectrograms of a corpus from ``folder``, or compute them and keep them there.
@@ -123,7 +123,7 @@ def load_or_compute(
         options: options of the features.
         folder: cache.
         disturbances: of the disturbed versions; ``None`` for none.
-        threads: number of files to read at once.
+        workers: number of files to read at once; processes if there are disturbed versions.
         advance: called once per utterance that is computed.
 
     Raises:
@@ -139,20 +139,11 @@ def load_or_compute(
     index = path.with_suffix(".json")
     if path.is_file() and index.is_file():
         return Spectrograms(path, json.loads(index.read_text()), corpus, options, disturbances)
-    disturb = disturbers(disturbances)
-    log_mel_of = _LogMel(options)
-
-    def compute(waveform: audio.Waveform) -> list[NDArray[np.float32]]:
-        clean = log_mel_of(waveform)
-        if clean is None:  # unusual speech; that it is speech, the label says
-            clean = log_mel_of(waveform, everything=True)
-            assert clean is not None
-        others = (log_mel_of(one(waveform)) for one in disturb)
-        return [clean, *(clean if other is None else other for other in others)]
-
-    with ThreadPoolExecutor(threads) as pool:
-        computed = map_utterances(corpus, compute, pool, advance)
-    arrays = [versions[number] for number in range(1 + len(disturb)) for versions in computed]
+    versions = 1 + disturbances.versions + disturbances.test
+    computed = map_utterances(
+        corpus, _Versions(options, disturbances), advance, workers=workers, processes=versions > 1
+    )
+    arrays = [of_one[number] for number in range(versions) for of_one in computed]
     bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
     with replacing(path) as temporary:
         values = np.lib.format.open_memmap(
@@ -166,20 +157,35 @@ def load_or_compute(
     return Spectrograms(path, bounds, corpus, options, disturbances)
 
 
-class _LogMel:
-    """Log-mel spectrograms of waveforms."""
+class _Versions:
+    """Computes log-mel spectrograms of an utterance and of its disturbed versions."""
 
-    def __init__(self, options: FeatureOptions) -> None:
-        self.features = Features(options)
+    def __init__(self, options: FeatureOptions, disturbances: DisturbanceOptions) -> None:
+        self.options, self.disturbances = options, disturbances
 
-    def __call__(
-        self, waveform: audio.Waveform, *, everything: bool = False
-    ) -> NDArray[np.float32] | None:
-        """Shape ``(frames, mels)``; ``None`` if speech is needed, and there is none."""
-        if self.features.options.frames == "speech" and not everything:
-            waveform = only_speech(waveform)
-            if not len(waveform):
-                return None
+    @cached_property
+    def features(self) -> Features:
+        return Features(self.options)
+
+    @cached_property
+    def disturb(self) -> list[Disturber]:
+        return disturbers(self.disturbances)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Other processes read noises and rooms themselves."""
+        return type(self), (self.options, self.disturbances)
+
+    def __call__(self, waveform: audio.Waveform) -> list[NDArray[np.float32]]:
+        """Return arrays of shape ``(frames, mels)``, that of the utterance itself first."""
+        heard, *others = map(self._heard, (waveform, *(one(waveform) for one in self.disturb)))
+        # unusual speech, if none was found: that it is speech, the label says
+        clean = self._log_mel(heard if len(heard) else waveform)
+        return [clean, *(self._log_mel(other) if len(other) else clean for other in others)]
+
+    def _heard(self, waveform: audio.Waveform) -> audio.Waveform:
+        return only_speech(waveform) if self.options.frames == "speech" else waveform
+
+    def _log_mel(self, waveform: audio.Waveform) -> NDArray[np.float32]:
         log_mel, _ = self.features.log_mel(
             torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
         )
