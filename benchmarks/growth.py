@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from recognition import RATE, SECONDS, clip, opensmile_svm, peak, seconds_of, wav2vec2, write_files
 
 import emotone
-from emotone.experiments.shipping import rebuilt
 from emotone.models.network import multiply_adds
+from emotone.models.weights import rebuilt
 
 PICTURE = Path(__file__).parents[1] / "docs" / "growth.png"
 COUNTS = (1, 4, 16, 64, 256)

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 import emotone
 from emotone.corpora import synthetic
-from emotone.experiments.shipping import rebuilt
 from emotone.inference.recognizer import BATCH
 from emotone.models.network import multiply_adds
+from emotone.models.weights import rebuilt
 
 SECONDS = 3.0
 RATE = 16_000

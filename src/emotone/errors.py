@@ -41,7 +41,7 @@ class FoldError(EmotoneError):
 
 
 class ModelError(EmotoneError):
-    """A model folder is missing, damaged or in a newer format, or a network cannot be exported."""
+    """A model is missing, damaged or newer, cannot be exported, or gives no finite numbers."""
 
 
 class StorageError(EmotoneError):

@@ -1,6 +1,8 @@
-"""Files that emotone writes: atomic, locked, and never over what it did not make."""
+"""Files that emotone writes, atomic, locked, never over others'; files that others made."""
 
+import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,6 +136,29 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Read a file that somebody else may have made: a regular one, of a bounded size.
+
+    A pipe, which could be waited for forever, or a device such as ``/dev/zero`` is not read.
+
+    Args:
+        path: a file, or a link to one.
+        limit: most bytes.
+
+    Raises:
+        OSError: if it cannot be read, is another kind of file or too large.
+    """
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "a pipe, socket or device"
+        raise OSError(errno.EINVAL, f"it is {what}, not a file")
+    with path.open("rb") as file:
+        data = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+    if data is None or len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit / 1e6:.0f} MB")
+    return data
 
 
 def check_picture(path: Path, *, force: bool = False) -> None:

@@ -154,7 +154,7 @@ def test_gsm_which_cannot_be_searched_is_read(tmp_path: Path) -> None:
     assert len(samples) == rate == 8000
 
 
-@pytest.mark.parametrize("suffix", ["ogg", "opus", "mp3", "flac", "aac"])
+@pytest.mark.parametrize("suffix", ["ogg", "opus", "mp3", "flac", "aac", "wav"])
 @pytest.mark.parametrize("times", [2, 3])
 def test_files_joined_end_to_end_are_read_to_the_end(
     tmp_path: Path, suffix: str, times: int
@@ -197,7 +197,7 @@ def test_a_cut_stream_does_not_hide_the_one_after_it(tmp_path: Path) -> None:
 
 
 def test_the_second_of_two_joined_files_may_be_cut(tmp_path: Path) -> None:
-    for suffix in ("mp3", "flac"):
+    for suffix in ("mp3", "flac", "wav"):
         WRITERS[suffix](tmp_path / f"one.{suffix}")
         content = (tmp_path / f"one.{suffix}").read_bytes()
         (tmp_path / f"two.{suffix}").write_bytes(content + content[: len(content) // 2])
@@ -238,16 +238,33 @@ def test_mp3_with_a_tag_or_cut_at_its_start_is_read(tmp_path: Path, before: byte
 
 @pytest.mark.parametrize(
     ("suffix", "codec", "channels"),
-    [("m4a", "aac", 8), ("mka", "pcm_f32le", 16), ("m4a", "aac", 2), ("mka", "pcm_s16le", 8)],
-)
+    [
+        ("m4a", "aac", 2), ("m4a", "aac", 8), ("m4a", "aac", 16), ("mka", "libopus", 8),
+        ("mka", "pcm_s16le", 8), ("mka", "pcm_f32le", 16), ("wv", "wavpack", 16),
+        ("tta", "tta", 8), ("mka", "flac", 8),
+    ],
+)  # fmt: skip
 def test_any_number_of_channels_from_ffmpeg(
     tmp_path: Path, suffix: str, codec: str, channels: int
 ) -> None:
     path = tmp_path / f"many.{suffix}"
-    by_ffmpeg(path, codec, channels)
+    by_ffmpeg(path, codec, channels, rate=48_000)
     samples, _ = audio.decode(path)
     assert samples.shape[1] == channels
     assert np.square(audio.read(path)).mean() == pytest.approx(np.square(SOUND).mean(), rel=0.35)
+
+
+def test_wav_files_of_other_rates_that_were_joined(tmp_path: Path) -> None:
+    content = b""
+    for seconds, rate, channels in ((1.0, 16_000, 1), (2.0, 44_100, 2), (0.5, 8000, 1)):
+        sound = np.stack([voice(rate, seconds, rate)] * channels, axis=1)
+        soundfile.write(tmp_path / "one.wav", sound, rate)
+        content += (tmp_path / "one.wav").read_bytes()
+    (tmp_path / "all.wav").write_bytes(content)
+    assert len(audio.read(tmp_path / "all.wav")) / RATE == pytest.approx(3.5, abs=0.01)
+    assert len(audio.read(tmp_path / "all.wav", 2.5)) / RATE == pytest.approx(1.0, abs=0.01)
+    (tmp_path / "all.wav").write_bytes(content + b"RIFF, but no file")
+    assert len(audio.read(tmp_path / "all.wav")) / RATE == pytest.approx(3.5, abs=0.01)
 
 
 @pytest.mark.parametrize("suffix", ["m4a", "mka", "webm", "aac", "mp3", "ogg"])

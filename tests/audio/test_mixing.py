@@ -58,6 +58,25 @@ def test_absurd_samples_are_refused_by_number(value: float) -> None:
         from_array(samples, RATE)
 
 
+@pytest.mark.parametrize(("value", "count"), [(1000.0, 1), (-1000.0, 5), (11.0, 1)])
+def test_a_spike_is_refused(value: float, count: int) -> None:
+    samples = voice(0, 0.5)
+    samples[321 : 321 + count] = value
+    with pytest.raises(AudioError, match=rf"sample 321 is {value:g}, while 99\.9.% are within ±1"):
+        from_array(samples, RATE)
+
+
+def test_what_is_no_spike_is_accepted() -> None:
+    loud = voice(0, 0.5)
+    loud[321] = 9.5  # a loud click
+    often = voice(0, 0.5)
+    often[::100] = 20.0  # wherever full scale is
+    silence = np.zeros(RATE, np.float32)
+    silence[321:330] = 3000  # in the range of integers
+    for samples in (loud, often, silence):
+        np.testing.assert_array_equal(audio.from_array(samples, RATE), samples)
+
+
 def test_the_range_of_16_bit_integers_is_accepted() -> None:
     samples = voice(0, 0.5) * np.float32(32_768)
     np.testing.assert_array_equal(audio.from_array(samples, RATE), samples)

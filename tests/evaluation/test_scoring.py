@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from emotone.corpora.base import corpus_from_rows
+from emotone.errors import ModelError
 from emotone.evaluation import metrics, scoring
 from tests.made_results import LABELS, made_predictions
 
@@ -117,3 +118,5 @@ def test_predictions_are_the_likeliest_labels() -> None:
         "seed": 7, "speaker": "s2", "truth": "sadness", "prediction": "neutral",
         "p_anger": 0.2, "p_neutral": 0.7, "p_sadness": 0.1,
     }  # fmt: skip
+    with pytest.raises(ModelError, match=r"fold s2, seed 7: .* the training diverged; use a lower"):
+        scoring.predictions_table(corpus, [2], "s2", 7, np.array([[0.2, np.nan, 0.1]]))

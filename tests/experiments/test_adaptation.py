@@ -9,9 +9,9 @@ import torch
 from emotone.errors import UsageError
 from emotone.experiments.adaptation import adapt
 from emotone.experiments.config import ExperimentConfig, load
-from emotone.experiments.shipping import rebuilt
 from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer
+from emotone.models.weights import rebuilt
 from tests.helpers import TINY, Recorder, emotone, one_line
 
 pytestmark = pytest.mark.slow

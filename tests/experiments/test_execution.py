@@ -53,6 +53,22 @@ def test_an_error_of_a_run_comes_back_as_itself(
     assert recorder.failures == ["fold 1, seed 0", "fold 2, seed 0"]
 
 
+def test_a_damaged_checkpoint_is_said_by_its_run(
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, out = config(make_table(), runtime={"jobs": 1}), tmp_path / "out"
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(execution, "_execute_here", calls.fail)
+        crossval(asked, out, Recorder())
+    checkpoint = ResultsFolder(out).run("1", 0).checkpoint
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint.write_bytes(b"damaged")
+    recorder = Recorder()
+    with pytest.raises(StorageError, match=r"fold 1, seed 0: .* is damaged; remove it, then the"):
+        crossval(asked, out, recorder)
+    assert recorder.runs == ["fold 2, seed 0"]
+
+
 def test_a_device_that_is_not_there_is_said_before_anything_is_trained(
     make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -122,7 +138,7 @@ def test_a_run_whose_process_is_killed_is_named_and_the_others_go_on(
     training = {"epochs": 60, "patience": 60, "batch": 4}
     asked = config(make_table(), training=training, runtime={"jobs": 1})
     with pytest.raises(
-        StorageError, match=r"seed 0: its process died, possibly out of memory; use"
+        StorageError, match=r"seed 0: its process died \(SIGKILL\), possibly out of memory; use"
     ):
         crossval(asked, tmp_path / "out", killer)
     assert killer.killed

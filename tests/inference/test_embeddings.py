@@ -18,8 +18,9 @@ import emotone as package
 from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
 from emotone.errors import AudioError, ModelError
-from emotone.experiments.shipping import export, rebuilt
+from emotone.experiments.shipping import export
 from emotone.inference.recognizer import BATCH, Recognizer
+from emotone.models.weights import rebuilt
 from tests.helpers import TINY, emotone, one_line, voice
 
 pytestmark = pytest.mark.slow

@@ -1,15 +1,20 @@
 """Recognition in several processes."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
+from emotone import audio
+from emotone.audio import Waveform
 from emotone.errors import AudioError
 from emotone.inference.execution import ProcessExecutor
 from emotone.inference.jobs import Answer, in_order, recognise_files
@@ -109,7 +114,7 @@ def test_a_file_that_kills_its_process_is_named_and_the_rest_goes_on(
     failed = {files[n].name: str(one) for n, one in enumerate(found) if isinstance(one, AudioError)}
     assert set(failed) == {"03.wav", "07.wav", "20.wav", "31.wav"}
     assert failed["07.wav"].endswith(
-        "07.wav: the decoder crashed (its process died); convert it to WAV"
+        "07.wav: the decoder crashed, its process died (exit code 1); convert it to WAV"
     )
     assert sum(isinstance(one, Prediction) for one in found) == COUNT - 4
 
@@ -121,3 +126,24 @@ def test_a_known_speaker_is_known_in_every_process(recordings: Path) -> None:
     expected = [str(one) for one in in_order(known, files, None)]
     assert [str(one) for one in in_processes(known, files, None, jobs=2)] == expected
     assert expected != [str(one) for one in in_order(recognizer, files, None)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_file_that_crashes_the_decoder_takes_nothing_along_without_jobs(
+    folder: Path, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = audio.blocks
+
+    def crashing(path: str | Path, **options: Any) -> Iterator[Waveform]:
+        if Path(path).name == "07.wav":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return blocks(path, **options)
+
+    monkeypatch.setattr(audio, "blocks", crashing)
+    output = tmp_path / "a.csv"
+    done = emotone("predict", recordings, "--model", folder, "--output", output)
+    assert done.returncode == 1
+    assert "07.wav: the decoder crashed, its process died (SIGSEGV); convert it" in done.stderr
+    assert f"3 of {COUNT} files could not be used" in done.stderr
+    files = [line.partition(",")[0] for line in output.read_text().splitlines()]
+    assert len(files) == 1 + COUNT - 3

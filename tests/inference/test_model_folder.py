@@ -76,7 +76,7 @@ def test_a_model_with_other_inputs_is_refused(folder: Path, tmp_path: Path) -> N
     kind = onnx.TensorProto.FLOAT
     value = onnx.helper.make_tensor_value_info
     graph = onnx.helper.make_graph(
-        [onnx.helper.make_node("Identity", ["image"], ["logits"])],
+        [onnx.helper.make_node("Relu", ["image"], ["logits"])],
         "other", [value("image", kind, [1, 2])], [value("logits", kind, [1, 2])],
     )  # fmt: skip
     opset = [onnx.helper.make_opsetid("", 20)]
@@ -86,7 +86,7 @@ def test_a_model_with_other_inputs_is_refused(folder: Path, tmp_path: Path) -> N
         (copy / "model.onnx").write_bytes(data)
         edited(sha256={"model.onnx": hashlib.sha256(data).hexdigest()})(copy)
 
-    with pytest.raises(ModelError, match="expected the inputs waveform, lengths, got image"):
+    with pytest.raises(ModelError, match="the inputs waveform, lengths of any size, got image"):
         Recognizer(broken(folder, tmp_path, change))
 
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from emotone.errors import AudioError, UsageError
-from emotone.experiments.shipping import rebuilt
 from emotone.inference.recognizer import BATCH, Recognizer
+from emotone.models.weights import rebuilt
 from tests.helpers import voice
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,9 @@ import torch
 
 import emotone as package
 from emotone.errors import AudioError, ModelError, UsageError
-from emotone.experiments.shipping import rebuilt
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.speaker import Speaker
+from emotone.models.weights import rebuilt
 from tests.helpers import voice
 
 

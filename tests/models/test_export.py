@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from emotone.errors import ModelError
-from emotone.experiments.shipping import rebuilt
 from emotone.features import FeatureOptions
 from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.export import check_parity, to_onnx
 from emotone.models.network import Network
+from emotone.models.weights import rebuilt
 from tests.helpers import TINY, voice
 
 pytestmark = pytest.mark.slow

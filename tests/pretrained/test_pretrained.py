@@ -13,9 +13,9 @@ from emotone import corpora
 from emotone.audio.disturbances import coloured_noise, hum, music, surrounded
 from emotone.errors import AudioError
 from emotone.experiments.corpus_arguments import corpus_options
-from emotone.experiments.shipping import rebuilt
 from emotone.inference import model_folder
 from emotone.inference.hearing import Hearing
+from emotone.models.weights import rebuilt
 from tests.helpers import emotone, real_corpus, spoken
 
 pytestmark = pytest.mark.slow

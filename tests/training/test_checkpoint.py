@@ -1,7 +1,10 @@
+import os
 from pathlib import Path
 
+import pytest
 import torch
 
+from emotone.errors import StorageError
 from emotone.evaluation.results import Epoch
 from emotone.training.checkpoint import load_checkpoint, save_checkpoint, saved_epochs
 from emotone.training.history import History
@@ -33,3 +36,22 @@ def test_the_epochs_alone_are_read_without_the_state(tmp_path: Path) -> None:
     history = History([Epoch(0.5, 1.5, 1 / 3, 0.01, 2.5), Epoch(0.25, seconds=1 / 7)])
     save_checkpoint(path, {"network": {"weight": torch.randn(3)}}, history)
     assert saved_epochs(path) == history.epochs
+
+
+def test_a_folder_whose_name_is_no_text_is_read(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe")) / "checkpoint.safetensors"
+    history = History([Epoch(0.5, 1.5, 1 / 3, 0.01, 2.5)])
+    save_checkpoint(path, {"network": {"weight": torch.ones(3)}}, history)
+    parts, epochs = load_checkpoint(path)
+    assert parts["network"]["weight"].tolist() == [1, 1, 1]
+    assert epochs == history
+    assert saved_epochs(path) == history.epochs
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 100, b"\xff" * 8 + b"{}", b"\2\0\0\0\0\0\0\0{}"])
+def test_a_damaged_checkpoint_says_what_to_do(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(data)
+    for read in (load_checkpoint, saved_epochs):
+        with pytest.raises(StorageError, match="is damaged; remove it, then the run begins again"):
+            read(path)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from emotone.errors import UsageError
+from emotone.errors import ModelError
 from emotone.features import FeatureOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network
@@ -41,9 +41,9 @@ def test_all_but_front_end_and_output_layer_are_taken_over(tmp_path: Path) -> No
 def test_weights_of_other_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file(network("ab").state_dict(), path)
-    with pytest.raises(UsageError, match=r"weights of a network of other sizes \(backbone\.\w+"):
+    with pytest.raises(ModelError, match=r"other sizes: backbone\.\w+.* \(4, 24\), expected"):
         load_pretrained(network("ab", lstm=6), path)
-    with pytest.raises(UsageError, match=r"of other sizes \(backbone\.blocks\.1"):
+    with pytest.raises(ModelError, match=r"of other sizes: backbone\.blocks\.1.*missing"):
         load_pretrained(network("ab", channels=[4], time_strides=[2], mel_pools=[4]), path)
 
 
@@ -119,3 +119,18 @@ def test_a_killed_fine_tuning_resumes_to_the_same_weights(
         resumed, _ = fit(data, training, [], checkpoint=checkpoint, **asked)
         for name, value in resumed.state_dict().items():
             assert torch.equal(value, whole.state_dict()[name]), name
+
+
+def test_weights_that_are_missing_damaged_or_not_finite_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    whole = network("ab").state_dict()
+    name = "backbone.hidden.weight"
+    save_file({key: value for key, value in whole.items() if key != name}, path)
+    with pytest.raises(ModelError, match=f"{name} is missing, expected float32"):
+        load_pretrained(network("ab"), path)
+    save_file(whole | {name: torch.full_like(whole[name], torch.nan)}, path)
+    with pytest.raises(ModelError, match=f"{name} is not finite, so the training diverged"):
+        load_pretrained(network("ab"), path)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ModelError, match="holds no weights as safetensors"):
+        load_pretrained(network("ab"), path)

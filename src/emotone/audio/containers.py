@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from emotone.audio import mp3, mp4, ogg
+from emotone.audio.opening import Part
 from emotone.errors import AudioError
 
 AVI = b"AVI "
@@ -37,6 +38,9 @@ def missing(file: BinaryIO) -> str | None:
     size = file.seek(0, 2)
     _, magic = _beginning(file)
     check = _check_for(magic)
+    if magic[:4] == b"RIFF" and (joined := links(file)):
+        start = joined[-1][0]  # only the last one can lack its end
+        file, size = Part(file, start, size), size - start
     file.seek(0)
     return check(file, size) if check else mp3.missing(file)
 
@@ -61,10 +65,10 @@ def sound_to_the_end(file: BinaryIO) -> bool:
 
 
 def links(file: BinaryIO) -> list[tuple[int, int]]:
-    """Return start and end, in bytes, of the Ogg or FLAC streams that follow each other in a file.
+    """Return start and end, in bytes, of the streams that follow each other in a file.
 
     Returns:
-        One pair for most files; none for other containers.
+        One pair for most Ogg, FLAC and WAV files; none for other containers.
     """
     size = file.seek(0, 2)
     start, magic = _beginning(file)
@@ -72,11 +76,26 @@ def links(file: BinaryIO) -> list[tuple[int, int]]:
         starts = ogg.links(file, size)
     elif magic[:8] == FLAC_START:
         starts = [start, *_found(file, FLAC_START, start + 1)]
+    elif magic[:4] == b"RIFF" and magic[8:] == b"WAVE":
+        starts = list(_wave_files(file))
     else:
         return []
     if not starts:
         raise AudioError("its beginning is missing; copy the file again")
     return list(zip(starts, [*starts[1:], size], strict=True))
+
+
+def _wave_files(file: BinaryIO) -> Iterator[int]:
+    """Yield where WAV files begin that were joined byte by byte."""
+    at = 0
+    while True:
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
+            return
+        yield at
+        (length,) = struct.unpack("<I", head[4:8])
+        at += 8 + length + length % 2
 
 
 def flac_samples(file: BinaryIO) -> int:

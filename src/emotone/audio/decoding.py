@@ -3,7 +3,7 @@
 import math
 import os
 from pathlib import Path
-from typing import BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 import soundfile
@@ -14,6 +14,7 @@ from emotone.audio import containers, mp3
 from emotone.audio.ffmpeg import Blocks, by_ffmpeg
 from emotone.audio.mixing import MAX_CHANNELS, check_level
 from emotone.audio.opening import HEADERLESS, Part, opened, reason
+from emotone.audio.quiet import quiet
 from emotone.audio.resampling import check_rate
 from emotone.errors import AudioError, UsageError
 
@@ -26,6 +27,21 @@ MAX_BLOCK = 1 << 22  # samples decoded at once, of all channels together
 
 class _Continuous(soundfile.SoundFile):  # type: ignore[misc]
     """A file that is read on: soundfile would seek after each block, which damages MP3."""
+
+    def __init__(self, file: bytes | BinaryIO) -> None:
+        with quiet():
+            super().__init__(file)
+
+    def seek(self, frames: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a sample; see :class:`soundfile.SoundFile`."""
+        with quiet():
+            return int(super().seek(frames, whence))
+
+    def read(self, *arguments: Any, **options: Any) -> NDArray[Any]:
+        """Read samples; see :class:`soundfile.SoundFile`."""
+        with quiet():
+            samples: NDArray[Any] = super().read(*arguments, **options)
+        return samples
 
     def seekable(self) -> bool:
         return False

@@ -36,7 +36,7 @@ def read(
     Raises:
         AudioError: if the file is missing, empty, not audio, damaged or truncated, if its rate is
             not from 1 kHz to 1 MHz or it has more than 64 channels, if a sample is not finite or
-            beyond ±65,536, or if the requested part lies outside it; names the file.
+            beyond ±65,536 or a spike, or if the requested part lies outside it; names the file.
     """
     samples, rate = decode(path, start_s, end_s, truncated=truncated)
     return from_array(samples, rate)

@@ -9,6 +9,8 @@ from emotone.errors import AudioError
 
 MAX_CHANNELS = 64
 MAX_LEVEL = 65_536.0  # full scale is 1, but some programs write the range of 16-bit integers
+SPIKE = 10.0  # beyond any headroom, if at most one sample in a thousand is beyond full scale
+RARE = 1000
 CANCELLED = 0.2  # of the energy of the loudest channel; two equal channels: correlation of -0.9
 REGAINED = 2.0  # times the energy of the chosen channel, for another one to be chosen
 PART_S = 0.1  # channels are compared in parts of this length
@@ -131,16 +133,23 @@ def _as_16_bits(samples: NDArray[Any]) -> NDArray[np.int16]:
 
 
 def check_level(samples: NDArray[Any], before: int = 0) -> None:
-    """Check that samples are finite and that their power cannot overflow.
+    """Check that samples are finite, that their power cannot overflow, and that none is a spike.
+
+    A spike is ten times beyond full scale where nearly all others are within it. One of them would
+    outweigh all speech. In the range of 16-bit integers there are whole numbers only, and there
+    silence may be within ±1.
 
     Args:
         samples: floating point, shape ``(samples,)`` or ``(samples, channels)``.
         before: number of samples before these, for the message.
 
     Raises:
-        AudioError: if one is not finite or beyond ±65,536; says which.
+        AudioError: if one is not finite, beyond ±65,536, or a spike; says which.
     """
-    if not samples.size or (abs(samples.min()) <= MAX_LEVEL and abs(samples.max()) <= MAX_LEVEL):
+    if not samples.size or (abs(samples.min()) <= SPIKE and abs(samples.max()) <= SPIKE):
+        return
+    if abs(samples.min()) <= MAX_LEVEL and abs(samples.max()) <= MAX_LEVEL:
+        _check_spikes(samples, before)
         return
     wrong = np.argwhere(~(np.abs(samples) <= MAX_LEVEL))[0]
     value = samples[tuple(wrong)]
@@ -150,4 +159,18 @@ def check_level(samples: NDArray[Any], before: int = 0) -> None:
     raise AudioError(
         f"{where}, where full scale is 1 and at most {MAX_LEVEL:g} is accepted; "
         "scale or export the audio again"
+    )
+
+
+def _check_spikes(samples: NDArray[Any], before: int) -> None:
+    levels = np.abs(samples)
+    beyond = levels > 1
+    within = samples[~beyond]
+    if RARE * beyond.sum() > samples.size or np.array_equal(within, np.rint(within)):
+        return  # of another full scale
+    place = np.unravel_index(int(levels.argmax()), levels.shape)
+    raise AudioError(
+        f"sample {before + int(place[0])} is {float(samples[place]):g}, while "
+        f"{1 - beyond.mean():.2%} are within ±1, which is full scale: a fault of the recording or "
+        "of a program; repair it, or limit all samples to ±1"
     )

@@ -68,8 +68,8 @@ def from_array(samples: NDArray[Any], rate: int) -> Waveform:
         Waveform of shape ``(samples,)`` at 16 kHz.
 
     Raises:
-        AudioError: if the shape, type or rate cannot be that of audio, or a sample is not finite
-            or beyond ±65,536.
+        AudioError: if the shape, type or rate cannot be that of audio, or a sample is not finite,
+            beyond ±65,536, or a spike, see :func:`emotone.audio.mixing.check_level`.
     """
     resampler = Resampler(rate)
     first = resampler.push(samples)

@@ -10,7 +10,7 @@ import typer
 from emotone.cli import auditing, corpora, experiments, listings, recognition, serving
 from emotone.cli.extras import installation
 from emotone.cli.help import Command, Group
-from emotone.cli.terminal import accept_any_text, library_messages_hidden
+from emotone.cli.terminal import accept_any_text, standard_output_is_ours
 from emotone.cli.verbosity import chosen, with_verbosity
 from emotone.errors import EmotoneError
 from emotone.text import printable
@@ -51,7 +51,7 @@ def run() -> None:
     """Run a command; user-facing errors are one line, not a traceback."""
     accept_any_text()
     try:
-        with library_messages_hidden():
+        with standard_output_is_ours():
             try:
                 app()
             finally:
@@ -67,6 +67,8 @@ def run() -> None:
         _give_up_output()
         place = error.filename or "the output"
         _fail(f"cannot read or write {place}: {error.strerror or error}", 1)
+    except MemoryError:
+        _fail("too little memory; use a shorter --window, fewer --jobs or a larger machine", 1)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("emotone"):
             raise

@@ -74,7 +74,10 @@ def audit(
     ] = False,
     threshold: Threshold = None,
     seed: Annotated[
-        int, typer.Option(min=0, rich_help_panel=RESOURCES, help="Seed of all random draws.")
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, rich_help_panel=RESOURCES, help="Seed of all random draws."
+        ),
     ] = 0,
     jobs: Annotated[
         int,

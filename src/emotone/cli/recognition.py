@@ -1,6 +1,9 @@
 """``emotone predict``."""
 
-from contextlib import AbstractContextManager, closing, nullcontext
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -140,7 +143,7 @@ def predict(
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
-    with _executor(jobs, cluster) as executor:
+    with _executor(jobs, cluster, len(files)) as executor:
         failed = write_predictions(
             recognizer,
             files,
@@ -179,17 +182,30 @@ def _check_names(
         check_speaker_file(save_speaker, force=force)
 
 
-def _executor(jobs: int, address: str | None) -> AbstractContextManager["Executor | None"]:
-    """Where to recognise many files; ``None`` for this process."""
+@contextmanager
+def _executor(jobs: int, address: str | None, files: int) -> Iterator["Executor | None"]:
+    """Yield where to recognise many files; ``None`` for this process.
+
+    A decoder that crashes shall not end a run, so several files are never decoded in this process
+    if it can be forked, which takes a few milliseconds.
+    """
     if address is not None:
         from emotone.experiments.cluster import connected
 
-        return connected(address)
-    if jobs == 1:
-        return nullcontext()
+        with connected(address) as machines:
+            yield machines
+        return
+    alone = jobs == 1
+    if alone and (files < 2 or sys.platform != "linux"):
+        yield None
+        return
     from emotone.inference.execution import ProcessExecutor
 
-    return closing(ProcessExecutor(jobs))
+    context = multiprocessing.get_context("fork" if alone else "spawn")
+    with closing(ProcessExecutor(jobs, context=context)) as executor:
+        if alone:
+            executor.start()  # before there are other threads
+        yield executor
 
 
 def _for_speaker(

@@ -4,19 +4,14 @@ import codecs
 import io
 import json
 import os
-import re
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 PLAIN = {"…": "...", "±": "+-", "–": "-", "−": "-", "×": "x", "Δ": "d", "→": "->"}
 REPLACE = "emotone.replace"  # name of the error handler
-STANDARD_ERROR = 2  # file descriptor
-FORWARD_S = 0.5  # limit for forwarding the last lines
-# what libmpg123, within libsndfile, prints about damaged MP3 files
-NOISE = re.compile(rb"\[(src/)?libmpg123/|Note: |Warning: (Big|Frank|Xing|Encountered)|\s*$")
+STANDARD_OUTPUT, STANDARD_ERROR = 1, 2  # file descriptors
 
 
 def accept_any_text() -> None:
@@ -60,38 +55,29 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
 
 
 @contextmanager
-def library_messages_hidden() -> Iterator[None]:
-    """Drop what C libraries print about damaged files; emotone reports these files itself.
+def standard_output_is_ours() -> Iterator[None]:
+    """Keep what libraries print themselves out of the output, which other programs may read.
 
-    They write to file descriptor 2. Meanwhile it is a pipe, from which a thread forwards all other
-    lines, and ``sys.stderr`` writes to a copy of the descriptor.
+    ``sys.stdout`` writes to a copy of the file descriptor; what libraries write to the descriptor
+    goes where errors go.
     """
     try:
-        direct = os.dup(STANDARD_ERROR)
-        if sys.stderr.fileno() != STANDARD_ERROR:
+        sys.stdout.flush()
+        if sys.stdout.fileno() != STANDARD_OUTPUT:
             raise OSError
+        direct = os.dup(STANDARD_OUTPUT)
+        os.dup2(STANDARD_ERROR, STANDARD_OUTPUT)
     except (OSError, ValueError, AttributeError):  # closed, or another stream
         yield
         return
-    before = sys.stderr
-    sys.stderr = _unfailing(direct, before)
-    reading, writing = os.pipe()
-    os.dup2(writing, STANDARD_ERROR)
-    os.close(writing)
-    forward = threading.Thread(target=_forward, args=(reading, direct), daemon=True)
-    forward.start()
+    before = sys.stdout
+    sys.stdout = open(  # noqa: SIM115, PTH123  (a descriptor, which stays open)
+        direct, "w", encoding=before.encoding, errors=before.errors,
+        buffering=1 if before.line_buffering else -1,
+    )  # fmt: skip
     try:
         yield
     finally:
-        sys.stderr.flush()
-        os.dup2(direct, STANDARD_ERROR)
-        forward.join(FORWARD_S)  # worker processes may still have the pipe
-        sys.stderr = before
-
-
-def _forward(reading: int, direct: int) -> None:
-    with os.fdopen(reading, "rb") as lines:
-        for line in lines:
-            if not NOISE.match(line):
-                with suppress(OSError):  # nobody takes it
-                    os.write(direct, line)
+        sys.stdout.flush()
+        os.dup2(direct, STANDARD_OUTPUT)
+        sys.stdout = before

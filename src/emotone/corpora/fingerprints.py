@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.audio import SAMPLE_RATE, Waveform
+from emotone.errors import ModelError
 from emotone.inference import model_folder
 
 BANDS, PARTS = 9, 33
@@ -109,4 +110,9 @@ def fingerprints_in(folder: Path) -> Fingerprints | None:
     if model_folder.FINGERPRINTS not in config.sha256:
         return None
     data = model_folder.content(folder, model_folder.FINGERPRINTS, config)
+    if len(data) % BYTES:
+        raise ModelError(
+            f"{folder / model_folder.FINGERPRINTS}: {len(data)} bytes are not fingerprints of "
+            f"{BYTES} bytes each; copy the model folder again"
+        )
     return np.frombuffer(data, dtype=np.uint8).reshape(-1, BYTES)

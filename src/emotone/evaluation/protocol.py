@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from emotone.options import Options
+from emotone.options import Options, Seed
 
 
 class ProtocolOptions(Options):
@@ -52,7 +52,7 @@ class ProtocolOptions(Options):
     speaker_dependent: bool = False
     text_independent: bool = False
     text_groups: int = Field(2, ge=2)
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     @property
     def needs_validation(self) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emotone.corpora import Corpus
+from emotone.errors import ModelError
 from emotone.evaluation import metrics
 from emotone.evaluation.results import (
     CorpusRates,
@@ -38,7 +39,15 @@ def predictions_table(
         fold: name of the fold in which they were tested.
         seed: seed of the run.
         probabilities: shape ``(utterances, labels)``.
+
+    Raises:
+        ModelError: if a probability is not finite.
     """
+    if not np.isfinite(probabilities).all():
+        raise ModelError(
+            f"fold {fold}, seed {seed}: some probabilities are not numbers, so the training "
+            "diverged; use a lower training.learning_rate"
+        )
     rows = corpus.table.iloc[list(utterances)]
     labels = np.array(corpus.labels)
     table = pd.DataFrame(

@@ -12,6 +12,7 @@ from emotone.experiments.shipping import COMPARISON, refuse_other_model, train
 from emotone.experiments.variants import Ablation
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
+from emotone.models.weights import weights_of
 
 __all__ = ["Adaptation", "adapt"]
 
@@ -61,7 +62,10 @@ def adapt(
         StorageError: if the folder cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
-    features, network = options_of(model_folder.read(model_folder.locate(model)))
+    folder = model_folder.locate(model)
+    trained = model_folder.read(folder)
+    weights_of(folder, trained)  # before networks of these sizes are built
+    features, network = options_of(trained)
     if config.pretraining is not None:
         raise UsageError("pretraining: an adapted network starts from the model; leave it out")
     refuse_other_model(out)

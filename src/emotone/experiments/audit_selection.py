@@ -11,7 +11,7 @@ from emotone.corpora import Corpus
 from emotone.errors import CorpusError
 from emotone.experiments.audit_material import Utterance
 from emotone.inference.model_folder import ModelConfig
-from emotone.options import Options
+from emotone.options import Options, Seed
 from emotone.text import agree, plural
 
 
@@ -35,7 +35,7 @@ class AuditOptions(Options):
     noise: Path | None = None
     rooms: Path | None = None
     test_half: bool = False
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
     jobs: int = Field(1, ge=1)
 
 

@@ -7,6 +7,7 @@ from emotone.evaluation.results_folder import CONFIG, ResultsFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
 from emotone.models.registry import options_of
+from emotone.models.weights import weights_of
 from emotone.options import differences
 
 SHOWN = 3  # differences named
@@ -67,7 +68,7 @@ def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
     assert asked is not None
     folder = model_folder.locate(asked.model)
     model = model_folder.read(folder)
-    model_folder.content(folder, model_folder.WEIGHTS, model)
+    weights_of(folder, model)
     names = ("features", "model")
     there, here = (
         {name: part.model_dump(mode="json") for name, part in zip(names, both, strict=True)}

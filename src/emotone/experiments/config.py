@@ -24,7 +24,7 @@ from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.models.crnn import CrnnOptions
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
-from emotone.options import Options, explained, nearest
+from emotone.options import Options, Seed, explained, nearest
 from emotone.text import shown
 from emotone.training.options import TrainingOptions
 from emotone.training.pretraining import FineTuningOptions
@@ -119,7 +119,7 @@ class ExperimentConfig(Options):
     model: AnyModelOptions = CrnnOptions()
     training: TrainingOptions = TrainingOptions()
     pretraining: PretrainingOptions | None = None
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0,)
+    seeds: tuple[Seed, ...] = (0,)
     runtime: RuntimeOptions = RuntimeOptions()
 
     @field_validator("seeds")

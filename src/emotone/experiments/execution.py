@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,9 +100,9 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
 
 def _report_epochs(run: Run, observer: Observer) -> None:
     """Report the finished epochs in the checkpoint of a run."""
-    epochs = saved_epochs(run.folder.checkpoint)
-    if epochs:
-        observer.epochs(run, epochs)
+    with suppress(StorageError):  # a damaged one, which the run itself reports
+        if epochs := saved_epochs(run.folder.checkpoint):
+            observer.epochs(run, epochs)
 
 
 class _Calls(Protocol):
@@ -154,6 +154,8 @@ class _CallsHere:
         try:
             future.result()
         except CrashedError as error:
+            if not error.outside:
+                raise
             raise CrashedError(
                 f"{error}, possibly out of memory; use fewer runtime.jobs if it happens again"
             ) from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from safetensors.torch import load, save
+from safetensors.torch import save
 
 from emotone import corpora
 from emotone.audio import Waveform, read
@@ -27,9 +27,9 @@ from emotone.experiments.execution import run_all
 from emotone.experiments.plan import SILENT, Experiment, Observer
 from emotone.files import MARK, refuse_foreign, replacing, write_text
 from emotone.inference import model_folder
+from emotone.models import weights
 from emotone.models.export import to_onnx
 from emotone.models.network import Network, with_labels
-from emotone.models.registry import options_of
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
 
@@ -93,7 +93,8 @@ def train(
         (run,) = experiment.runs()
         run_all([run], config.runtime, observer)
         network = Network(config.features, config.model, corpus.labels)
-        network.load_state_dict(load(run.folder.weights.read_bytes()))
+        place = run.folder.weights
+        network.load_state_dict(weights.read(place.read_bytes(), place))
         values = _config(experiment, fold, network, found)
         files = {
             model_folder.WEIGHTS: save(network.state_dict()),
@@ -130,18 +131,6 @@ def _calibration(results: Path, config: ExperimentConfig, corpus: Corpus) -> Cal
     return calibration.calibrate(folder, corpus.labels)
 
 
-def rebuilt(folder: Path) -> Network:
-    """Rebuild the network of a model folder, in evaluation mode.
-
-    Raises:
-        ModelError: if the folder is not a model, or was changed.
-    """
-    config = model_folder.read(folder)
-    network = Network(*options_of(config), config.labels)
-    network.load_state_dict(load(model_folder.content(folder, model_folder.WEIGHTS, config)))
-    return network.eval()
-
-
 def export(
     folder: Path,
     out: Path,
@@ -175,7 +164,7 @@ def export(
     elif out.exists() or FILE_SUFFIX.fullmatch(out.suffix):
         problem = "exists" if out.exists() else f"ends in {out.suffix}"
         raise UsageError(f"{out} {problem}; give --out a new folder, or a name that ends in .onnx")
-    network = rebuilt(folder)
+    network = weights.rebuilt(folder)
     if labels is not None:
         network = with_labels(network, labels)
         if not is_file and calibrate is None:
@@ -190,8 +179,7 @@ def export(
             temporary.write_bytes(_marked(model))
         return out
     values = model_folder.read(folder).model_dump(mode="json") | {"labels": network.labels}
-    description = folder / model_folder.CARD
-    text = description.read_text(encoding="utf-8") if description.is_file() else f"# {out.name}\n"
+    text = model_folder.card(folder) or f"# {out.name}\n"
     if calibrate is not None:
         results = ResultsFolder(calibrate)
         found = calibration.calibrate(results, network.labels)

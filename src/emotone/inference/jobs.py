@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emotone.audio import Truncated
 from emotone.errors import AudioError
+from emotone.files import read_regular
 from emotone.inference import model_folder
 from emotone.inference.execution import Executor, map_in_order
 from emotone.inference.prediction import Prediction, Segment
@@ -42,11 +43,19 @@ def recognise_files(
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether the predictions for whole files have their embedding.
     """
-    contents = tuple((name, (recognizer.folder / name).read_bytes()) for name in MODEL_FILES)
-    task = executor.share(
-        _Task(contents, recognizer.speaker, recognizer.threshold, segments, truncated, embedding)
+    contents = tuple(
+        (name, read_regular(recognizer.folder / name, model_folder.MOST_BYTES))
+        for name in MODEL_FILES
     )
-    for batch, future in map_in_order(executor, _recognise, _batches(files), task):
+    task = executor.share(
+        _Task(
+            contents, recognizer.threads, recognizer.speaker, recognizer.threshold, segments,
+            truncated, embedding,
+        )
+    )  # fmt: skip
+    # a file with segments is long, and its answer is waited for
+    batches = _batches(files, BATCH if segments is None else 1)
+    for batch, future in map_in_order(executor, _recognise, batches, task):
         try:
             yield from future.result()
         except CrashedError:  # one of the files caused it
@@ -55,7 +64,7 @@ def recognise_files(
                     yield from executor.submit(_recognise, task, [file]).result()
                 except CrashedError as error:
                     yield AudioError(
-                        f"{file.name}: the decoder crashed ({error}); convert it to WAV"
+                        f"{file.name}: the decoder crashed, {error}; convert it to WAV"
                     )
 
 
@@ -97,6 +106,7 @@ class _Task:
 
     Attributes:
         contents: names and contents of the model's files.
+        threads: number of threads of one call of the network.
         speaker: the enrolled speaker, if any.
         threshold: probability from which a prediction counts as confident.
         segments: window and hop in seconds; ``None`` to recognise files as a whole.
@@ -105,6 +115,7 @@ class _Task:
     """
 
     contents: tuple[tuple[str, bytes], ...]
+    threads: int
     speaker: Speaker | None
     threshold: float
     segments: tuple[float, float] | None
@@ -120,15 +131,15 @@ class _File:
     path: Path
 
 
-def _batches(files: Iterable[Path]) -> Iterator[list[_File]]:
+def _batches(files: Iterable[Path], size: int) -> Iterator[list[_File]]:
     remaining = (_File(file, file.absolute()) for file in files)
-    while batch := list(islice(remaining, BATCH)):
+    while batch := list(islice(remaining, size)):
         yield batch
 
 
 def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     """Recognise a batch of files; called by an executor, perhaps in another working directory."""
-    recognizer = _loaded(task.contents).with_threshold(task.threshold)
+    recognizer = _loaded(task.contents, task.threads).with_threshold(task.threshold)
     if task.speaker is not None:
         recognizer = recognizer.for_speaker(task.speaker)
     paths = [file.path for file in files]
@@ -142,9 +153,9 @@ def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
 
 
 @lru_cache(maxsize=1)
-def _loaded(contents: tuple[tuple[str, bytes], ...]) -> Recognizer:
+def _loaded(contents: tuple[tuple[str, bytes], ...], threads: int) -> Recognizer:
     """Load a model from the contents of its files, once in a process."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in contents:
             (Path(folder) / name).write_bytes(content)
-        return Recognizer(folder)
+        return Recognizer(folder, threads=threads)

@@ -7,15 +7,17 @@ fingerprints of the training utterances. Nothing in it is executed.
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from emotone.audio import SAMPLE_RATE
 from emotone.errors import ModelError
-from emotone.files import replacing, write_text
+from emotone.files import read_regular, replacing, write_text
 from emotone.options import Options
 
 FORMAT = 1
@@ -24,6 +26,12 @@ DEFAULT = "emotone-base"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 FINGERPRINTS = "fingerprints.bin"
+MOST_TEXT = 16_000_000  # bytes of a text file
+MOST_BYTES = 256_000_000  # bytes of any other file, more than 60 million weights
+MOST_LABELS = 1000
+MOST_SHOWN = 100  # letters of the name of a wrong option
+
+Label = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class ModelConfig(Options):
@@ -42,16 +50,54 @@ class ModelConfig(Options):
         versions: versions of the software that wrote the folder.
     """
 
-    format: int = FORMAT
-    labels: tuple[str, ...] = Field(min_length=2)
-    sample_rate: int = Field(16_000, gt=0)
+    format: int = Field(FORMAT, ge=1)
+    labels: tuple[Label, ...] = Field(min_length=2, max_length=MOST_LABELS)
+    sample_rate: int = SAMPLE_RATE
     features: dict[str, Any]
     model: dict[str, Any]
     training: dict[str, Any]
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(1.0, ge=0.01, le=100)
     confident_from: float = Field(0.5, ge=0, le=1)
     sha256: dict[str, str]
     versions: dict[str, str]
+
+    @field_validator("labels")
+    @classmethod
+    def _differ_and_can_be_printed(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) < len(labels) or not all(map(str.isprintable, labels)):
+            raise ValueError("must differ and be printable")
+        return labels
+
+    @field_validator("sample_rate")
+    @classmethod
+    def _is_ours(cls, rate: int) -> int:
+        if rate != SAMPLE_RATE:
+            raise ValueError(f"{rate} Hz, but this emotone recognises at {SAMPLE_RATE} Hz")
+        return rate
+
+    @field_validator("features")
+    @classmethod
+    def _can_be_heard(cls, features: dict[str, Any]) -> dict[str, Any]:
+        """Check what recognition uses; the whole is checked where PyTorch is there."""
+        if features.get("frames", "all") not in ("all", "speech"):
+            raise ValueError("frames must be 'all' or 'speech'")
+        prior = features.get("enrol_prior")
+        if not isinstance(prior, int | float) or not 0 < prior < math.inf:
+            raise ValueError("enrol_prior must be a positive number")
+        return features
+
+    @field_validator("training")
+    @classmethod
+    def _has_names(cls, training: dict[str, Any]) -> dict[str, Any]:
+        speakers = training.get("speakers", {})
+        named = isinstance(speakers, dict) and all(map(_are_names, speakers.values()))
+        if not named or not _are_names(training.get("corpora")):
+            raise ValueError("corpora and speakers must be lists of names")
+        return training
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
 
 
 def locate(model: str | Path | None = None) -> Path:
@@ -107,13 +153,14 @@ def read(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        text = read_regular(path, MOST_TEXT).decode()
+        values = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     except OSError as error:
         raise ModelError(
             f"{folder} is not a model folder: no readable {CONFIG} ({error.strerror}); give the "
             "--out folder of emotone train"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
             f"{path} is not JSON; the model folder is damaged, copy it again"
         ) from error
@@ -128,9 +175,25 @@ def read(folder: Path) -> ModelConfig:
     try:
         return ModelConfig.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ModelError(f"{path}: {place}: {first['msg']}; the model folder is damaged") from error
+        raise damaged(error, f"{path}: ") from error
+
+
+def damaged(error: ValidationError, path: str = "") -> ModelError:
+    """Return the error for a configuration with a value that cannot be, such as NaN."""
+    first = error.errors(include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])[:MOST_SHOWN]
+    message = first["msg"].removeprefix("Value error, ")
+    return ModelError(f"{path}{place}: {message}; the model folder is damaged")
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(value := float(digits)):
+        raise ValueError("a number that is too large")
+    return value
 
 
 def content(folder: Path, name: str, config: ModelConfig) -> bytes:
@@ -143,7 +206,7 @@ def content(folder: Path, name: str, config: ModelConfig) -> bytes:
     if name not in config.sha256:
         raise ModelError(f"{folder} has no {name}; it can only be started from (pretraining.model)")
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise ModelError(
             f"{path}: cannot read it ({error.strerror}); the folder is incomplete, copy it again"
@@ -154,6 +217,14 @@ def content(folder: Path, name: str, config: ModelConfig) -> bytes:
             "damaged, copy the model folder again"
         )
     return data
+
+
+def card(folder: Path) -> str | None:
+    """Return the description of a model; ``None`` if there is none that can be read."""
+    try:
+        return read_regular(folder / CARD, MOST_TEXT).decode(errors="replace")
+    except OSError:
+        return None
 
 
 def write(folder: Path, config: dict[str, Any], card: str, files: Mapping[str, bytes]) -> None:

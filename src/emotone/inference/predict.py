@@ -51,8 +51,8 @@ def write_predictions(
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
         output: file to write; its suffix decides the kind.
         segments: window and hop in seconds, to recognise windows of each file; or ``None``.
-        executor: makes the calls; ``None`` to recognise in this process. It changes neither the
-            predictions nor their order.
+        executor: makes the calls; ``None`` to recognise in this process, which a decoder may crash.
+            It changes neither the predictions nor their order.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
         force: start ``output`` anew, whatever is there.

@@ -46,13 +46,14 @@ class Recognizer:
         self.folder = Path(folder)
         self.config = model_folder.read(self.folder)
         self.labels = list(self.config.labels)
-        self._origin = self.folder.absolute(), threads  # for copies
+        self._origin, self.threads = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
         self._hearing = Hearing(self.config.features.get("frames", "all"))
         self.threshold = self.config.confident_from
         self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
-        self._session = Session(model, str(self.folder / model_folder.ONNX), threads)
+        path = self.folder / model_folder.ONNX
+        self._session = Session(model, path, threads=threads, labels=len(self.labels))
 
     @property
     def embedding_size(self) -> int:
@@ -64,8 +65,7 @@ class Recognizer:
         if self._session.embedding_size is None:
             raise ModelError(
                 f"{self.folder}: this model gives no embeddings, since an older emotone exported "
-                f"it; export it again, with emotone[train] installed: emotone export {self.folder} "
-                "--out NEW_FOLDER"
+                f"it; export it again (emotone export {self.folder} --out NEW_FOLDER)"
             )
         return self._session.embedding_size
 
@@ -272,7 +272,7 @@ class Recognizer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path of the model folder, from which the network is loaded again."""
-        return _loaded_again, (*self._origin, self.speaker, self.threshold)
+        return _loaded_again, (self._origin, self.threads, self.speaker, self.threshold)
 
     def __repr__(self) -> str:
         what = f"{str(self.folder)!r}, labels={self.labels}, threshold={self.threshold:.4g}"

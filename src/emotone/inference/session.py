@@ -1,6 +1,7 @@
 """The network of a model folder in ONNX Runtime: waveforms in, logits and more out."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 from emotone.audio import Waveform
 from emotone.audio.runtime import onnxruntime
 from emotone.errors import ModelError
+from emotone.inference.graph import fault
 
-INPUTS = {"waveform": "tensor(float)", "lengths": "tensor(int64)"}
+FLOATS, INTEGERS = "tensor(float)", "tensor(int64)"
+INPUTS = {"waveform": (FLOATS, 2), "lengths": (INTEGERS, 1)}  # type and number of dimensions
 ERRORS_ONLY = 3  # log level of ONNX Runtime
 
 
@@ -19,14 +22,17 @@ class Session:
 
     Args:
         model: content of an ONNX file.
-        name: name of the file, for error messages.
+        path: of the file, for error messages.
         threads: number of threads of one call.
+        labels: number of emotions.
 
     Raises:
         ModelError: if it is not a network of emotone.
     """
 
-    def __init__(self, model: bytes, name: str, threads: int) -> None:
+    def __init__(self, model: bytes, path: Path, *, threads: int, labels: int) -> None:
+        if reason := fault(model):
+            raise ModelError(f"{path}: not a usable ONNX model ({reason})")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -37,19 +43,52 @@ class Session:
             )
         except Exception as error:  # ONNX Runtime has no public base of its errors
             reason = str(error).splitlines()[0]
-            raise ModelError(f"{name}: not a usable ONNX model ({reason})") from error
-        found = {entry.name: entry.type for entry in self._session.get_inputs()}
-        if found != INPUTS:
-            raise ModelError(
-                f"{name}: expected the inputs {', '.join(INPUTS)}, got {', '.join(found)}"
-            )
+            raise ModelError(f"{path}: not a usable ONNX model ({reason})") from error
+        self._path = path
+        self._check_inputs()
         optional = self._session.get_overridable_initializers()
         shapes = {entry.name: tuple(entry.shape) for entry in optional}
         self.speaker_shape: tuple[int, ...] | None = shapes.get("speaker")
-        outputs = {entry.name: entry.shape for entry in self._session.get_outputs()}
+        outputs = {entry.name: tuple(entry.shape) for entry in self._session.get_outputs()}
+        self._shapes = {"logits": (labels,)}  # of the outputs, for one recording
+        if "embedding" in outputs:
+            self._shapes["embedding"] = outputs["embedding"][1:]
+        if self.speaker_shape is not None:
+            self._shapes["moments"] = self.speaker_shape
+        self._check_outputs(outputs, shapes)
         self.embedding_size: int | None = (
-            outputs["embedding"][1] if "embedding" in outputs else None
+            self._shapes["embedding"][0] if "embedding" in outputs else None
         )
+
+    def _check_inputs(self) -> None:
+        entries = self._session.get_inputs()
+        found = {entry.name: (entry.type, len(entry.shape)) for entry in entries}
+        sizes = [size for entry in entries for size in entry.shape]
+        if found != INPUTS or any(isinstance(size, int) for size in sizes):
+            got = ", ".join(f"{one.name} {one.type}{one.shape}" for one in entries)
+            raise ModelError(
+                f"{self._path}: expected the inputs {', '.join(INPUTS)} of any size, got {got}"
+            )
+
+    def _check_outputs(
+        self, outputs: dict[str, tuple[Any, ...]], optional: dict[str, tuple[Any, ...]]
+    ) -> None:
+        for name, shape in self._shapes.items():
+            whole = all(isinstance(size, int) and size > 0 for size in shape)
+            if not whole or outputs.get(name, ())[1:] != shape:
+                raise ModelError(
+                    f"{self._path}: expected the output {name} of shape (batch, "
+                    f"{', '.join(map(str, shape))}), got {outputs.get(name, 'none')}"
+                )
+        if self.speaker_shape is not None and (
+            optional.get("speaker_weight") != (1,)
+            or len(self.speaker_shape) != 3
+            or self.speaker_shape[0] != 2
+        ):
+            raise ModelError(
+                f"{self._path}: expected speaker of shape (2, channels, mels) and speaker_weight "
+                f"of shape (1,), got {optional}"
+            )
 
     def run(
         self,
@@ -68,6 +107,11 @@ class Session:
 
         Returns:
             An array for each output.
+
+        Raises:
+            ModelError: if the network cannot be run, or an output is not finite or not of its
+                shape.
+            MemoryError: if there is too little memory.
         """
         lengths = np.array([len(waveform) for waveform in waveforms], np.int64)
         padded = np.zeros((len(waveforms), lengths.max()), np.float32)
@@ -77,5 +121,18 @@ class Session:
         if speaker is not None:
             inputs["speaker"] = speaker[0]
             inputs["speaker_weight"] = np.array([speaker[1]], np.float32)
-        arrays: list[NDArray[Any]] = self._session.run(outputs, inputs)
+        try:
+            arrays: list[NDArray[Any]] = self._session.run(outputs, inputs)
+        except Exception as error:  # ONNX Runtime has no public base of its errors
+            reason = str(error).splitlines()[0]
+            if "allocate memory" in reason or "bad_alloc" in reason:
+                raise MemoryError(reason) from error
+            raise ModelError(f"{self._path}: the network fails ({reason})") from error
+        for name, array in zip(outputs, arrays, strict=True):
+            shape = len(waveforms), *self._shapes[name]
+            if array.shape != shape or not np.isfinite(array).all():
+                raise ModelError(
+                    f"{self._path}: the network's {name} are not {shape} finite numbers; the model "
+                    "is damaged, train or copy it again"
+                )
         return arrays

@@ -63,7 +63,8 @@ class Worker:
             target=_work, args=(theirs, initializer, initial_arguments), daemon=True
         )
         try:
-            with _interrupts_blocked():  # the process inherits this: Ctrl-C is for its parent
+            # the process inherits this: Ctrl-C is for its parent
+            with _interrupts_blocked(needs_tracker=context.get_start_method() != "fork"):
                 self.process.start()
         except (EOFError, OSError) as error:  # the fork server died
             raise CrashedError(f"a worker process failed to start: {error}") from error
@@ -93,7 +94,7 @@ class Worker:
         try:
             self._connection.send((function, arguments))
         except OSError as error:
-            raise self._died() from error
+            raise self._death() from error
         return self._received(timeout_s)
 
     def _received(self, timeout_s: float | None) -> Any:
@@ -102,14 +103,19 @@ class Worker:
                 raise TimeLimitError(f"it took longer than {timeout_s:g} s")
             succeeded, value = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise self._died() from error
+            raise self._death() from error
         if not succeeded:
             raise value
         return value
 
-    def _died(self) -> CrashedError:
+    def _death(self) -> CrashedError:
+        """Return the error of a process that died, which says how."""
         self.process.join(END_S)
-        return CrashedError("its process died", outside=self.process.exitcode in FROM_OUTSIDE)
+        code = self.process.exitcode
+        if code is None:
+            return CrashedError("its process died")
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return CrashedError(f"its process died ({how})", outside=code in FROM_OUTSIDE)
 
     def finish(self) -> None:
         """Let the process exit by itself."""
@@ -124,8 +130,9 @@ class Worker:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    resource_tracker.ensure_running()  # unblocks them where it starts with the process
+def _interrupts_blocked(*, needs_tracker: bool) -> Iterator[None]:
+    if needs_tracker:  # it unblocks them where it starts with the process
+        resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotone.models.kinds import Backbone, NetworkKind
+from emotone.models.kinds import MOST_LAYERS, Backbone, NetworkKind, Size
 
 KERNEL = (5, 3)  # frames, mels
 FIRST_POOL = (2, 2)  # frames, mels
@@ -39,12 +39,12 @@ class Acrnn3dOptions(NetworkKind):
     masks_padding: ClassVar[bool] = False
 
     kind: Literal["acrnn-3d"] = "acrnn-3d"
-    first_channels: int = Field(128, ge=1)
-    channels: int = Field(256, ge=1)
-    convolutions: int = Field(5, ge=1)
-    linear: int = Field(768, ge=1)
-    lstm: int = Field(128, ge=1)
-    hidden: int = Field(64, ge=1)
+    first_channels: Size = 128
+    channels: Size = 256
+    convolutions: int = Field(5, ge=1, le=MOST_LAYERS)
+    linear: Size = 768
+    lstm: Size = 128
+    hidden: Size = 64
 
     @property
     def title(self) -> str:

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotone.features import FeatureOptions
-from emotone.models.kinds import Backbone, NetworkKind
+from emotone.models.kinds import MOST_LAYERS, Backbone, NetworkKind, Size
 from emotone.models.layers import BLSTM, MultiKernelConv
 from emotone.models.summaries import SUMMARIES, Summary
 
-Positive = Annotated[int, Field(ge=1)]
 Width = Annotated[int, Field(ge=1, le=63)]
 
 
@@ -39,13 +38,13 @@ class CrnnOptions(NetworkKind):
     """
 
     kind: Literal["crnn"] = "crnn"
-    channels: tuple[Positive, ...] = (32, 48, 64, 64)
+    channels: tuple[Size, ...] = Field((32, 48, 64, 64), max_length=MOST_LAYERS)
     kernel_widths: tuple[Width, ...] = (3,)
-    time_strides: tuple[Positive, ...] = (2, 2, 1, 2)
-    mel_pools: tuple[Positive, ...] = (2, 2, 2, 2)
-    lstm: int = Field(64, ge=1)
+    time_strides: tuple[Size, ...] = (2, 2, 1, 2)
+    mel_pools: tuple[Size, ...] = (2, 2, 2, 2)
+    lstm: Size = 64
     summary: Summary = "mean_std_max"
-    hidden: int = Field(64, ge=1)
+    hidden: Size = 64
     dropout: float = Field(0.0, ge=0, lt=1)
 
     @model_validator(mode="after")

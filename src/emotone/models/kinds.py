@@ -9,15 +9,19 @@ package that defines a kind registers it, see :mod:`emotone.models.registry`.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
 from emotone.audio import Waveform
 from emotone.features import FeatureOptions
 from emotone.options import Options
+
+MOST_LAYERS = 32
+Size = Annotated[int, Field(ge=1, le=65_536)]  # units or channels of a layer
 
 
 class ModelKind(Options):

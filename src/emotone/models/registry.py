@@ -6,16 +6,16 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, ValidationError
 
 from emotone import models
 from emotone.errors import ModelError
 from emotone.features import FeatureOptions
-from emotone.inference.model_folder import ModelConfig
+from emotone.inference.model_folder import ModelConfig, damaged
 from emotone.models.kinds import EstimatorKind, NetworkKind
 
 DEFAULT_KIND = "crnn"
-NOT_SCANNED = ("export",)  # defines no kind, and is slow to import
+NOT_SCANNED = ("export", "weights")  # define no kind, and need the kinds or are slow to import
 
 
 def _scan() -> dict[str, type[NetworkKind | EstimatorKind]]:
@@ -54,12 +54,21 @@ def options_of(model: ModelConfig) -> tuple[FeatureOptions, NetworkKind]:
     """Return the options of the front end and of the network of a trained model.
 
     Raises:
-        ModelError: if this version has no network of its kind.
+        ModelError: if this version has no network of its kind, or its options are wrong.
     """
-    kind = MODEL_KINDS.get(_kind_of(model.model))
+    name = _kind_of(model.model)
+    kind = MODEL_KINDS.get(name) if isinstance(name, str) else None
     if kind is None or not issubclass(kind, NetworkKind):
         raise ModelError(
-            f"this version of emotone has no network of model.kind={_kind_of(model.model)}; it "
-            f"has {', '.join(MODEL_KINDS)}"
+            f"this version of emotone has no network of model.kind={str(name)[:40]}; it has "
+            f"{', '.join(MODEL_KINDS)}"
         )
-    return FeatureOptions.model_validate(model.features), kind.model_validate(model.model)
+    try:
+        features = FeatureOptions.model_validate(model.features)
+        network = kind.model_validate(model.model)
+        network.check(features)
+    except ValidationError as error:
+        raise damaged(error) from error
+    except ValueError as error:
+        raise ModelError(f"{error}; the model folder is damaged") from error
+    return features, network

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors import safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
+from emotone.errors import StorageError
 from emotone.evaluation.results import Epoch
 from emotone.files import replacing
 from emotone.training.history import History
+
+MOST_HEADER = 100_000_000  # bytes, as safetensors itself accepts
 
 State = dict[str, Tensor]
 
@@ -38,20 +41,37 @@ def save_checkpoint(path: Path, parts: Mapping[str, State], history: History) ->
 
 
 def load_checkpoint(path: Path) -> tuple[dict[str, State], History]:
-    """Read the parts and the history that :func:`save_checkpoint` wrote."""
+    """Read the parts and the history that :func:`save_checkpoint` wrote.
+
+    Raises:
+        StorageError: if the file is damaged.
+    """
     parts: dict[str, State] = {}
-    with safe_open(path, framework="pt") as file:
-        history = History([Epoch(**epoch) for epoch in json.loads(file.metadata()["epochs"])])
-        for key in file.keys():  # noqa: SIM118
+    try:
+        for key, value in load(path.read_bytes()).items():
             part, _, name = key.partition(".")
-            parts.setdefault(part, {})[name] = file.get_tensor(key)
-    return parts, history
+            parts.setdefault(part, {})[name] = value
+    except SafetensorError as error:
+        raise _damaged(path) from error
+    return parts, History(saved_epochs(path))
 
 
 def saved_epochs(path: Path) -> list[Epoch]:
-    """Read the finished epochs from a checkpoint; empty if there is none yet."""
-    try:
-        with safe_open(path, framework="np") as file:
-            return [Epoch(**epoch) for epoch in json.loads(file.metadata()["epochs"])]
+    """Read the finished epochs from a checkpoint; empty if there is none yet.
+
+    Raises:
+        StorageError: if the file is damaged.
+    """
+    try:  # not safe_open of safetensors, which refuses paths that are no Unicode
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, MOST_HEADER)))
+        return [Epoch(**epoch) for epoch in json.loads(header["__metadata__"]["epochs"])]
     except FileNotFoundError:  # none yet, or the run has ended in the meantime
         return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> StorageError:
+    return StorageError(f"{path} is damaged; remove it, then the run begins again")

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field
-from safetensors.torch import load
 
-from emotone.errors import UsageError
+from emotone.models import weights
 from emotone.models.kinds import Backbone
-from emotone.models.network import Network, current_names
+from emotone.models.network import Network
 from emotone.options import Options
 
 SHARE = "share"  # of the learning rate; key of the optimiser's groups
@@ -32,7 +31,7 @@ def parameter_groups(backbone: Backbone, options: FineTuningOptions) -> list[dic
     """Divide the parameters into those of convolutions and others, with shares of the rate."""
     convolutions = list(backbone.convolutional.parameters())
     numbers = set(map(id, convolutions))
-    others = [weights for weights in backbone.parameters() if id(weights) not in numbers]
+    others = [one for one in backbone.parameters() if id(one) not in numbers]
     groups: list[dict[str, Any]] = [
         {"params": others, SHARE: 1.0},
         {"params": convolutions, SHARE: options.convolution_rate},
@@ -51,27 +50,25 @@ def thaw(backbone: Backbone, options: FineTuningOptions, epoch: int) -> None:
         epoch: number of the epoch, from 0.
     """
     trained = options.convolution_rate > 0 and epoch >= options.head_epochs
-    for weights in backbone.convolutional.parameters():
-        weights.requires_grad_(trained)
+    for one in backbone.convolutional.parameters():
+        one.requires_grad_(trained)
 
 
-def load_pretrained(network: Network, weights: Path) -> None:
+def load_pretrained(network: Network, path: Path) -> None:
     """Load the weights of another network, except those of the output layer.
 
     Args:
         network: receives the weights.
-        weights: of a network of the same sizes, as safetensors.
+        path: weights of a network of the same sizes, as safetensors.
 
     Raises:
-        UsageError: if they are those of a network of other sizes.
+        ModelError: if they are damaged, or those of a network of other sizes.
     """
-    pretrained = {
-        name: value
-        for name, value in current_names(load(weights.read_bytes())).items()
-        if name.startswith("backbone.") and not name.startswith("backbone.output.")
-    }
-    own = network.state_dict()
-    for name, value in sorted(pretrained.items()):
-        if name not in own or own[name].shape != value.shape:
-            raise UsageError(f"{weights}: weights of a network of other sizes ({name} differs)")
+    own, found = network.state_dict(), weights.read(path.read_bytes(), path)
+    pretrained = {name: found[name] for name in found if _is_kept(name)}
+    weights.check(pretrained, own, filter(_is_kept, own), path)
     network.load_state_dict(own | pretrained)
+
+
+def _is_kept(name: str) -> bool:
+    return name.startswith("backbone.") and not name.startswith("backbone.output.")
