@@ -143,7 +143,7 @@ def predict(
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
         raise UsageError("--cluster cannot be combined with --jobs or standard input")
-    with _executor(jobs, cluster, len(files)) as executor:
+    with _executor(recognizer, jobs, cluster, len(files)) as executor:
         failed = write_predictions(
             recognizer,
             files,
@@ -183,7 +183,9 @@ def _check_names(
 
 
 @contextmanager
-def _executor(jobs: int, address: str | None, files: int) -> Iterator["Executor | None"]:
+def _executor(
+    recognizer: "Recognizer", jobs: int, address: str | None, files: int
+) -> Iterator["Executor | None"]:
     """Yield where to recognise many files; ``None`` for this process.
 
     A decoder that crashes shall not end a run, so several files are never decoded in this process
@@ -200,10 +202,12 @@ def _executor(jobs: int, address: str | None, files: int) -> Iterator["Executor 
         yield None
         return
     from emotone.inference.execution import ProcessExecutor
+    from emotone.inference.jobs import keep
 
     context = multiprocessing.get_context("fork" if alone else "spawn")
     with closing(ProcessExecutor(jobs, context=context)) as executor:
         if alone:
+            keep(recognizer)
             executor.start()  # before there are other threads
         yield executor
 

@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +17,10 @@ from emotone.inference.speaker import Speaker
 from emotone.inference.worker import CrashedError
 
 Answer = Prediction | list[Segment] | AudioError
+Contents = tuple[tuple[str, bytes], ...]  # names and contents of a model's files
 MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # needed for recognition
+
+_kept: dict[tuple[Contents, int], Recognizer] = {}  # the model of this process
 
 
 def recognise_files(
@@ -43,14 +45,10 @@ def recognise_files(
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether the predictions for whole files have their embedding.
     """
-    contents = tuple(
-        (name, read_regular(recognizer.folder / name, model_folder.MOST_BYTES))
-        for name in MODEL_FILES
-    )
     task = executor.share(
         _Task(
-            contents, recognizer.threads, recognizer.speaker, recognizer.threshold, segments,
-            truncated, embedding,
+            _contents(recognizer), recognizer.threads, recognizer.speaker, recognizer.threshold,
+            segments, truncated, embedding,
         )
     )  # fmt: skip
     # a file with segments is long, and its answer is waited for
@@ -114,7 +112,7 @@ class _Task:
         embedding: whether the predictions have their embedding.
     """
 
-    contents: tuple[tuple[str, bytes], ...]
+    contents: Contents
     threads: int
     speaker: Speaker | None
     threshold: float
@@ -152,10 +150,25 @@ def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     ]
 
 
-@lru_cache(maxsize=1)
-def _loaded(contents: tuple[tuple[str, bytes], ...], threads: int) -> Recognizer:
+def keep(recognizer: Recognizer) -> None:
+    """Let processes that are forked from now on use a model as it is, which saves loading it."""
+    if recognizer.threads == 1:  # other threads do not come along
+        _kept[_contents(recognizer), 1] = recognizer
+
+
+def _contents(recognizer: Recognizer) -> Contents:
+    return tuple(
+        (name, read_regular(recognizer.folder / name, model_folder.MOST_BYTES))
+        for name in MODEL_FILES
+    )
+
+
+def _loaded(contents: Contents, threads: int) -> Recognizer:
     """Load a model from the contents of its files, once in a process."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in contents:
-            (Path(folder) / name).write_bytes(content)
-        return Recognizer(folder, threads=threads)
+    if (contents, threads) not in _kept:
+        _kept.clear()
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in contents:
+                (Path(folder) / name).write_bytes(content)
+            _kept[contents, threads] = Recognizer(folder, threads=threads)
+    return _kept[contents, threads]
