@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from emotone.evaluation.protocol import ProtocolOptions
 from tests.helpers import real_corpus, write
 
 
-def corpus_of(texts: dict[str, tuple[str, ...]], speakers: int = 4, **changes: Any) -> Corpus:
+def corpus_of(texts: Mapping[str, tuple[str, ...]], speakers: int = 4, **changes: Any) -> Corpus:
     """Each speaker says each text with the emotions that it has."""
     rows = [
         {
