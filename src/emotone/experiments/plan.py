@@ -180,3 +180,7 @@ class Observer(Protocol):
 
     def failed(self, run: Run, error: Exception) -> None:
         """Called for a run that failed; the others continue."""
+
+
+class Silent(Observer):
+    """Reports nothing."""
