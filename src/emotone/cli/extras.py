@@ -16,6 +16,8 @@ EXTRAS = {
     "cluster": ("ray",),
     "opensmile": ("opensmile",),
     "hub": ("huggingface_hub",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow",),
 }
 
 
