@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import auditing, corpora, experiments, recognition, serving
+from emotone.cli import auditing, corpora, experiments, recognition, searching, serving
 from emotone.cli.extras import installation
 from emotone.cli.terminal import accept_any_text, library_messages_hidden
 from emotone.errors import EmotoneError
@@ -20,6 +20,7 @@ COMMANDS = (  # in the order of --help
     experiments.adapt,
     experiments.crossval,
     experiments.ablate,
+    searching.search,
     auditing.audit,
     experiments.report,
     experiments.export,

@@ -18,6 +18,7 @@ EXTRAS = {
     "hub": ("huggingface_hub",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow",),
+    "search": ("optuna",),
 }
 
 
