@@ -12,6 +12,7 @@ DISTRIBUTIONS = {  # where they are not called as the package
     "sklearn": "scikit_learn",
     "yaml": "pyyaml",
     "multipart": "python_multipart",
+    "mlflow": "mlflow_skinny",
     "starlette": "fastapi",
 }
 

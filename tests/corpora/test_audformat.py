@@ -33,7 +33,7 @@ def test_what_is_said_is_in_a_column_of_any_table(tmp_path: Path) -> None:
     options = small_audformat(tmp_path)
     assert corpora.read(options).table["text"].tolist() == ["", ""]
     path = tmp_path / "db.files.parquet"
-    pd.read_parquet(path).assign(code=pd.Series(["a01", None], dtype=object)).to_parquet(path)
+    pd.read_parquet(path).assign(code=["a01", float("nan")]).to_parquet(path)
     database = audformat.Database.load(str(tmp_path), load_data=False)
     database["files"]["code"] = audformat.Column()
     database.save(str(tmp_path), header_only=True)

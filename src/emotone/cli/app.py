@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import auditing, corpora, experiments, listings, recognition, serving
+from emotone.cli import auditing, corpora, experiments, listings, recognition, searching, serving
 from emotone.cli.extras import installation
 from emotone.cli.help import Command, Group
 from emotone.cli.terminal import accept_any_text, standard_output_is_ours
@@ -28,6 +28,7 @@ COMMANDS = (  # in the order of --help
     experiments.adapt,
     experiments.crossval,
     experiments.ablate,
+    searching.search,
     auditing.audit,
     experiments.report,
     experiments.export,

@@ -16,6 +16,9 @@ EXTRAS = {
     "cluster": ("ray",),
     "opensmile": ("opensmile",),
     "hub": ("huggingface_hub",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow",),
+    "search": ("optuna",),
 }
 
 

@@ -6,7 +6,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from emotone.corpora import Corpus
@@ -14,6 +13,7 @@ from emotone.corpora.contradictions import refuse_conflicts
 from emotone.errors import FoldError
 from emotone.evaluation.groups import sentences, stratified_groups, text_groups
 from emotone.evaluation.protocol import ProtocolOptions, independence
+from emotone.evaluation.validation import unique, validation_speakers
 from emotone.options import nearest
 from emotone.text import agree, plural
 
@@ -97,7 +97,7 @@ def make_fold(
     given = dict(zip(ROLES, (training, validation, test), strict=True))
     roles = {role: tuple(numbers or ()) for role, numbers in given.items()}
     column = corpus.table["speaker"].to_numpy()
-    speakers = {role: _unique(column[list(numbers)]) for role, numbers in roles.items()}
+    speakers = {role: unique(column[list(numbers)]) for role, numbers in roles.items()}
     for role, numbers in roles.items():
         if not numbers and given[role] is not None:
             raise FoldError(
@@ -127,7 +127,7 @@ def _texts_of(
 ) -> dict[str, tuple[str, ...]]:
     """Sentences of each role; raises a :class:`FoldError` if the test shares some."""
     said = sentences(corpus).to_numpy()
-    texts = {role: _unique(said[list(numbers)]) for role, numbers in roles.items()}
+    texts = {role: unique(said[list(numbers)]) for role, numbers in roles.items()}
     for role in ("training", "validation"):
         if shared := set(texts[role]) & set(texts["test"]):
             raise FoldError(
@@ -137,7 +137,7 @@ def _texts_of(
     return texts
 
 
-def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int = 0) -> Fold:
+def training_fold(corpus: Corpus, name: str, validating: int, seed: int = 0) -> Fold:
     """Make a fold without test: all speakers are training or validation speakers.
 
     Raises:
@@ -145,11 +145,11 @@ def training_fold(corpus: Corpus, name: str, validation_speakers: int, seed: int
     """
     refuse_conflicts(corpus)
     table = corpus.table
-    options = ProtocolOptions(validation_speakers=validation_speakers)
-    chosen = _validation_speakers(table, table[:0], options, np.random.default_rng(seed))
-    validating = table["speaker"].isin(chosen).to_numpy()
-    training, validation = (np.flatnonzero(part).tolist() for part in (~validating, validating))
-    return make_fold(corpus, name, training, validation if validation_speakers else None, None)
+    options = ProtocolOptions(validation_speakers=validating)
+    chosen = validation_speakers(table, table[:0], options, np.random.default_rng(seed))
+    is_chosen = table["speaker"].isin(chosen).to_numpy()
+    training, validation = (np.flatnonzero(part).tolist() for part in (~is_chosen, is_chosen))
+    return make_fold(corpus, name, training, validation if validating else None, None)
 
 
 def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
@@ -178,9 +178,16 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
         _fold(corpus, options, name, test, np.random.default_rng([options.seed, number]))
         for number, (name, test) in enumerate(_tests(corpus, options).items())
     ]
-    if not options.text_independent:
-        return folds
-    return [part for fold in folds for part in _by_text(corpus, fold, groups)]
+    if options.text_independent:
+        folds = [part for fold in folds for part in _by_text(corpus, fold, groups)]
+    names = [fold.name for fold in folds]
+    for name in options.only:
+        if name not in names:
+            raise FoldError(
+                f"protocol.only: no fold '{name}'{nearest(name, names)}; there are "
+                f"{'; '.join(names)}"
+            )
+    return [fold for fold in folds if not options.only or fold.name in options.only]
 
 
 def _by_text(corpus: Corpus, fold: Fold, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Fold]:
@@ -222,7 +229,7 @@ def _fold(
         count *= options.needs_validation
         validation = np.isin(np.arange(len(table)), numbers[:count])
     else:
-        chosen = _validation_speakers(table[rest], table[test], options, rng)
+        chosen = validation_speakers(table[rest], table[test], options, rng)
         validation = rest & table["speaker"].isin(chosen).to_numpy()
     training, validating, tested = (
         np.flatnonzero(part).tolist() for part in (rest & ~validation, validation, test)
@@ -256,7 +263,7 @@ def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.boo
     elif options.name == "kfold":
         return _groups(corpus, options)
     elif options.name == "cross_corpus":
-        known = _unique(table["corpus"])
+        known = unique(table["corpus"])
         for name in options.test_corpora:
             if name not in known:
                 raise FoldError(
@@ -279,7 +286,7 @@ def _tests(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.boo
             which = f"{plural(missing, 'utterance')} {agree(missing, 'have')}"
             raise FoldError(f"protocol.column: {which} no '{column}'; fill it in")
     values = table[column].astype(str)
-    names = _unique(values)
+    names = unique(values)
     if len(names) < 2:
         raise FoldError(
             f"{corpus.name} has only one {column}, '{names[0]}'; {options.name} needs two or more"
@@ -300,45 +307,6 @@ def _groups(corpus: Corpus, options: ProtocolOptions) -> dict[str, NDArray[np.bo
     return {str(number): test for number, test in enumerate(groups, start=1)}
 
 
-def _validation_speakers(
-    rest: pd.DataFrame, test: pd.DataFrame, options: ProtocolOptions, rng: np.random.Generator
-) -> Sequence[str]:
-    """Choose validation speakers among those that are not tested."""
-    if options.validation == "partner":
-        sessions = set(test["session"])
-        partners = _unique(rest.loc[rest["session"].isin(sessions), "speaker"])
-        if not partners or sessions == {""}:
-            raise FoldError(
-                f"protocol.validation=partner: no speaker shares a session with "
-                f"{', '.join(_unique(test['speaker']))}; use protocol.validation=speakers"
-            )
-        return partners
-    if options.validation in ("session", "session_speakers"):
-        sessions_left = [name for name in _unique(rest["session"]) if name]
-        if not sessions_left:
-            raise FoldError(
-                f"protocol.validation={options.validation}: the corpus has no sessions; use "
-                "protocol.validation=speakers"
-            )
-        rest = rest[rest["session"] == rng.choice(sessions_left)]
-        if options.validation == "session":
-            return _unique(rest["speaker"])
-    first = rest.drop_duplicates("speaker").sort_values("speaker")
-    sexes = dict(zip(first["speaker"], first["sex"], strict=True))
-    return _draw(sexes, options.validation_speakers, rng)
-
-
-def _draw(sexes: dict[str, str], count: int, rng: np.random.Generator) -> list[str]:
-    """Draw speakers, alternating between the sexes."""
-    seen: dict[str, int] = {}
-    turns = []
-    for speaker in rng.permutation(list(sexes)):
-        sex = sexes[speaker]
-        turns.append((seen.get(sex, 0), str(speaker)))
-        seen[sex] = seen.get(sex, 0) + 1
-    return sorted(speaker for _, speaker in sorted(turns, key=lambda turn: turn[0])[:count])
-
-
 def _need_sessions(corpus: Corpus, protocol: str) -> None:
     without = int((corpus.table["session"] == "").sum())
     if without:
@@ -347,7 +315,3 @@ def _need_sessions(corpus: Corpus, protocol: str) -> None:
             f"{agree(without, 'have')} no session; use "
             "leave_one_speaker_out or kfold"
         )
-
-
-def _unique(values: Iterable[Any]) -> tuple[str, ...]:
-    return tuple(sorted({str(value) for value in values}))

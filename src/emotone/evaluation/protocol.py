@@ -38,6 +38,7 @@ class ProtocolOptions(Options):
             alone.
         text_groups: number of groups of sentences, stratified by emotion, with
             ``text_independent``.
+        only: names of the folds to run; empty for all.
         seed: seed for the choice of validation speakers and for the groups.
     """
 
@@ -52,6 +53,7 @@ class ProtocolOptions(Options):
     speaker_dependent: bool = False
     text_independent: bool = False
     text_groups: int = Field(2, ge=2)
+    only: tuple[str, ...] = ()
     seed: Seed = 0
 
     @property

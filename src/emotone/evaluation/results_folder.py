@@ -7,7 +7,7 @@ exists while an experiment runs. Once all runs are finished, their predictions a
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -22,8 +22,15 @@ from emotone.evaluation.results import (
     RESULTS,
     AblationResults,
     Results,
+    RunRecord,
 )
-from emotone.evaluation.run_folder import PredictionsFolder, RunFolder
+from emotone.evaluation.run_folder import (
+    CURVES,
+    PredictionsFolder,
+    RunFolder,
+    curves,
+    write_table,
+)
 from emotone.files import TEMPORARY, locked, suppress_os_errors, write_text
 
 CONFIG = "config.yaml"
@@ -181,6 +188,18 @@ class ResultsFolder(PredictionsFolder):
             UsageError: see :meth:`results`.
         """
         return self._stored(ABLATION_RESULTS)
+
+    def write_curves(self, runs: Sequence[RunRecord]) -> None:
+        """Write the epochs of all runs that have some as ``curves.csv``.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        tables = [
+            curves(run.history).assign(fold=run.fold, seed=run.seed) for run in runs if run.history
+        ]
+        if tables:
+            write_table(self.path / CURVES, pd.concat(tables, ignore_index=True))
 
     def write_results(self, results: Results | AblationResults) -> None:
         """Write ``results.json``.

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from emotone.evaluation.results import RUN_RECORD, RunRecord
+from emotone.evaluation.results import RUN_RECORD, Epoch, RunRecord
 from emotone.files import replacing, suppress_os_errors, write_text
 
 PREDICTIONS, ENROLMENT, DISTURBED = "predictions", "enrolment", "disturbed"  # names of tables
 CSV, PARQUET = ".csv", ".parquet"
+CURVES = "curves.csv"
 PROBABILITY, DIGITS = "p_", 6  # prefix of the columns of probabilities, and their decimal places
 RUN, CHECKPOINT, WEIGHTS = "run.json", "checkpoint.safetensors", "weights.safetensors"
 TEXT = ("utterance", "file", "fold", "speaker", "truth", "prediction", "protocol")  # columns
@@ -98,6 +100,14 @@ class RunFolder(PredictionsFolder):
         values = json.loads((self.path / RUN).read_text(encoding="utf-8"))
         return RUN_RECORD.validate_python(_current(values))
 
+    def write_curves(self, history: Sequence[Epoch]) -> None:
+        """Write all epochs so far as ``curves.csv``.
+
+        Raises:
+            StorageError: if it cannot be written.
+        """
+        write_table(self.path / CURVES, curves(history))
+
     def write_weights(self, weights: bytes) -> None:
         """Write the weights of a run without test utterances.
 
@@ -134,6 +144,13 @@ class RunFolder(PredictionsFolder):
         for name in sorted(contents, key=lambda name: name == RUN):
             with replacing(self.path / name) as temporary:
                 temporary.write_bytes(contents[name])
+
+
+def curves(history: Sequence[Epoch]) -> pd.DataFrame:
+    """Return the epochs of a run as a table, a row each, numbered from 1."""
+    table = pd.DataFrame([asdict(epoch) for epoch in history])
+    table.insert(0, "epoch", range(1, len(history) + 1))
+    return table
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

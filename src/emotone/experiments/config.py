@@ -46,6 +46,9 @@ class RuntimeOptions(Options):
         threads: threads of each run. Results are repeatable for one number of threads.
         cluster: ``auto`` or the address of a Ray cluster; ``None`` for this machine.
         gpu_share: share of a GPU reserved for each run on a cluster, with ``device: cuda``.
+        log: where training curves go while runs last: ``tensorboard``, ``mlflow``, ``csv``, which
+            is written in any case; see :mod:`emotone.experiments.logs`.
+        log_folder: folder of these logs; ``None`` for the results folder.
     """
 
     device: Literal["auto", "cpu", "cuda", "mps"] = "cpu"
@@ -53,6 +56,8 @@ class RuntimeOptions(Options):
     threads: int = Field(1, ge=1)
     cluster: str | None = Field(None, min_length=1)
     gpu_share: float = Field(0.25, gt=0, le=1)
+    log: tuple[Literal["tensorboard", "csv", "mlflow"], ...] = ()
+    log_folder: Path | None = None
 
     @property
     def processes(self) -> int:

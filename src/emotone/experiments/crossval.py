@@ -23,6 +23,7 @@ from emotone.experiments.compatibility import refuse_other_experiment, refuse_un
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.execution import run_all
 from emotone.experiments.learners import read_data
+from emotone.experiments.logs import check_logs
 from emotone.experiments.overlap import (
     fingerprints_of,
     refuse_common,
@@ -94,6 +95,7 @@ def prepare(
         StorageError: if the folder cannot be written.
     """
     refuse_other_experiment(config, folder)
+    check_logs(config.runtime)
     _claim(config, corpus, folds, folder)
     folder.remove_leftovers()
     if folder.is_complete and not _is_whole(config, folds, folder):
@@ -165,6 +167,7 @@ def merge_results(experiment: Experiment, seeds: Sequence[int]) -> Results:
     disturbed = concatenated([run.folder.disturbed() for run in runs])
     results = _results(experiment, runs, predictions, enrolment, disturbed)
     folder.write_predictions(predictions, enrolment, disturbed)
+    folder.write_curves(results.runs)
     folder.write_results(results)
     for run in runs:
         run.folder.remove_checkpoint()

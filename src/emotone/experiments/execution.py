@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from emotone.evaluation.folds import Fold
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import cluster
 from emotone.experiments.config import RuntimeOptions
+from emotone.experiments.logs import Logs
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.running import execute
 from emotone.inference.execution import Executor, ProcessExecutor
@@ -59,7 +60,11 @@ def run_all(
         observer.start(missing, finished, 1)
         return
     failures: list[tuple[Run, Exception]] = []
-    with _calls(runtime) as calls, _interrupt_flag() as interrupted:
+    with (
+        closing(Logs(runtime)) as logs,
+        _calls(runtime) as calls,
+        _interrupt_flag() as interrupted,
+    ):
         observer.start(missing, finished, calls.slots)
         waiting = list(missing)
         active: dict[Future[Any], Run] = {}
@@ -69,7 +74,7 @@ def run_all(
                 active[calls.submit(run)] = run
             done, _ = wait(active, timeout=POLL_S, return_when=FIRST_COMPLETED)
             for run in active.values():
-                _report_epochs(run, observer)
+                _report_epochs(run, observer, logs)
             for future in done:
                 run = active.pop(future)
                 try:
@@ -80,6 +85,7 @@ def run_all(
                     observer.failed(run, error)
                     continue
                 observer.epochs(run, record.history)
+                logs.write(run, record.history)
                 observer.finished(run, record)
             if interrupted():
                 raise InterruptedRunError("stopped; run the same command again to continue")
@@ -98,11 +104,12 @@ def _raise(failures: Sequence[tuple[Run, Exception]], missing: int) -> None:
     ) from reason
 
 
-def _report_epochs(run: Run, observer: Observer) -> None:
+def _report_epochs(run: Run, observer: Observer, logs: Logs) -> None:
     """Report the finished epochs in the checkpoint of a run."""
     with suppress(StorageError):  # a damaged one, which the run itself reports
         if epochs := saved_epochs(run.folder.checkpoint):
             observer.epochs(run, epochs)
+            logs.write(run, epochs)
 
 
 class _Calls(Protocol):

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from emotone.evaluation.audit_results import Audit
 from emotone.evaluation.results import AblationResults, AblationRow, Results, RunRecord
+from emotone.evaluation.search_results import SearchResults
 from emotone.reporting.rendering import percent
 
 BLUE, ORANGE, GREY, LIGHT_GREY = "#1f5f99", "#b4541a", "#8a94a3", "#dde2e9"
@@ -37,7 +38,7 @@ STYLE: dict[Any, Any] = {
 }
 SECONDS_PER_MINUTE = 60
 
-Source = TypeVar("Source", Results, AblationResults, Audit)
+Source = TypeVar("Source", Results, AblationResults, Audit, SearchResults)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,235 @@
+"""A scikit-learn classifier over recordings: paths or arrays in, emotions out.
+
+Training needs ``emotone[train]``. A fitted classifier holds a model folder, as ``emotone train``
+writes it: its pickle consists of the files of that folder, and :meth:`EmotionClassifier.save`
+copies them.
+"""
+
+import csv
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
+
+from emotone.audio import SAMPLE_RATE
+from emotone.corpora.labels import canonical, normalised
+from emotone.errors import AudioError, UsageError
+from emotone.experiments.config import ExperimentConfig, checked
+from emotone.experiments.overrides import located, read_yaml, set_option
+from emotone.experiments.plan import Silent
+from emotone.experiments.shipping import train
+from emotone.files import replacing
+from emotone.inference.recognizer import Recognizer
+from emotone.inference.speech import Speech, pieces, several
+
+
+class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Trains a network of emotone on recordings and recognises with it.
+
+    Recordings are paths of audio files, ``(samples, rate)`` pairs, arrays of samples at
+    ``sample_rate``, or the rows of a two-dimensional array. They may differ in length.
+
+    Args:
+        config: configuration whose sections ``features``, ``model``, ``training``, ``pretraining``
+            and ``runtime`` apply: a mapping, a file, or the name of one that ships; ``None`` for
+            the defaults.
+        overrides: options such as ``training.epochs=20``, applied last.
+        sample_rate: rate in Hz of arrays that come without one.
+        validation_speakers: number of speakers that choose the epoch; they need ``groups``.
+        random_state: seed of the training.
+
+    Attributes:
+        classes_: labels in the order of the columns of :meth:`predict_proba`.
+        recognizer_: the trained model as a :class:`emotone.Recognizer`.
+    """
+
+    def __init__(
+        self,
+        config: str | Path | Mapping[str, Any] | None = None,
+        overrides: Sequence[str] = (),
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        validation_speakers: int = 0,
+        random_state: int = 0,
+    ) -> None:
+        self.config = config
+        self.overrides = overrides
+        self.sample_rate = sample_rate
+        self.validation_speakers = validation_speakers
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,  # noqa: N803
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+    ) -> "EmotionClassifier":
+        """Train on all recordings except those of the validation speakers.
+
+        Args:
+            X: recordings.
+            y: label of each.
+            groups: speaker of each; ``None`` if every recording is of another one.
+
+        Raises:
+            UsageError: if there is one label only, two labels are names of one emotion, or
+                validation speakers are asked for without ``groups``.
+            ValueError: if the numbers of recordings, labels and speakers differ.
+            CorpusError, FoldError, SpeechTypeError: if a recording cannot be used, or no speaker
+                is left for training.
+        """
+        recordings, labels = self._recordings(X, "fit"), column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        if groups is None and self.validation_speakers:
+            raise UsageError("validation_speakers needs to know who speaks; give groups to fit")
+        speakers = np.arange(len(recordings)) if groups is None else column_or_1d(groups)
+        check_consistent_length(recordings, labels, speakers)
+        self.classes_ = np.unique(labels)
+        names = [_name(label) for label in labels]
+        if len(set(names)) != len(self.classes_) or len(self.classes_) < 2:
+            raise UsageError(
+                "fit needs two or more labels, each of another emotion; got the classes "
+                f"{', '.join(map(str, self.classes_))}"
+            )
+        home = tempfile.TemporaryDirectory(prefix="emotone-")
+        table = _written(recordings, names, speakers, Path(home.name) / "recordings")
+        model = train(self._configuration(table), Path(home.name) / "model", Silent())
+        self._use(model, home)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        """Return the most probable label of each recording, shape ``(recordings,)``."""
+        probabilities = self.predict_proba(X)
+        best: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]
+        return best
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Return probabilities, shape ``(recordings, classes)``, in the order of ``classes_``.
+
+        Raises:
+            NotFittedError: before :meth:`fit`.
+            AudioError: if a recording cannot be used.
+        """
+        check_is_fitted(self)
+        names = [_name(label) for label in self.classes_]
+        rows = []
+        for answer in self.recognizer_.predict_many(self._recordings(X, "predict")):
+            if isinstance(answer, AudioError):
+                raise answer
+            rows.append([answer.probabilities[name] for name in names])
+        return np.array(rows, np.float64).reshape(-1, len(names))
+
+    def save(self, folder: str | Path) -> Path:
+        """Copy the model folder of a fitted classifier, for :func:`emotone.load` and the commands.
+
+        Raises:
+            UsageError: if the folder exists.
+            StorageError: if it cannot be written.
+        """
+        check_is_fitted(self)
+        if Path(folder).exists():
+            raise UsageError(f"{folder} exists; give a new folder")
+        return _restored(_contents(self.recognizer_.folder), Path(folder))
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the input: text (paths) or arrays, of any length."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = True
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the files of the model folder."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_home", None)
+        if (recognizer := state.pop("recognizer_", None)) is not None:
+            state["_files"] = _contents(recognizer.folder)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        files = state.pop("_files", None)
+        super().__setstate__(state)
+        if files is not None:
+            home = tempfile.TemporaryDirectory(prefix="emotone-")
+            self._use(_restored(files, Path(home.name) / "model"), home)
+
+    def _use(self, model: Path, home: "tempfile.TemporaryDirectory[str]") -> None:
+        """Load a model from a temporary folder that is removed with this classifier."""
+        self.recognizer_, self._home = Recognizer(model), home
+
+    def _configuration(self, table: Path) -> ExperimentConfig:
+        if self.config is None or isinstance(self.config, Mapping):
+            values, source = dict(self.config or {}), "config"
+        else:
+            values, source = read_yaml(located(self.config)), str(self.config)
+        for override in self.overrides:
+            set_option(values, override)
+        return checked(
+            values
+            | {
+                "corpus": {"name": "table", "root": str(table)},
+                "protocol": {"validation_speakers": self.validation_speakers},
+                "seeds": [self.random_state],
+            },
+            source,
+        )
+
+    def _recordings(self, X: Any, method: str) -> list[Speech]:  # noqa: N803
+        """Recordings as the recogniser takes them."""
+        if getattr(X, "ndim", 1) == 2 and not isinstance(X, np.ndarray):
+            X = X.to_numpy()  # noqa: N806  (a data frame)
+        if isinstance(X, np.ndarray) and X.ndim == 2:
+            rows = X[:, 0] if X.dtype.kind in "OUT" and X.shape[1] == 1 else X
+        else:
+            rows = several(X, f"EmotionClassifier.{method}")
+        return [self._recording(one) for one in rows]
+
+    def _recording(self, one: Any) -> Speech:
+        is_samples = getattr(one, "ndim", 0) > 0 or (
+            isinstance(one, list) and all(isinstance(value, int | float) for value in one)
+        )
+        return (np.asarray(one), self.sample_rate) if is_samples else one
+
+
+def _name(label: Any) -> str:
+    """Name that emotone gives to a label."""
+    return canonical(str(label)) or normalised(str(label))
+
+
+def _written(
+    recordings: Iterable[Speech], names: Sequence[str], speakers: Iterable[Any], folder: Path
+) -> Path:
+    """Write a table of the recordings; those that are no paths become files beside it."""
+    folder.mkdir()
+    rows = [("file", "emotion", "speaker")]
+    for number, (one, name, speaker) in enumerate(zip(recordings, names, speakers, strict=True)):
+        path = folder / f"recording-{number}.wav"
+        if isinstance(one, str | Path):
+            path = Path(one).absolute()
+        else:
+            samples = np.concatenate([*pieces(one), np.zeros(0, np.float32)])
+            soundfile.write(path, samples, SAMPLE_RATE, subtype="FLOAT")
+        rows.append((str(path), name, str(speaker)))
+    table = folder / "recordings.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return table
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _restored(files: Mapping[str, bytes], folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        with replacing(folder / name) as temporary:
+            temporary.write_bytes(content)
+    return folder

@@ -1,0 +1,256 @@
+import shutil
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pandas as pd
+import pytest
+import yaml
+
+from emotone.errors import FoldError, StorageError, UsageError
+from emotone.evaluation import metrics
+from emotone.evaluation.search_results import read_search
+from emotone.experiments import search as searching
+from emotone.experiments import space as spaces
+from emotone.experiments.config import load
+from emotone.experiments.crossval import crossval
+from emotone.experiments.execution import InterruptedRunError
+from emotone.experiments.search import Limits, search
+from emotone.experiments.studies import Proposal
+from emotone.reporting import search_report
+from tests.helpers import TINY, Recorder, config, emotone, one_line
+
+pytestmark = pytest.mark.slow
+
+SPACE: dict[str, Any] = {
+    "training.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True},
+    "model.summary": ["last", "mean"],
+    "training.averaging": {"choices": [0.0, 0.5], "when": {"model.summary": ["mean"]}},
+}
+ONE_EPOCH = {"training": TINY["training"] | {"epochs": 1}}
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def make(make_table: Make, tmp_path: Path) -> Callable[..., spaces.Space]:
+    """A space of a tiny experiment on six speakers, of whom two are held out."""
+    table = make_table(speakers=6)
+
+    def make(space: dict[str, Any] | None = None, **changes: Any) -> spaces.Space:
+        path = tmp_path / "space.yaml"
+        path.write_text(yaml.safe_dump(SPACE if space is None else space, sort_keys=False))
+        protocol = {"name": "kfold", "folds": 3, "validation_speakers": 0}
+        return spaces.load(path, config(table, **({"protocol": protocol} | ONE_EPOCH | changes)))
+
+    return make
+
+
+Spaces = Callable[..., spaces.Space]
+
+
+def test_test_speakers_are_in_no_run_of_a_search(make: Spaces, tmp_path: Path) -> None:
+    out = tmp_path / "search"
+    results = search(make(), out, Recorder(), Limits(trials=2), inner_folds=2)
+    assert len(results.held_out) == 2
+    assert sorted((*results.speakers, *results.held_out)) == [f"s{n}" for n in range(6)]
+    for trial in results.trials:
+        found = pd.read_csv(out / trial.folder / "predictions.csv")
+        assert set(found["speaker"]) == set(results.speakers)
+        assert found["utterance"].is_unique
+        uar = metrics.uar(found["truth"].tolist(), found["prediction"].tolist())
+        assert trial.uar == pytest.approx(uar)
+    assert results.best.uar == max(trial.uar or 0 for trial in results.trials)
+    assert not (out / ".spectrograms").exists()
+
+
+def test_the_best_configuration_tests_the_held_out_speakers(make: Spaces, tmp_path: Path) -> None:
+    space, out = make(), tmp_path / "search"
+    results = search(space, out, Recorder(), Limits(trials=2), fold="2", inner_folds=2)
+    root = space.config.corpus[0].root
+    best = load(out / "best.yaml", [f"corpus.root={root}"])
+    assert best.protocol.only == ("2",)
+    assert best.training.learning_rate == results.best.values["training.learning_rate"]
+    tested = crossval(best, tmp_path / "test", Recorder())
+    assert set(tested.scores.by_speaker) == set(results.held_out)
+
+
+def test_a_search_resumes_where_it_was_interrupted(make: Spaces, tmp_path: Path) -> None:
+    out, seen = tmp_path / "search", Recorder()
+    search(make(), out, seen, Limits(trials=1), inner_folds=2)
+    again = Recorder()
+    results = search(make(), out, again, Limits(trials=1), inner_folds=2)
+    assert len(results.trials) == 1
+    assert again.runs == []  # nothing is trained again
+
+    stopped: list[dict[str, Any]] = []
+
+    def stop(self: Proposal, uar: float, runs: int) -> bool:
+        stopped.append(dict(self.values))
+        raise InterruptedRunError("stopped")
+
+    with (
+        mock.patch.object(Proposal, "is_pruned", stop),
+        pytest.raises(InterruptedRunError),
+    ):
+        search(make(), out, Recorder(), Limits(trials=2), inner_folds=2)
+    after = Recorder()
+    results = search(make(), out, after, Limits(trials=2), inner_folds=2)
+    assert [trial.state for trial in results.trials] == ["scored", "scored"]
+    assert results.trials[1].values == stopped[0]
+    assert after.runs == []  # both of its runs were finished
+
+
+def test_worse_trials_are_pruned(make: Spaces, tmp_path: Path) -> None:
+    with mock.patch.object(Proposal, "is_pruned", lambda self, uar, runs: self.number == 1):
+        results = search(
+            make(runtime={"jobs": 1}), tmp_path / "out", Recorder(), Limits(trials=3), inner_folds=2
+        )
+    assert [trial.state for trial in results.trials] == ["scored", "pruned", "scored"]
+    assert [trial.runs for trial in results.trials] == [2, 1, 2]
+    assert results.trials[1].uar is not None
+    assert results.best.number != 1
+
+
+def test_a_trial_below_the_median_of_the_same_runs_is_pruned(make: Spaces, tmp_path: Path) -> None:
+    def uar(run: Any) -> float:
+        return {"trial 5": 0.1, "trial 6": 0.9}.get(run.experiment.name, 0.5)
+
+    space = make(runtime={"jobs": 1})
+    with mock.patch.object(searching, "_uar", uar):
+        results = search(space, tmp_path / "out", Recorder(), Limits(trials=7), inner_folds=2)
+    assert [trial.state for trial in results.trials] == [*["scored"] * 5, "pruned", "scored"]
+    assert results.trials[5].uar == 0.1
+    assert results.trials[5].runs == 1
+
+
+def test_the_configuration_itself_is_tried_first(make: Spaces, tmp_path: Path) -> None:
+    space = make({"training.averaging": [0.3, 0.0], "training.batch": {"low": 2, "high": 8}})
+    assert space.start() == {"training.averaging": "0.3", "training.batch": 4}
+    results = search(space, tmp_path / "out", Recorder(), Limits(trials=1), inner_folds=2)
+    assert results.start == 0
+    assert results.trials[0].values == {"training.averaging": 0.3, "training.batch": 4}
+    assert make({"training.batch": {"low": 8, "high": 16}}).start() is None
+
+
+def test_conditions_are_respected(make: Spaces, tmp_path: Path) -> None:
+    results = search(make(), tmp_path / "out", Recorder(), Limits(trials=6), inner_folds=2)
+    summaries = {trial.values["model.summary"] for trial in results.trials}
+    assert summaries == {"last", "mean"}
+    for trial in results.trials:
+        assert ("training.averaging" in trial.values) == (trial.values["model.summary"] == "mean")
+    assert set(results.importance) == {"training.learning_rate", "model.summary"} or (
+        results.importance == {}  # all trials are equally good
+    )
+
+
+def test_values_that_do_not_go_together_are_named_and_skipped(make: Spaces, tmp_path: Path) -> None:
+    space = make({"training.segment_s": [0.2, None]}, training=TINY["training"] | {"epochs": 1})
+    out = tmp_path / "out"
+    results = search(space, out, Recorder(), Limits(trials=6), inner_folds=2)
+    states = {trial.values["training.segment_s"]: trial.state for trial in results.trials}
+    assert states == {None: "scored", 0.2: "impossible"}
+    search_report.write(out)
+    text = (out / "report.md").read_text()
+    assert "Impossible: " in text
+    assert "set training.crop=1 with it" in text
+
+
+def test_nothing_possible_is_an_error(make: Spaces, tmp_path: Path) -> None:
+    space = make({"training.segment_s": [0.2, 0.3]})
+    with pytest.raises(UsageError, match=r"no configuration .* is possible: .*training\.crop=1"):
+        search(space, tmp_path / "out", Recorder(), Limits(hours=1), inner_folds=2)
+
+
+def test_the_command_writes_report_and_configuration(
+    make: Spaces, make_table: Make, tmp_path: Path
+) -> None:
+    table, out = make_table(speakers=6, folder="other"), tmp_path / "search"
+    make()
+    options = [f"{section}={yaml.safe_dump(value, default_flow_style=True).strip()}"
+               for section, value in (TINY | ONE_EPOCH).items()]  # fmt: skip
+    arguments: list[Any] = [
+        "search", table, tmp_path / "space.yaml", "protocol.name=kfold", "protocol.folds=3",
+        *options, "--trials", "3", "--inner-folds", "2", "--out", out,
+    ]  # fmt: skip
+    done = emotone(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "best of " in done.stdout
+    assert f"report: {out / 'report.html'}" in done.stdout
+    page = (out / "report.html").read_text()
+    assert page.count("<svg") >= 2
+    assert "Parallel coordinates" in page
+    assert "did not see the test speakers of" in page
+    results = read_search(out)
+    assert str(results.best.number) in (out / "report.md").read_text()
+    done = emotone(*arguments[:-4], "--inner-folds", "3", "--out", out)
+    assert "holds another search (inner_folds: 2 found, 3 requested)" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"training.epoch": [1]}, "unknown option 'training.epoch'; did you mean 'epochs'"),
+        ({"modell.lstm": [1]}, "modell.lstm cannot be searched; trials share corpus"),
+        ({"corpus.keep": [["anger"]]}, "corpus.keep cannot be searched"),
+        ({"seeds": [[1]]}, "seeds cannot be searched"),
+        ({"training.batch": {"low": 8, "high": 4}}, "low must be below high, got 8 and 4"),
+        ({"training.batch": {"low": 8}}, "give either choices, or low and high"),
+        ({"training.batch": {"lo": 8, "high": 9}}, "unknown option 'training.batch.lo'; did you"),
+        ({"training.batch": {"low": 0, "high": 9, "log": True}}, "log needs low above 0"),
+        ({"training.batch": []}, "training.batch"),
+        ({"training.batch": {"choices": [1], "when": {"a": [1]}}}, "names 'a', which is no option"),
+        (
+            {
+                "training.batch": {"choices": [1], "when": {"training.crop": [1]}},
+                "training.crop": {"choices": [1], "when": {"training.batch": [1]}},
+            },
+            "training.batch, training.crop depend on each other",
+        ),
+        ({}, "no options; give one such as"),
+    ],
+)
+def test_a_space_that_cannot_be_searched(make: Spaces, space: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message) as raised:
+        make(space)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_fold_and_shared_speakers_are_refused(make: Spaces, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--fold: no fold '9'; there are 1; 2; 3"):
+        search(make(), tmp_path / "out", Recorder(), fold="9")
+    dependent = {"name": "fold_column", "column": "file", "speaker_dependent": True}
+    with pytest.raises(FoldError, match="needs folds that share no speakers"):
+        search(make(protocol=dependent), tmp_path / "other", Recorder())
+
+
+def test_a_database_that_is_none_is_named(make: Spaces, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    search(make(), out, Recorder(), Limits(trials=1), inner_folds=2)
+    assert sqlite3.connect(out / "search.db").execute("select count(*) from trials").fetchone()
+    (out / "search.db").write_bytes(b"no database" * 100)
+    with pytest.raises(StorageError, match=r"search\.db: not a usable file of a search"):
+        search(make(), out, Recorder(), Limits(trials=2), inner_folds=2)
+
+
+def test_a_folder_of_something_else_stays_as_it_is(make: Spaces, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"holds other files \(notes\.txt"):
+        search(make(), out, Recorder())
+    assert [path.name for path in out.iterdir() if path.name != ".lock"] == ["notes.txt"]
+    shutil.rmtree(out)
+    with pytest.raises(UsageError, match=r"holds no readable search\.json"):
+        search_report.write(out)
+
+
+def test_without_optuna_the_extra_is_named(
+    make: Spaces, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UsageError, match=r"pip install 'emotone\[search\]'"):
+        search(make(), tmp_path / "out", Recorder())
