@@ -23,7 +23,7 @@ from emotone.corpora.labels import canonical, normalised
 from emotone.errors import AudioError, UsageError
 from emotone.experiments.config import ExperimentConfig, checked
 from emotone.experiments.overrides import located, read_yaml, set_option
-from emotone.experiments.plan import Silent
+from emotone.experiments.plan import SILENT
 from emotone.experiments.shipping import train
 from emotone.files import replacing
 from emotone.inference.recognizer import Recognizer
@@ -100,7 +100,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         home = tempfile.TemporaryDirectory(prefix="emotone-")
         table = _written(recordings, names, speakers, Path(home.name) / "recordings")
-        model = train(self._configuration(table), Path(home.name) / "model", Silent())
+        model = train(self._configuration(table), Path(home.name) / "model", SILENT)
         self._use(model, home)
         return self
 
@@ -185,6 +185,7 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Recordings as the recogniser takes them."""
         if getattr(X, "ndim", 1) == 2 and not isinstance(X, np.ndarray):
             X = X.to_numpy()  # noqa: N806  (a data frame)
+        rows: Iterable[Any]
         if isinstance(X, np.ndarray) and X.ndim == 2:
             rows = X[:, 0] if X.dtype.kind in "OUT" and X.shape[1] == 1 else X
         else:

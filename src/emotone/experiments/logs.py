@@ -57,7 +57,10 @@ class Logs:
     """
 
     def __init__(self, options: RuntimeOptions) -> None:
-        kinds = {"tensorboard": _TensorBoard, "mlflow": _Mlflow}
+        kinds: dict[str, type[_TensorBoard | _Mlflow]] = {
+            "tensorboard": _TensorBoard,
+            "mlflow": _Mlflow,
+        }
         self._logs: dict[str, Log] = {"csv": _Csv()}
         self._written: dict[Path, int] = {}  # epochs of each run
         for name in options.log:

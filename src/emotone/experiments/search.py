@@ -26,7 +26,6 @@ from emotone.evaluation import metrics
 from emotone.evaluation.folds import Fold, make_folds
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.search_results import SearchResults, write_search
-from emotone.experiments.compatibility import differences
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio
 from emotone.experiments.execution import run_all
@@ -34,7 +33,7 @@ from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.space import Space
 from emotone.experiments.studies import Proposal, Study
 from emotone.files import write_text
-from emotone.options import nearest
+from emotone.options import differences, nearest
 from emotone.training.spectrograms import delete_cache
 
 DESCRIPTION, DATABASE, BEST, TRIALS = "search.yaml", "search.db", "best.yaml", "trials"
@@ -166,8 +165,6 @@ class _Search:
     ) -> Literal["finished", "pruned", "stopped"]:
         """Execute the runs of a trial, as many at once as the machine can, until it is pruned."""
         runtime, runs = experiment.config.runtime, experiment.runs()
-        before = [run for run in experiment.all_steps() if run not in runs]  # pre-training
-        run_all(before, runtime, self.observer, self.deadline)
         for first in range(0, len(runs), runtime.processes):
             done = runs[: first + runtime.processes]
             run_all(done[first:], runtime, self.observer, self.deadline)

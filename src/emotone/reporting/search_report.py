@@ -165,7 +165,7 @@ class _Scale:
             return 0.5
         if not self.is_numeric:
             return self.values.index(written(value)) / (len(self.values) - 1)
-        low, high, here = (self._scaled(one) for one in (self.values[0], self.values[-1], value))
+        low, high, here = map(self._scaled, map(float, (self.values[0], self.values[-1], value)))
         return (here - low) / (high - low)
 
     def ticks(self) -> list[tuple[float, str]]:
