@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.errors import AudioError, UsageError
-from emotone.files import MARK, refuse_foreign, write_text
+from emotone.files import MARK, read_regular, refuse_foreign, write_text
+
+MOST_BYTES = 16_000_000  # of a file with statistics
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,12 @@ class Speaker:
             UsageError: if it is something else.
         """
         try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
+            values = json.loads(read_regular(Path(path), MOST_BYTES))
             statistics = np.array([values["mean"], values["std"]], np.float32)
             recordings, features = int(values["recordings"]), dict(values["features"])
         except OSError as error:
             raise UsageError(f"{path}: cannot read this speaker ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise UsageError(
                 f"{path} is not a speaker file of emotone; give recordings of the speaker"
             ) from error
