@@ -188,4 +188,4 @@ class Silent(Observer):
     """An observer that does nothing."""
 
 
-SILENT = Silent()  # type: ignore[abstract]  (the methods of the protocol do nothing)
+SILENT = Silent()  # type: ignore[abstract]  # the methods of the protocol do nothing
