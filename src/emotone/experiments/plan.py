@@ -161,5 +161,4 @@ class Silent(Observer):
     """An observer that does nothing."""
 
 
-# not abstract: the methods of the protocol do nothing
-SILENT = Silent()  # type: ignore[abstract]
+SILENT = Silent()  # type: ignore[abstract]  # the methods of the protocol do nothing
