@@ -78,6 +78,7 @@ def fit(
     seed: int,
     initial: Path | None,
     checkpoint: Path,
+    soft_labels: NDArray[np.float32] | None = None,
 ) -> FittedModel:
     """Fit the model to the training utterances of a fold; test utterances are not used.
 
@@ -88,9 +89,10 @@ def fit(
         seed: seed of everything random.
         initial: weights that a network starts from.
         checkpoint: file that keeps the state of a training after each epoch.
+        soft_labels: of a teacher, for a network.
     """
     if isinstance(data, Spectrograms):
-        return _trained(config, data, fold, seed, initial, checkpoint)
+        return _trained(config, data, fold, seed, initial, checkpoint, soft_labels)
     assert not config.model.is_network
     start = time.perf_counter()
     fitted = config.model.fit(data, fold.training, fold.validation)
@@ -113,6 +115,7 @@ def _trained(
     seed: int,
     initial: Path | None,
     checkpoint: Path,
+    soft_labels: NDArray[np.float32] | None,
 ) -> FittedModel:
     assert config.model.is_network
     network, history = loop.fit(
@@ -125,6 +128,7 @@ def _trained(
         seed=seed,
         device=config.runtime.device,
         initial=initial,
+        soft_labels=soft_labels,
         checkpoint=checkpoint,
     )
     kept = history.kept_epoch(config.training.tolerance)

@@ -15,6 +15,7 @@ from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.learners import Data, epoch_cost
 from emotone.inference import model_folder
+from emotone.training.teacher import Teacher
 
 TESTED = {  # by protocol: what the name of a fold is the name of
     "leave_one_speaker_out": "test speaker",
@@ -36,6 +37,7 @@ class Experiment:
         name: name of a variant among others; empty if the experiment stands alone.
         pretraining: the experiment whose networks the runs start from, seed by seed.
         fingerprints: those of its utterances; ``None`` until its audio is read.
+        teacher: source of soft labels; checked for every fold.
     """
 
     config: ExperimentConfig
@@ -46,6 +48,7 @@ class Experiment:
     name: str = ""
     pretraining: "Experiment | None" = None
     fingerprints: Fingerprints | None = None
+    teacher: Teacher | None = None
 
     @property
     def epochs(self) -> int:
