@@ -14,9 +14,10 @@ def search(
     overrides: Overrides = None,
     *,
     out: Annotated[Path, typer.Option(help="Folder; resumes if it holds the same search.")],
-    hours: Annotated[float | None, typer.Option(min=0, help="Time limit.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0, help="Time limit; by default none.")] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Number of trials; 50 without a time limit.")
+        int | None,
+        typer.Option(min=1, help="Number of trials; by default 50 without --hours."),
     ] = None,
     fold: Annotated[
         str | None,
@@ -26,7 +27,12 @@ def search(
         int, typer.Option(min=2, help="Groups of the other speakers, each scored in turn.")
     ] = 3,
 ) -> None:
-    """Search options on validation speakers, resumable; writes best.yaml and a report."""
+    """Search options on validation speakers, resumable; writes best.yaml and a report.
+
+    Examples:
+        emotone search emodb space.yaml FOLDER --out out/search --hours 8
+        emotone search my.yaml space.yaml --out out/search --trials 100
+    """
     from emotone.cli.progress import TerminalObserver
     from emotone.experiments import search as searching
     from emotone.experiments import space as spaces

@@ -180,6 +180,12 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
     ]
     if options.text_independent:
         folds = [part for fold in folds for part in _by_text(corpus, fold, groups)]
+    if options.nested:
+        folds = [
+            part
+            for number, fold in enumerate(folds)
+            for part in _nested(corpus, fold, options, number)
+        ]
     names = [fold.name for fold in folds]
     for name in options.only:
         if name not in names:
@@ -188,6 +194,34 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
                 f"{'; '.join(names)}"
             )
     return [fold for fold in folds if not options.only or fold.name in options.only]
+
+
+def _nested(corpus: Corpus, fold: Fold, options: ProtocolOptions, number: int) -> Iterator[Fold]:
+    """Divide the training speakers of a fold into inner folds; its test speakers have no role."""
+    seen = np.array(sorted({*fold.training, *fold.validation}))
+    table = corpus.table.iloc[seen]
+    count = table["speaker"].nunique()
+    if options.nested > count or fold.texts is not None or fold.speaker_dependent:
+        reason = f"fold {fold.name} has {count} training speakers" if fold.texts is None else ""
+        raise FoldError(
+            f"protocol.nested={options.nested}: {reason or 'it does not divide sentences'}; it "
+            "needs a speaker per inner fold, and neither text_independent nor speaker_dependent"
+        )
+    strata = table["emotion"] + "/" + table["sex"]
+    groups = stratified_groups(table["speaker"], strata, options.nested, options.seed)
+    for inner, tested in enumerate(groups, start=1):
+        rng = np.random.default_rng([options.seed, number, inner])
+        rest, chosen = table[~tested], []
+        if options.needs_validation:
+            chosen = list(validation_speakers(rest, table[tested], options, rng))
+        validates = table["speaker"].isin(chosen).to_numpy() & ~tested
+        yield make_fold(
+            corpus,
+            f"{fold.name}, inner {inner}",
+            seen[~tested & ~validates].tolist(),
+            seen[validates].tolist() if options.needs_validation else None,
+            seen[tested].tolist(),
+        )
 
 
 def _by_text(corpus: Corpus, fold: Fold, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Fold]:

@@ -38,6 +38,10 @@ class ProtocolOptions(Options):
             alone.
         text_groups: number of groups of sentences, stratified by emotion, with
             ``text_independent``.
+        nested: number of inner folds that each fold is replaced by, or 0 for none: its training
+            speakers are divided into so many groups, each of which is tested after training on the
+            others, without the fold's own test speakers. For teachers, see
+            :mod:`emotone.training.teacher`.
         only: names of the folds to run; empty for all.
         seed: seed for the choice of validation speakers and for the groups.
     """
@@ -53,6 +57,7 @@ class ProtocolOptions(Options):
     speaker_dependent: bool = False
     text_independent: bool = False
     text_groups: int = Field(2, ge=2)
+    nested: int = Field(0, ge=0)
     only: tuple[str, ...] = ()
     seed: Seed = 0
 

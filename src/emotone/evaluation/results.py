@@ -212,6 +212,7 @@ class System:
         pretrained_on: corpora that the network was pre-trained on.
         parameters: number of parameters; ``None`` before the first run is finished.
         multiply_adds_per_s: see :class:`RunRecord`; ``None`` before the first run is finished.
+        taught_by: model whose predictions were its soft labels.
     """
 
     kind: str
@@ -220,6 +221,7 @@ class System:
     pretrained_on: str | None
     parameters: int | None
     multiply_adds_per_s: int | None
+    taught_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,8 @@ class Results:
             parts.append("transductive")
         if self.system.pretrained_on:
             parts.append(f"pre-trained on {self.system.pretrained_on}")
+        if self.system.taught_by:
+            parts.append(f"taught by {self.system.taught_by}")
         return ", ".join(parts)
 
 

@@ -140,6 +140,8 @@ class ExperimentConfig(Options):
             self.model.check(self.features)
         elif self.pretraining is not None:
             raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
+        elif self.training.teacher is not None:
+            raise ValueError(f"training.teacher: model.kind={self.model.kind} cannot be taught")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -155,7 +157,7 @@ class ExperimentConfig(Options):
     def _portable(self) -> dict[str, Any]:
         where: dict[str, Any] = {
             "corpus": {"__all__": {"root", "audio"}},
-            "training": {"disturb": {"noise_folder", "room_folder"}},
+            "training": {"disturb": {"noise_folder", "room_folder"}, "teacher": {"results"}},
             "pretraining": {"model"},
         }
         values = self.model_dump(mode="json", exclude=where)

@@ -32,6 +32,7 @@ from emotone.experiments.overlap import (
 )
 from emotone.experiments.plan import SILENT, Experiment, Observer, Run
 from emotone.training.spectrograms import delete_cache
+from emotone.training.teacher import Teacher, read_teacher
 
 __all__ = ["crossval"]
 
@@ -96,13 +97,24 @@ def prepare(
     """
     refuse_other_experiment(config, folder)
     check_logs(config.runtime)
+    teacher = _teacher(config, corpus, folds)
     _claim(config, corpus, folds, folder)
     folder.remove_leftovers()
     if folder.is_complete and not _is_whole(config, folds, folder):
         folder.reopen()
     if config.pretraining is not None and config.pretraining.model is not None:
         refuse_unfit_model(config, corpus)
-    return Experiment(config, corpus, folds, folder, None, name)
+    return Experiment(config, corpus, folds, folder, None, name, teacher=teacher)
+
+
+def _teacher(config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold]) -> Teacher | None:
+    """Read the teacher of an experiment and check it for every fold."""
+    if config.training.teacher is None:
+        return None
+    teacher = read_teacher(config.training.teacher, corpus)
+    for fold in folds:
+        teacher.soft_labels(fold)
+    return teacher
 
 
 def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Experiment:
@@ -233,6 +245,7 @@ def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
         pretrained_on=experiment.pretrained_on,
         parameters=records[0].parameters if records else None,
         multiply_adds_per_s=records[0].multiply_adds_per_s if records else None,
+        taught_by=None if experiment.teacher is None else experiment.teacher.title,
     )
 
 

@@ -79,6 +79,7 @@ def fit(
     seed: int,
     initial: Path | None,
     checkpoint: Path,
+    soft_labels: NDArray[np.float32] | None = None,
 ) -> FittedModel:
     """Fit the model to the training utterances of a fold; test utterances are not used.
 
@@ -89,9 +90,10 @@ def fit(
         seed: seed of everything random.
         initial: weights that a network starts from.
         checkpoint: file that keeps the state of a training after each epoch.
+        soft_labels: of a teacher, for a network.
     """
     if isinstance(data, Spectrograms):
-        return _trained(config, data, fold, seed, initial, checkpoint)
+        return _trained(config, data, fold, seed, initial, checkpoint, soft_labels)
     assert not config.model.is_network
     start = time.perf_counter()
     fitted = config.model.fit(data, fold.training, fold.validation)
@@ -114,6 +116,7 @@ def _trained(
     seed: int,
     initial: Path | None,
     checkpoint: Path,
+    soft_labels: NDArray[np.float32] | None,
 ) -> FittedModel:
     assert config.model.is_network
     network, history = loop.fit(
@@ -127,6 +130,7 @@ def _trained(
         device=config.runtime.device,
         initial=initial,
         fine_tuning=config.pretraining or FineTuningOptions(),
+        soft_labels=soft_labels,
         checkpoint=checkpoint,
     )
     kept = history.kept_epoch(config.training.tolerance)

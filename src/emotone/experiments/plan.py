@@ -15,6 +15,7 @@ from emotone.evaluation.run_folder import RunFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.learners import Data, epoch_cost
 from emotone.inference import model_folder
+from emotone.training.teacher import Teacher
 
 __all__ = ["Observer"]
 
@@ -37,6 +38,7 @@ class Experiment:
         data: input of the model; ``None`` until it is needed.
         name: name of a variant among others; empty if the experiment stands alone.
         fingerprints: those of its utterances; ``None`` until its audio is read.
+        teacher: source of soft labels; checked for every fold.
     """
 
     config: ExperimentConfig
@@ -46,6 +48,7 @@ class Experiment:
     data: Data | None = None
     name: str = ""
     fingerprints: Fingerprints | None = None
+    teacher: Teacher | None = None
 
     @property
     def epochs(self) -> int:

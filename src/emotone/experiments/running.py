@@ -23,7 +23,11 @@ def execute(run: Run, initial: Path | None) -> None:
     """
     experiment, fold, folder = run.experiment, run.fold, run.folder
     assert experiment.data is not None
-    fitted = fit(experiment.config, experiment.data, fold, run.seed, initial, folder.checkpoint)
+    teacher = experiment.teacher
+    soft_labels = None if teacher is None else teacher.soft_labels(fold)
+    fitted = fit(
+        experiment.config, experiment.data, fold, run.seed, initial, folder.checkpoint, soft_labels
+    )
     if fold.test:
         enrolment = None
         if experiment.config.features.norm == "enrol" and fitted.network is not None:

@@ -100,6 +100,9 @@ def protocol_name(protocol: ProtocolOptions) -> str:
     >>> protocol_name(ProtocolOptions(name="kfold", folds=6))
     '6-fold over speakers'
     """
+    if protocol.nested:
+        outer = protocol_name(protocol.model_copy(update={"nested": 0}))
+        return f"{outer}, {protocol.nested} inner folds of the training speakers of each"
     if protocol.name == "kfold":
         return f"{protocol.folds}-fold over speakers"
     if protocol.name == "fold_column":

@@ -9,6 +9,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +25,7 @@ from emotone.training.batching import Example
 from emotone.training.checkpoint import load_checkpoint, save_checkpoint
 from emotone.training.hardware import fabric_on
 from emotone.training.history import History
-from emotone.training.loss import label_sets, weighted_cross_entropy
+from emotone.training.loss import label_sets, mixed_labels, weighted_cross_entropy
 from emotone.training.mixup import mixup, mixup_shares
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import evaluate
@@ -60,6 +61,7 @@ def fit(
     device: str = "cpu",
     initial: Path | None = None,
     fine_tuning: FineTuningOptions = NO_FINE_TUNING,
+    soft_labels: NDArray[np.float32] | None = None,
     checkpoint: Path | None = None,
     on_epoch: Callable[[History], None] = lambda history: None,
 ) -> tuple[Network, History]:
@@ -80,6 +82,7 @@ def fit(
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
         initial: weights to start from, all but those of the output layer, as safetensors.
         fine_tuning: which layers are trained, and how fast.
+        soft_labels: of a teacher, see :meth:`Learner`.
         checkpoint: file that keeps the state after each epoch.
         on_epoch: called after each epoch with all epochs so far.
 
@@ -88,7 +91,7 @@ def fit(
     """
     learner = Learner(
         data, training, features=features, model=model, options=options, seed=seed,
-        device=device, initial=initial, fine_tuning=fine_tuning,
+        device=device, initial=initial, fine_tuning=fine_tuning, soft_labels=soft_labels,
     )  # fmt: skip
     if checkpoint is not None and checkpoint.is_file():
         learner.load(checkpoint)
@@ -105,7 +108,11 @@ def fit(
 
 
 class Learner:
-    """The state of one training: network, average, optimiser, history, kept weights."""
+    """The state of one training: network, average, optimiser, history, kept weights.
+
+    ``soft_labels`` are a teacher's, shape ``(utterances, labels)`` for the whole corpus; see
+    :func:`fit` for the other arguments.
+    """
 
     def __init__(
         self,
@@ -119,6 +126,7 @@ class Learner:
         device: str,
         initial: Path | None = None,
         fine_tuning: FineTuningOptions = NO_FINE_TUNING,
+        soft_labels: NDArray[np.float32] | None = None,
     ) -> None:
         self.data, self.options, self.seed = data, options, seed
         self.fine_tuning = fine_tuning
@@ -154,6 +162,10 @@ class Learner:
             data.possible if options.labels == "corpus" else np.ones_like(data.possible)
         )
         self.sets = torch.from_numpy(sets)
+        weight = 0.0 if options.teacher is None else options.teacher.weight
+        self.labels = torch.from_numpy(
+            mixed_labels(data.targets, sets[self.label_set], soft_labels, weight)
+        )
         balance = balance_utterances(data, utterances, options)
         self.strata = dict(zip(utterances, balance.strata.tolist(), strict=True))
         self.weights = torch.from_numpy(balance.in_loss).float()  # of strata, in the loss
@@ -294,7 +306,7 @@ class Learner:
         log_mel, frames = batching.stack(self.data, batch, at_least=self.segment)
         log_mel, frames = log_mel.to(device), frames.to(device)
         targets = torch.zeros(len(batch), *self.sets.shape)
-        targets[range(len(batch)), self.label_set[numbers], self.data.targets[numbers]] = 1
+        targets[range(len(batch)), self.label_set[numbers]] = self.labels[numbers]
         strata = torch.zeros(len(batch), len(self.weights))
         strata[range(len(batch)), [self.strata[number] for number in numbers]] = 1
         targets, strata = targets.to(device), strata.to(device)

@@ -19,6 +19,32 @@ def label_sets(possible: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[
     return sets, numbers.reshape(-1)
 
 
+def mixed_labels(
+    targets: NDArray[np.int64],
+    possible: NDArray[np.bool_],
+    soft: NDArray[np.float32] | None,
+    weight: float,
+) -> NDArray[np.float32]:
+    """Mix the true label of each utterance with a teacher's soft label.
+
+    Args:
+        targets: number of each utterance's label, shape ``(utterances,)``.
+        possible: the labels over which its loss runs, shape ``(utterances, labels)``; only they
+            keep a share of the soft label.
+        soft: soft labels, shape ``(utterances, labels)``; ``None`` for the true ones alone.
+        weight: share of the soft labels.
+
+    Returns:
+        Shares, shape ``(utterances, labels)``.
+    """
+    true = np.eye(possible.shape[1], dtype=np.float32)[targets]
+    if soft is None:
+        return true
+    soft = soft * possible
+    soft = soft / np.maximum(soft.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return np.asarray((1 - weight) * true + weight * soft, np.float32)
+
+
 def weighted_cross_entropy(
     logits: Tensor, targets: Tensor, weights: Tensor, smoothing: float, sets: Tensor
 ) -> Tensor:

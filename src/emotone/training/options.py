@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from emotone.options import Options
 from emotone.training.augmentation import AugmentOptions
 from emotone.training.disturbances import DisturbanceOptions
+from emotone.training.teacher import TeacherOptions
 
 Balancing = Literal["none", "weights", "sampling"]
 Precision = Literal["32-true", "bf16-mixed"]
@@ -58,6 +59,7 @@ class TrainingOptions(Options):
             ``32-true`` where it is slow, see :func:`emotone.training.hardware.usable_precision`.
         augment: random changes of the spectrograms of training utterances.
         disturb: disturbed versions of training utterances, computed ahead from waveforms.
+        teacher: soft labels from the predictions of another model, or the results folder alone.
     """
 
     epochs: int = Field(120, ge=1)
@@ -83,6 +85,7 @@ class TrainingOptions(Options):
     precision: Precision = "bf16-mixed"
     augment: AugmentOptions = AugmentOptions()
     disturb: DisturbanceOptions = DisturbanceOptions()
+    teacher: TeacherOptions | None = None
 
     @property
     def samples(self) -> bool:

@@ -1,0 +1,208 @@
+"""Soft labels from the predictions of another model over the same corpus (knowledge distillation).
+
+After Hinton, Vinyals & Dean (NIPS 2014 workshop). A prediction counts only if the teacher that made
+it was trained neither on the speaker who is heard nor on the test speakers of the student's fold:
+through a teacher that was, the student would learn from test speakers.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from emotone.corpora import Corpus
+from emotone.errors import EmotoneError, FoldError, UsageError
+from emotone.evaluation.folds import Fold
+from emotone.evaluation.results_folder import ResultsFolder
+from emotone.evaluation.run_folder import PROBABILITY
+from emotone.options import Options
+
+TRAINED_ON = ("training", "validation")  # roles
+LEAST = 1e-6  # the probabilities of a table are rounded to this
+
+
+class TeacherOptions(Options):
+    """Where soft labels come from, and how much they count.
+
+    Attributes:
+        results: results folder of a finished experiment over the same corpus.
+        sha256: hash of its predictions and folds; filled in automatically.
+        weight: share of the soft label in the label of an utterance; the rest is the true one.
+        temperature: flattens the teacher's probabilities, to their power of ``1 / temperature``.
+    """
+
+    results: Path | None = None
+    sha256: str | None = None
+    weight: float = Field(0.5, gt=0, le=1)
+    temperature: float = Field(1.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _folder_alone(cls, given: Any) -> Any:
+        return {"results": given} if isinstance(given, str | Path) else given
+
+    @model_validator(mode="after")
+    def _known(self) -> "TeacherOptions":
+        if self.results is not None:
+            try:
+                folder = ResultsFolder(self.results)
+                folder.results()
+                found = _hash(folder)
+            except EmotoneError as error:
+                raise ValueError(str(error)) from error
+            object.__setattr__(self, "sha256", found)
+        elif self.sha256 is None:
+            raise ValueError("give the results folder of the teacher")
+        return self
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The predictions of a teacher for a corpus.
+
+    Attributes:
+        name: what messages call it.
+        title: name of its model, for reports.
+        corpus: the student's corpus.
+        predictions: rows with ``number`` (of the utterance), ``fold`` and ``p_…`` of the labels.
+        heard: names of the speakers in the training of each of its folds.
+        texts: the same for sentences; ``None`` for a fold that lists none.
+        options: weight and temperature.
+    """
+
+    name: str
+    title: str
+    corpus: Corpus
+    predictions: pd.DataFrame
+    heard: Mapping[str, frozenset[str]]
+    texts: Mapping[str, frozenset[str] | None]
+    options: TeacherOptions
+
+    def soft_labels(self, fold: Fold) -> NDArray[np.float32]:
+        """Soft labels for the training utterances of a fold.
+
+        Returns:
+            Shape ``(utterances, labels)`` for the whole corpus, zero for other utterances.
+
+        Raises:
+            FoldError: if there is none for an utterance, since every teacher that predicted it
+                was trained on its speaker or on test speakers of the fold.
+        """
+        usable = [name for name in self.heard if self._is_usable(name, fold)]
+        speakers = self.corpus.table["speaker"].to_numpy()
+        rows = self.predictions[self.predictions["fold"].isin(usable)]
+        strange = [
+            speakers[number] not in self.heard[name]
+            for number, name in zip(rows["number"], rows["fold"], strict=True)
+        ]
+        columns = [PROBABILITY + label for label in self.corpus.labels]
+        means = rows[np.array(strange, bool)].groupby("number")[columns].mean()
+        missing = sorted(set(fold.training) - set(means.index))
+        if missing:
+            raise FoldError(self._refusal(fold, missing))
+        flat = means.loc[list(fold.training)].to_numpy().clip(LEAST) ** (
+            1 / self.options.temperature
+        )
+        labels = np.zeros((len(speakers), len(columns)), np.float32)
+        labels[list(fold.training)] = flat / flat.sum(axis=1, keepdims=True)
+        return labels
+
+    def _is_usable(self, name: str, fold: Fold) -> bool:
+        """Whether a fold of the teacher saw nothing that this fold tests."""
+        if self.heard[name] & set(fold.speakers["test"]):
+            return False
+        if fold.texts is None:
+            return True
+        texts = self.texts[name]
+        return texts is not None and not texts & set(fold.texts["test"])
+
+    def _refusal(self, fold: Fold, missing: Sequence[int]) -> str:
+        utterance = self.corpus.table["utterance"].iloc[missing[0]]
+        what = "speakers" if fold.texts is None else "speakers or sentences"
+        return (
+            f"training.teacher: fold {fold.name}: {self.name} has no prediction that may be used "
+            f"for {len(missing)} of {len(fold.training)} training utterances, such as {utterance}: "
+            f"the teachers that made them were trained on its speaker or on test {what} of this "
+            f"fold ({', '.join(fold.speakers['test'])}). Make the teacher's results with "
+            "protocol.nested=3, or train it on other corpora (protocol.name=cross_corpus)"
+        )
+
+
+def read_teacher(options: TeacherOptions, corpus: Corpus) -> Teacher:
+    """Read the teacher of an experiment.
+
+    Raises:
+        UsageError: if its results are of another corpus or lack a label, or it cannot be known
+            what it was trained on.
+    """
+    if options.results is None:
+        raise UsageError(
+            "training.teacher: this configuration does not say where its teacher is; set "
+            "training.teacher.results=FOLDER"
+        )
+    folder = ResultsFolder(options.results)
+    _refuse_unknown_origin(folder)
+    predictions, prefix = folder.predictions(), f"{corpus.name}/"
+    names = predictions["utterance"].str.removeprefix(prefix)
+    numbers = pd.Series(corpus.table.index, index=corpus.table["utterance"])
+    predictions = predictions.assign(number=names.map(numbers)).dropna(subset=["number"])
+    predictions["number"] = predictions["number"].astype(int)
+    truth = corpus.table["emotion"].to_numpy()[predictions["number"].to_numpy()]
+    columns = [PROBABILITY + label for label in corpus.labels]
+    if predictions.empty or (predictions["truth"].to_numpy() != truth).any():
+        raise UsageError(
+            f"training.teacher: {folder} holds predictions for another corpus than {corpus.name}: "
+            f"{'labels differ' if len(predictions) else 'no utterance has the same name'}"
+        )
+    if missing := [name for name in columns if name not in predictions.columns]:
+        raise UsageError(
+            f"training.teacher: {folder} has no probability of "
+            f"{', '.join(name.removeprefix(PROBABILITY) for name in missing)}, a label of "
+            f"{corpus.name}"
+        )
+    folds = {fold["name"]: fold for fold in json.loads(folder.folds() or "{}")["folds"]}
+    return Teacher(
+        str(folder),
+        folder.results().system.title,
+        corpus,
+        predictions[["number", "fold", *columns]],
+        {name: _of_training(fold, "speakers", prefix) for name, fold in folds.items()},
+        {
+            name: _of_training(fold, "texts", "") if "texts" in fold["training"] else None
+            for name, fold in folds.items()
+        },
+        options,
+    )
+
+
+def _of_training(fold: Mapping[str, Any], what: str, prefix: str) -> frozenset[str]:
+    """Names of what a fold was trained on; those of validation speakers chose the epoch."""
+    return frozenset(name.removeprefix(prefix) for role in TRAINED_ON for name in fold[role][what])
+
+
+def _refuse_unknown_origin(folder: ResultsFolder) -> None:
+    """Raise a :class:`UsageError` for a teacher that had a teacher, or was tested on its past."""
+    config = yaml.safe_load(folder.configuration())
+    before = config.get("pretraining") or {}
+    reason = ""
+    if (config.get("training") or {}).get("teacher"):
+        reason = "it had a teacher itself, which may have heard anybody"
+    elif before.get("allow_overlap"):
+        reason = "it started from a model that was trained on this corpus (allow_overlap)"
+    if reason:
+        raise UsageError(f"training.teacher: {folder} cannot teach: {reason}; use another one")
+
+
+def _hash(folder: ResultsFolder) -> str:
+    """Hash of what soft labels depend on."""
+    digest = hashlib.sha256((folder.folds() or "").encode())
+    digest.update(folder.predictions().to_csv(index=False).encode())
+    return digest.hexdigest()
