@@ -69,7 +69,8 @@ def test_types_ranges_and_defaults() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.key} {option.only_with}")
 def test_every_default_is_valid_and_is_the_default(option: Option) -> None:
-    if option.default == REQUIRED or option.key.startswith("pretraining."):
+    needs_a_folder = option.key.startswith(("pretraining.", "training.teacher."))
+    if option.default == REQUIRED or needs_a_folder:
         return
     given = checked(values_with(option, yaml.safe_load(option.default)), option.key)
     without = values_with(option, None)
@@ -105,7 +106,7 @@ def test_a_key_finds_a_section_an_option_or_its_last_name() -> None:
     assert [found.key for found in matching("seeds")] == ["seeds"]
     assert {found.section for found in matching("training.augment")} == {"training.augment"}
     assert [found.key for found in matching("warp")] == ["training.augment.warp"]
-    assert matching("pretraining.training.epochs") == matching("training.epochs")
+    assert [found.key for found in matching("head_epochs")] == ["pretraining.head_epochs"]
     with pytest.raises(UsageError, match=r"unknown option 'trainng'; did you mean 'training'\?"):
         matching("trainng")
     with pytest.raises(UsageError, match=r"unknown option 'zzz'; emotone config lists all"):

@@ -229,13 +229,14 @@ def _names(sections: Iterable[str], classes: dict[str, type[BaseModel]]) -> list
         if section in classes:
             model = classes[section]
         elif section in model.model_fields:
-            model = _model_in(model.model_fields[section].annotation) or model
+            model = options_in(model.model_fields[section].annotation) or model
     return list(model.model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def options_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the class of options in a type such as ``Options | None``, if there is one."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) in (Union, types.UnionType):
-        return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+        return next((found for part in get_args(annotation) if (found := options_in(part))), None)
     return None

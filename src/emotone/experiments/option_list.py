@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from emotone.corpora import READERS
 from emotone.corpora.base import CorpusOptions
 from emotone.errors import UsageError
-from emotone.experiments.config import ExperimentConfig, PretrainingOptions
+from emotone.experiments.config import ExperimentConfig, options_in
 from emotone.models.registry import MODEL_KINDS
 from emotone.options import nearest
 
@@ -59,8 +59,6 @@ class Option:
 def all_options() -> list[Option]:
     """All options of an experiment, in the order of its configuration.
 
-    Those of ``pretraining.training`` are one entry, as they are those of ``training``.
-
     >>> [option.key for option in all_options() if option.section == "protocol"][:2]
     ['protocol.name', 'protocol.folds']
     """
@@ -70,8 +68,6 @@ def all_options() -> list[Option]:
             found += _of_corpora()
         elif name == "model":
             found += _of_models()
-        elif name == "pretraining":
-            found += _of_class(PretrainingOptions, name)
         else:
             found += _of_field(name, field, meanings(ExperimentConfig))
     return found
@@ -84,7 +80,6 @@ def matching(key: str) -> list[Option]:
         UsageError: if there are none; names the nearest.
     """
     options = all_options()
-    key = key.removeprefix("pretraining.") if key.startswith("pretraining.training.") else key
     found = [one for one in options if one.key == key or one.key.startswith(f"{key}.")]
     found = found or [one for one in options if one.key.rpartition(".")[2] == key]
     if not found:
@@ -141,12 +136,8 @@ def _of_field(key: str, field: FieldInfo, described: Mapping[str, str]) -> Itera
     """The option of a field, or those of the class that is its type."""
     kind = field.annotation
     meaning = described.get(key.rpartition(".")[2], "")
-    if key == "pretraining.training":
-        yield Option(key, "options of training", "{}", "", meaning)
-    elif isinstance(kind, type) and issubclass(kind, BaseModel):
-        yield from _of_class(kind, key)
-    elif key == "pretraining.corpus":
-        yield Option(key, "list of corpora", "[]", "", meaning)
+    if section := options_in(kind):
+        yield from _of_class(section, key)
     else:
         default = field.get_default(call_default_factory=True)
         limits = _limits(field.metadata) or _limits_of_items(kind)
