@@ -111,7 +111,7 @@ async def _attacked(plan: Plan, service: Service, sounds: list[bytes]) -> None:
         await going_on
     await honest.once()
     plan.tried("honest", *honest.faults)
-    peak = max(service.peaks_mb.values())
+    peak = max(service.peaks_mb.values(), default=0.0)
     plan.tried("peak", *[Fault("over 1 GB", f"{peak:.0f} MB in a process")] * (peak > LIMIT_MB))
     if plan.wants("end"):
         plan.tried("end", *await _end(service))
@@ -214,7 +214,7 @@ async def _memory(service: Service) -> list[Fault]:
     found = []
     if used > 0.8:  # an honest request now and then takes less
         found.append(Fault("other", f"works on, at {used:.0%}, after the client has left"))
-    if (peak := max(service.peaks_mb.values())) > LIMIT_MB:
+    if (peak := max(service.peaks_mb.values(), default=0.0)) > LIMIT_MB:
         found.append(Fault("over 1 GB", f"{peak:.0f} MB after one message"))
     return found
 

@@ -18,6 +18,14 @@ PICTURES = {".png": "Software", ".svg": "Creator", ".pdf": "Creator"}  # field o
 PICTURE_DPI = 110
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is a file or folder; of a word too long for a path, pathlib raises instead."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return False
+
+
 def is_marked(path: Path) -> bool:
     """Whether a file says, at its beginning or its end, that emotone wrote it."""
     with path.open("rb") as file:

@@ -64,3 +64,10 @@ def test_options_of_a_corpus_may_begin_with_its_section() -> None:
     asked = corpus_options("my.csv", ["corpus.map={a: b}", "exclude=[x.wav]"])
     assert asked == TableOptions(root=Path("my.csv"), map={"a": "b"}, exclude=("x.wav",))
     assert corpus_options("emodb", []) == EmodbOptions()
+
+
+def test_words_too_long_for_a_path_are_no_paths() -> None:
+    with pytest.raises(UsageError, match=r"training\.augment\.equaliser_db.*is not valid YAML|got"):
+        configuration("emodb", ["training.augment.equaliser_db=" + "9" * 5000])
+    with pytest.raises(UsageError, match="expected a configuration file"):
+        configuration("a" * 5000)

@@ -12,6 +12,7 @@ from emotone.corpora import READERS, AnyCorpusOptions
 from emotone.corpora.table import SUFFIXES as TABLES
 from emotone.errors import UsageError
 from emotone.experiments.overrides import set_option
+from emotone.files import exists
 from emotone.options import explained, nearest
 from emotone.text import shown
 
@@ -52,7 +53,7 @@ def overrides_of(arguments: Sequence[str]) -> list[str]:
     ['corpus.root="data/emodb"', 'seeds=[1]']
     """
     first = arguments[0] if arguments else "="
-    if "=" in first and not Path(first).exists():
+    if "=" in first and not exists(first):
         return list(arguments)
     return [f"corpus.root={json.dumps(first)}", *arguments[1:]]
 
@@ -62,8 +63,10 @@ def reader_of(source: str) -> dict[str, Any] | None:
     path = Path(source)
     if source in READERS:
         return {"name": source}
-    if path.suffix.lower() in TABLES or path.is_file():
+    if path.suffix.lower() in TABLES or (exists(path) and path.is_file()):
         return {"name": "table", "root": path}
+    if not exists(path):
+        return None
     if (path / "db.yaml").is_file():
         return {"name": "audformat", "root": path}
     if path.is_dir():
@@ -94,4 +97,4 @@ def several(words: Sequence[str]) -> list[AnyCorpusOptions]:
 
 
 def _is_override(word: str) -> bool:
-    return OVERRIDE.match(word) is not None and not Path(word).exists()
+    return OVERRIDE.match(word) is not None and not exists(word)

@@ -6,6 +6,7 @@ from typing import Any
 
 from emotone import safe_yaml
 from emotone.errors import UsageError
+from emotone.files import exists
 from emotone.text import shortened
 
 PRESETS = Path(__file__).parent / "presets"
@@ -20,7 +21,7 @@ def located(source: str | Path) -> Path:
     path = Path(source)
     shipped = PRESETS / f"{path.stem}.yaml"
     names = (Path(path.stem), Path(shipped.name), Path("experiments") / shipped.name)
-    return shipped if not path.is_file() and path in names and shipped.is_file() else path
+    return shipped if path in names and exists(shipped) and not path.is_file() else path
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
