@@ -74,6 +74,18 @@ def test_a_client_has_a_share_of_the_connections(narrow: Running) -> None:
         assert httpx.get(f"{url}/health").status_code == 200
 
 
+def test_a_body_that_breaks_off_after_the_answer_ends_the_connection(narrow: Running) -> None:
+    url, process = narrow
+    head = b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with opened(url) as connection:
+        connection.sendall(head + b"3\r\nabc\r\n")
+        assert connection.recv(2**16).startswith(b"HTTP/1.1 404 ")
+        connection.sendall(b"ZZ\r\n")
+        answer(connection)
+    process.terminate()
+    assert "Traceback" not in process.communicate(timeout=20)[1]
+
+
 def test_refused_streams_say_why(narrow: Running) -> None:
     url, _ = narrow
     stream = url.replace("http", "ws", 1) + "/v1/stream"

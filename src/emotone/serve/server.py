@@ -81,6 +81,12 @@ class _Connection(H11Protocol):
 
         protocol.connection_lost = connection_lost
 
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # what came is no request, and the one before has its answer
+            self.transport.close()
+
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
         self.loop.call_later(LINGER_S, self.transport.abort)
