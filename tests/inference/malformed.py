@@ -176,7 +176,8 @@ TENSORS: dict[str, Callable[[dict[str, Any]], object]] = {
 
 def _first_weights(model: onnx.ModelProto) -> TensorProto:
     """The largest weights of a graph."""
-    return max(model.graph.initializer, key=lambda one: len(one.raw_data))
+    largest: TensorProto = max(model.graph.initializer, key=lambda one: len(one.raw_data))
+    return largest
 
 
 def _weights(change: Callable[[Any], Any]) -> Callable[[onnx.ModelProto], None]:

@@ -157,7 +157,7 @@ def test_commands_say_so_in_one_line(
 ) -> None:
     folder = copied(enrolling, tmp_path / "model", dict(changes(enrolling))[fault])
     (tmp_path / "a.wav").write_bytes(wav())
-    arguments = {
+    arguments: dict[str, list[str | Path]] = {
         "predict": [tmp_path / "a.wav", "--model", folder],
         "export": [folder, "--out", tmp_path / "a.onnx"],
         "serve": ["--model", folder],
