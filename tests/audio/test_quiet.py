@@ -54,17 +54,9 @@ def test_python_prints_nothing_about_damaged_files(tmp_path: Path, name: str) ->
 def test_the_output_of_predict_is_json_alone(tmp_path: Path) -> None:
     path = damaged(tmp_path / "a.sds")
     soundfile.write(tmp_path / "b.wav", voice(1, 1.0), 16_000)
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "emotone",
-        "predict",
-        path,
-        tmp_path / "b.wav",
-        "--json",
-    ]
+    command = [sys.executable, "-m", "emotone", "predict", *map(str, [path, tmp_path / "b.wav"])]
     done = subprocess.run(
-        [*command, "--model", "emotone-8"], capture_output=True, text=True, check=False
+        [*command, "--json", "--model", "emotone-8"], capture_output=True, text=True, check=False
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert str(tmp_path / "b.wav") in {answer["file"] for answer in answers}

@@ -54,6 +54,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("=3", "'=3' is not of the form key=value"),
         ("training.epochs.x=3", "'training.epochs.x=3': epochs has no options of its own"),
         ("seeds=[1,1]", "give at least one seed, each once"),
+        ("seeds=[18446744073709551616]", "an integer of more than 64 bits"),
         ("seeds=[4294967296]", "seeds.0: input should be less than 4294967296, got 4294967296"),
         ("seeds=[", "the value is not valid YAML"),
         ("seeds=!!int x", "the value is not valid YAML"),

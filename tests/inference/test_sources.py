@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -92,9 +93,10 @@ def test_the_rest_goes_on(folder: Path, calls: Path, tmp_path: Path) -> None:
 
 
 UNPRIVILEGED = """
+import multiprocessing.popen_fork  # while it may be read, as the following
 import os
 from emotone.cli import main
-from emotone.inference import predict, sources  # while it may be read
+from emotone.inference import predict, sources
 
 found = sources.files_in
 
@@ -118,7 +120,8 @@ def test_files_and_folders_without_permission(folder: Path) -> None:
             path.write_bytes(wav())
         for path in (root / "closed", root / "secret.wav"):
             path.chmod(0)
-        command = ["predict", str(root), str(root / "secret.wav"), "--model", str(folder)]
+        model = shutil.copytree(folder, root / "model")
+        command = ["predict", str(root), str(root / "secret.wav"), "--model", str(model)]
         done = subprocess.run(
             [sys.executable, "-c", UNPRIVILEGED, *command], capture_output=True, text=True
         )

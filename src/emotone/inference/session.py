@@ -50,9 +50,8 @@ class Session:
         shapes = {entry.name: tuple(entry.shape) for entry in optional}
         self.speaker_shape: tuple[int, ...] | None = shapes.get("speaker")
         outputs = {entry.name: tuple(entry.shape) for entry in self._session.get_outputs()}
-        self._shapes: dict[str, tuple[int, ...]] = {
-            "logits": (labels,)
-        }  # of the outputs, for one recording
+        # of the outputs, for one recording
+        self._shapes: dict[str, tuple[int, ...]] = {"logits": (labels,)}
         if "embedding" in outputs:
             self._shapes["embedding"] = outputs["embedding"][1:]
         if self.speaker_shape is not None:
