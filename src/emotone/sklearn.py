@@ -6,8 +6,11 @@ copies them.
 """
 
 import csv
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +94,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise UsageError("validation_speakers needs to know who speaks; give groups to fit")
         speakers = np.arange(len(recordings)) if groups is None else column_or_1d(groups)
         check_consistent_length(recordings, labels, speakers)
-        self.classes_ = np.unique(labels)
-        names = [_name(label) for label in labels]
-        if len(set(names)) != len(self.classes_) or len(self.classes_) < 2:
+        classes, names = np.unique(labels), [_name(label) for label in labels]
+        if len(set(names)) != len(classes) or len(classes) < 2:
             raise UsageError(
                 "fit needs two or more labels, each of another emotion; got the classes "
-                f"{', '.join(map(str, self.classes_))}"
+                f"{', '.join(map(str, classes))}"
             )
-        home = tempfile.TemporaryDirectory(prefix="emotone-")
-        table = _written(recordings, names, speakers, Path(home.name) / "recordings")
-        model = train(self._configuration(table), Path(home.name) / "model", SILENT)
-        self._use(model, home)
+        with tempfile.TemporaryDirectory(prefix="emotone-") as work:
+            table = _written(recordings, names, speakers, Path(work) / "recordings")
+            model = train(self._configuration(table), Path(work) / "model", SILENT)
+            self._use(_contents(model))
+        self.classes_ = classes
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
@@ -148,7 +151,6 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the files of the model folder."""
         state: dict[str, Any] = dict(super().__getstate__())
-        state.pop("_home", None)
         if (recognizer := state.pop("recognizer_", None)) is not None:
             state["_files"] = _contents(recognizer.folder)
         return state
@@ -157,16 +159,17 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         files = state.pop("_files", None)
         super().__setstate__(state)
         if files is not None:
-            home = tempfile.TemporaryDirectory(prefix="emotone-")
-            self._use(_restored(files, Path(home.name) / "model"), home)
+            self._use(files)
 
-    def _use(self, model: Path, home: "tempfile.TemporaryDirectory[str]") -> None:
-        """Load a model from a temporary folder that is removed with this classifier."""
-        self.recognizer_, self._home = Recognizer(model), home
+    def _use(self, files: Mapping[str, bytes]) -> None:
+        """Load a model from a temporary folder that is removed with the recogniser."""
+        home = tempfile.mkdtemp(prefix="emotone-")
+        self.recognizer_ = Recognizer(_restored(files, Path(home) / "model"))
+        weakref.finalize(self.recognizer_, shutil.rmtree, home, ignore_errors=True)
 
     def _configuration(self, table: Path) -> ExperimentConfig:
         if self.config is None or isinstance(self.config, Mapping):
-            values, source = dict(self.config or {}), "config"
+            values, source = deepcopy(dict(self.config or {})), "config"
         else:
             values, source = read_yaml(located(self.config)), str(self.config)
         for override in self.overrides:

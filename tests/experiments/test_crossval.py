@@ -49,7 +49,9 @@ def test_a_results_folder_holds_what_the_design_says(
     assert (found[["p_anger", "p_neutral"]].sum(axis=1) - 1).abs().max() < 1e-5
     assert str(table.parent) not in (out / "config.yaml").read_text()
     left = {path.name for path in out.iterdir()}
-    assert left == {".lock", "config.yaml", "folds.json", "predictions.csv", "results.json"}
+    assert left == {
+        ".lock", "config.yaml", "curves.csv", "folds.json", "predictions.csv", "results.json",
+    }  # fmt: skip
 
     # the same command once more computes nothing and changes nothing
     stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
