@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import pandas as pd
 import pytest
 import yaml
 
 from emotone.errors import FoldError, StorageError, UsageError
 from emotone.evaluation import metrics
+from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.search_results import read_search
 from emotone.experiments import search as searching
 from emotone.experiments import space as spaces
@@ -58,7 +58,7 @@ def test_test_speakers_are_in_no_run_of_a_search(make: Spaces, tmp_path: Path) -
     assert len(results.held_out) == 2
     assert sorted((*results.speakers, *results.held_out)) == [f"s{n}" for n in range(6)]
     for trial in results.trials:
-        found = pd.read_csv(out / trial.folder / "predictions.csv")
+        found = ResultsFolder(out / trial.folder).predictions()
         assert set(found["speaker"]) == set(results.speakers)
         assert found["utterance"].is_unique
         uar = metrics.uar(found["truth"].tolist(), found["prediction"].tolist())
