@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from emotone.cli.tables import console
+from emotone.cli.console import console
 
 if TYPE_CHECKING:
     from emotone.experiments.option_list import Option

@@ -1,13 +1,12 @@
 """Tables on standard output."""
 
-import sys
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from emotone.cli.console import console
 from emotone.evaluation.changes import GROUPS
 from emotone.reporting.rendering import difference, interval, p_value, percent, points, rate
 from emotone.text import agree, plural, printable
@@ -153,11 +152,6 @@ def show_inspection(inspection: "Inspection") -> None:
         output.print("no problems found")
     for problem in facts["problems"]:
         output.print(printable(f"problem: {problem}"), soft_wrap=True)
-
-
-def console() -> Console:
-    """Standard output; names of speakers, labels and corpora are printed as they are."""
-    return Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
 
 def _add(table: Table, title: str, *, right: bool = False) -> None:
