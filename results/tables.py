@@ -130,8 +130,8 @@ def speed_line() -> str:
     (_, milliseconds, faster, _), *others = rows
     slower = [f"{name}: {float(ratio):.1f} times as long" for name, _, _, ratio in others[1:]]
     return (
-        f"\nFrom a file of 3 s to its answer, emotone takes {milliseconds} ms on one core ({faster} "
-        f"times real time). {'; '.join(slower)} ([measured](benchmarks/RESULTS.md)).\n\n"
+        f"\nFrom a file of 3 s to its answer, emotone takes {milliseconds} ms on one core "
+        f"({faster} times real time). {'; '.join(slower)} ([measured](benchmarks/RESULTS.md)).\n\n"
     )
 
 
