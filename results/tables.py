@@ -70,7 +70,7 @@ def rendered(page: Path) -> str:
 @part("summary")
 def summary() -> str:
     """The one table of the README: our systems beside those of the field."""
-    lines = []
+    lines: list[list[str]] = []
     for corpus, name in TESTED_ON.items():
         if _place(corpus).is_ablation:
             lines += _beside_the_field(corpus, name)
@@ -84,13 +84,13 @@ def summary() -> str:
 
 def _beside_the_field(corpus: str, name: str) -> Iterator[list[str]]:
     """A line for each of our systems on a corpus that is finished."""
-    rows = {row.variant: row for row in _ablation(corpus).rows if row.rates is not None}
-    field = [_uar(rows[other].rates.uar) if other in rows else "–" for other in FIELD]
-    for row in filter(_is_ours, rows.values()):
+    rows = _ablation(corpus).rows
+    found = {row.variant: _uar(row.rates.uar) for row in rows if row.rates is not None}
+    field = [found.get(other, "–") for other in FIELD]
+    for row in [row for row in rows if row.variant in found and _is_ours(row)]:
         report = _variant(corpus, row).path.relative_to(ROOT) / "report.md"
         system = name if row.is_default else f"{name}, {row.variant.removeprefix('default, ')}"
-        ours = _uar(row.rates.uar)
-        yield [f"[{system}]({report})", ours, *field, PUBLISHED.get(corpus, "–")]
+        yield [f"[{system}]({report})", found[row.variant], *field, PUBLISHED.get(corpus, "–")]
 
 
 def _is_ours(row: AblationRow) -> bool:
