@@ -39,7 +39,7 @@ mutants: .venv/installed
 attack: .venv/installed
 	$(BIN)/python -m benchmarks.attack --minutes 15 --page benchmarks/ATTACK.md $(ATTACK)
 
-# Makes the tables of the README from the corpora in DATA, about a day on two cores. It resumes if it was
+# Makes the tables of the README and the documentation from the corpora in DATA, about a day on two cores. It resumes if it was
 # stopped, and what is finished is a valid partial table at any time. First come the rows that matter most, on all
 # corpora, then the ingredients, then the other rows, last the 3-D ACRNN that is pre-trained: it takes 1 of 3 hours.
 CORPORA := emodb ravdess nemo savee emovo aesdd ased

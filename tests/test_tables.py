@@ -1,11 +1,12 @@
 """The generated parts of the README follow from results, as far as there are some."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emotone.evaluation.results import AblationResults, PairedDifference
+from emotone.evaluation.results import AblationResults, CorpusRates, PairedDifference
 from emotone.evaluation.results_folder import ResultsFolder
 from tests.helpers import script
 from tests.made_results import made_ablation, made_rates, made_results, made_row, made_system
@@ -58,6 +59,36 @@ def test_the_first_table_says_what_each_ingredient_is_worth(tables: Any) -> None
     assert f"| + summary | {gain} | {gain} |" in lines
     assert "| + features | – | – |" in lines
     assert "| all four | – | – |" in lines
+
+
+def test_the_one_table_of_the_readme_has_the_field_beside_us(tables: Any) -> None:
+    """SAVEE is no row of it, and what has not run is a dash."""
+    unseen = made_results(2)
+    rates = CorpusRates(unseen.scores.uar, unseen.scores.war, utterances=12)
+    unseen = replace(unseen, by_corpus={"aesdd": rates})
+    folder = tables.HERE / "models" / "emotone-base" / "cross-corpus"
+    ResultsFolder(folder).write_results(unseen)
+    _, _, *lines = tables.summary().strip().splitlines()
+    places = ("EMO-DB", "EMO-DB", "RAVDESS", "RAVDESS", "unseen: AESDD")
+    assert len(lines) == len(places)
+    for line, place in zip(lines, places, strict=True):
+        assert line.startswith(f"| [{place}")
+    assert "2.0 s, new speakers, from scratch](" in lines[0]
+    assert lines[1].endswith(" | – | – | – |")
+    assert lines[3].endswith(f" | – | – | {tables.PUBLISHED['ravdess']} |")
+
+
+def test_the_speed_is_one_line_with_its_ratios(tables: Any) -> None:
+    tables.BENCHMARKS = tables.ROOT / "RESULTS.md"
+    rows = [
+        "| what | ms | times | relative |", "|---|---|---|---|", "| emotone | 5.0 | 600 | 1.00 |",
+        "| in batches | 4.0 | 700 | 0.80 |", "| large | 50.0 | 60 | 10.04 |", "", "| other |",
+    ]  # fmt: skip
+    tables.BENCHMARKS.write_text("\n".join(rows), encoding="utf-8")
+    said = tables.speed_line()
+    assert (
+        "emotone takes 5.0 ms on one core (600 times real time). large: 10.0 times as long" in said
+    )
 
 
 def test_both_defaults_are_shown(tables: Any) -> None:

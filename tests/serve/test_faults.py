@@ -104,12 +104,12 @@ def test_schemathesis_finds_nothing(address: Running, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stdout[-3000:]
 
 
-def test_the_examples_of_the_readme_work(address: Running, tmp_path: Path) -> None:
+def test_the_examples_of_the_documentation_work(address: Running, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     url, process = address
     soundfile.write(tmp_path / "call.wav", voice(0, 3.5), 16_000)
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     lines = re.findall(r"^curl .*$", text, flags=re.MULTILINE)
     asked = {path for line in lines for path in re.findall(r":8000(/[a-z0-9/]*)", line)}
     assert asked == {

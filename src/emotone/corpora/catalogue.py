@@ -1,4 +1,4 @@
-"""Lists the corpora that emotone reads: for the command line, the README and ``docs/corpora.md``.
+"""Lists the corpora that emotone reads: for the command line and ``docs/corpora.md``.
 
 All facts come from the docstrings of the readers, see :mod:`emotone.corpora.info`.
 """
