@@ -14,6 +14,7 @@ from emotone.inference.graph import fault
 
 FLOATS, INTEGERS = "tensor(float)", "tensor(int64)"
 INPUTS = {"waveform": (FLOATS, 2), "lengths": (INTEGERS, 1)}  # type and number of dimensions
+MOST_SHOWN = 300  # characters of a reason
 ERRORS_ONLY = 3  # log level of ONNX Runtime
 
 
@@ -42,7 +43,7 @@ class Session:
                 model, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime has no public base of its errors
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0][:MOST_SHOWN]
             raise ModelError(f"{path}: not a usable ONNX model ({reason})") from error
         self._path = path
         self._check_inputs()
@@ -125,13 +126,13 @@ class Session:
         try:
             arrays: list[NDArray[Any]] = self._session.run(outputs, inputs)
         except Exception as error:  # ONNX Runtime has no public base of its errors
-            reason = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0][:MOST_SHOWN]
             if "allocate memory" in reason or "bad_alloc" in reason:
                 raise MemoryError(reason) from error
             raise ModelError(f"{self._path}: the network fails ({reason})") from error
         for name, array in zip(outputs, arrays, strict=True):
             shape = len(waveforms), *self._shapes[name]
-            if array.shape != shape or not np.isfinite(array).all():
+            if (array.dtype, array.shape) != (np.float32, shape) or not np.isfinite(array).all():
                 raise ModelError(
                     f"{self._path}: the network's {name} are not {shape} finite numbers; the model "
                     "is damaged, train or copy it again"

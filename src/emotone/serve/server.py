@@ -82,6 +82,9 @@ class _Connection(H11Protocol):
         protocol.connection_lost = connection_lost
 
     def send_400_response(self, msg: str) -> None:
+        if self.cycle is not None:  # the answer of the application would be a second one
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:  # what came is no request, and the one before has its answer
