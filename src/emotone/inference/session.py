@@ -132,7 +132,8 @@ class Session:
             raise ModelError(f"{self._path}: the network fails ({reason})") from error
         for name, array in zip(outputs, arrays, strict=True):
             shape = len(waveforms), *self._shapes[name]
-            if (array.dtype, array.shape) != (np.float32, shape) or not np.isfinite(array).all():
+            is_whole = array.dtype == np.float32 and array.shape == shape
+            if not is_whole or not np.isfinite(array).all():
                 raise ModelError(
                     f"{self._path}: the network's {name} are not {shape} finite numbers; the model "
                     "is damaged, train or copy it again"
