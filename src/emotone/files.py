@@ -58,8 +58,10 @@ def refuse_foreign(
             return
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}; choose another name") from error
-    other = "move it, or choose another name" if force is None else "choose another, or --force"
-    raise UsageError(f"{path} exists and was not made by emotone; nothing was changed, {other}")
+    other = (
+        "Move it, or choose another name" if force is None else "Choose another name, or --force"
+    )
+    raise UsageError(f"{path} exists and was not made by emotone; nothing was changed. {other}")
 
 
 @contextmanager
