@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from emotone import corpora
 from emotone.corpora.table import TableOptions
@@ -36,6 +37,18 @@ def test_processes_compute_what_threads_do_and_name_what_is_damaged(
     Path(corpus.table["file"][1]).unlink()
     with pytest.raises(CorpusError, match=r"1 of .* cannot be used"):
         map_utterances(corpus, len, lambda: None, workers=2, processes=True)
+
+
+def test_threads_that_read_do_not_start_threads_of_pytorch(make_table: Callable[..., Path]) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        corpus = corpora.read(TableOptions(root=make_table()))
+        found = map_utterances(corpus, lambda _: torch.get_num_threads(), lambda: None, workers=2)
+        assert set(found) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_of_a_part_the_part_is_read(tmp_path: Path) -> None:

@@ -84,8 +84,14 @@ def cache_key(corpus: Corpus, options: str) -> str:
 def _in_threads(
     compute: Callable[[audio.Waveform], Computed], rows: Sequence[Row], workers: int
 ) -> Iterator[Computed | AudioError]:
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(partial(_outcome, compute), rows)
+    # one thread of PyTorch in each of ours: a team of threads waits by spinning, and takes twenty
+    # times as long as soon as another process needs a core
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(partial(_outcome, compute), rows)
+    finally:
+        torch.set_num_threads(before)
 
 
 def _in_processes(
