@@ -320,7 +320,8 @@ def full_iemocap(root: Path, *, smaller: int = 1) -> None:
         soundfile.write(audio, 0.1 * rng.normal(size=1600), 16_000)
         path = folder / "dialog" / "EmoEvaluation" / f"{dialog}.txt"
         lines.setdefault(path, ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"])
-        lines[path].append(f"[{number}.0 - {number}.5]\t{name}\t{label}\t[2.5, 2.5, 2.5]")
+        ratings = ", ".join(f"{1 + 0.5 * (number * step % 9):.4f}" for step in (1, 2, 4))
+        lines[path].append(f"[{number}.0 - {number}.5]\t{name}\t{label}\t[{ratings}]")
     for path, text in lines.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(text) + "\n")

@@ -5,6 +5,7 @@ function ``read``. A scan of the folder finds it: see ``docs/how-to/add-a-corpus
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 
 import pandas as pd
@@ -12,6 +13,7 @@ from pydantic import Field
 
 from emotone.corpora.base import COLUMNS, Corpus, CorpusOptions
 from emotone.corpora.contradictions import spelling_problems
+from emotone.corpora.dimensions import joined, only_own, with_dimensions
 from emotone.corpora.labels import EMOTIONS
 from emotone.corpora.registry import readers
 from emotone.corpora.selection import excluded, relabelled
@@ -40,7 +42,7 @@ __all__ = [
 
 
 def read(options: AnyCorpusOptions) -> Corpus:
-    """Read the corpus that ``options`` describe, with ``exclude``, ``map``, ``keep`` applied.
+    """Read the corpus that ``options`` describe, with all that they leave out, rename and map.
 
     Raises:
         CorpusError: if the root directory does not exist or holds something else.
@@ -51,7 +53,8 @@ def read(options: AnyCorpusOptions) -> Corpus:
     (16, ['S00', 'S01', 'S02', 'S03'], ['anger', 'happiness', 'neutral', 'sadness'])
     """
     corpus = relabelled(excluded(READERS[options.name].read(options), options), options)
-    return Corpus(corpus.name, corpus.table, (*corpus.problems, *spelling_problems(corpus.table)))
+    problems = (*corpus.problems, *spelling_problems(corpus.table))
+    return with_dimensions(replace(corpus, problems=problems), options)
 
 
 def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:
@@ -73,13 +76,13 @@ def read_all(several: Sequence[AnyCorpusOptions]) -> Corpus:
     names = [corpus.name for corpus in corpora]
     if len(set(names)) < len(names):
         raise CorpusError(f"corpora must have different names, got {', '.join(names)}")
-    tables = []
+    dimensions, tables = joined(corpora), []
     for corpus in corpora:
-        frame = corpus.table.copy()
+        frame = only_own(corpus, dimensions)
         for column in ("utterance", "speaker", "session", "text"):
             given = frame[column] != ""
             frame.loc[given, column] = corpus.name + "/" + frame.loc[given, column]
         tables.append(frame.assign(corpus=corpus.name))
-    joined = pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True)
     problems = [f"{corpus.name}: {problem}" for corpus in corpora for problem in corpus.problems]
-    return Corpus("+".join(names), joined, tuple(problems))
+    return Corpus("+".join(names), table, tuple(problems), dimensions)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import pandas as pd
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -31,6 +31,9 @@ COLUMNS = (
 )
 
 
+Dimension = Annotated[str, Field(pattern=r"^\w[\w -]*$", max_length=100)]
+
+
 class CorpusOptions(Options):
     """Options that all readers share. Each reader extends them with its own name and options.
 
@@ -41,6 +44,10 @@ class CorpusOptions(Options):
         keep: the emotions to keep, after ``map``; empty for all.
         exclude: files to leave out: names, or patterns such as ``03a*.wav`` and ``Actor_01/*``.
         strict_labels: refuse labels that are not emotions that emotone knows.
+        dimensions: columns of numbers to learn beside the emotions, such as ``[arousal, valence]``;
+            see :mod:`emotone.corpora.dimensions`.
+        scale: lowest and highest value of these columns, which become 0 and 1; ``None`` for the
+            reader's: 1 to 5 for IEMOCAP, 0 to 1 for all others.
     """
 
     model_config = ConfigDict(coerce_numbers_to_str=True)  # a label may be a number
@@ -51,6 +58,10 @@ class CorpusOptions(Options):
     keep: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     strict_labels: bool = False
+    dimensions: tuple[Dimension, ...] = ()
+    scale: tuple[float, float] | None = None
+
+    own_scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     @field_validator("map")
     @classmethod
@@ -73,6 +84,14 @@ class CorpusOptions(Options):
                     raise ValueError(unknown(emotion))
         return self
 
+    @model_validator(mode="after")
+    def _usable_dimensions(self) -> "CorpusOptions":
+        if len(set(self.dimensions)) < len(self.dimensions):
+            raise ValueError(f"dimensions must differ, got {', '.join(self.dimensions)}")
+        if self.scale is not None and not self.scale[0] < self.scale[1]:
+            raise ValueError(f"scale must be the lowest and the highest value, got {self.scale}")
+        return self
+
     def leaves_out(self, file: str) -> bool:
         """Whether ``exclude`` names a file."""
         return any(matches(file, pattern) for pattern in self.exclude)
@@ -93,11 +112,14 @@ class Corpus:
             what is said, or a name of the sentence, equal for equal sentences, or empty;
             ``language`` is an ISO 639-3 code or empty. Further columns are the corpus's own.
         problems: problems of this copy, one sentence each.
+        dimensions: columns with values in 0 … 1, NaN where there is none, that a network learns
+            beside the emotions; see :mod:`emotone.corpora.dimensions`.
     """
 
     name: str
     table: pd.DataFrame
     problems: tuple[str, ...] = field(default=())
+    dimensions: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:

@@ -25,7 +25,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from emotone.corpora.base import (
     Corpus,
@@ -64,6 +64,8 @@ class IemocapOptions(CorpusOptions):
     name: Literal["iemocap"] = "iemocap"
     part: Literal["all", "improvised", "scripted"] = "all"
     excitement: Literal["merge", "leave_out"] = "merge"
+
+    own_scale: ClassVar[tuple[float, float]] = (1.0, 5.0)
 
 
 def read(options: IemocapOptions) -> Corpus:

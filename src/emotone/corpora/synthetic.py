@@ -15,6 +15,10 @@ which raises formants; sadness is low, narrow, slow, soft and breathy. The direc
 changes are from the literature. Their sizes are our choice: energy alone does not separate the
 emotions, and a network learns them in minutes. Scores on this corpus say nothing about real speech.
 
+``arousal`` and ``valence`` (0 to 1) follow from what is drawn for an utterance, so they vary within
+an emotion: arousal is the mean of rate, level, vocal effort and pitch range, valence that of spread
+lips, ease of the voice and pitch of the last syllable. How they are weighted is our choice too.
+
 Licence: MIT, like emotone
 Language: any
 Speakers: any
@@ -55,6 +59,9 @@ BANDWIDTHS_HZ = (70, 100, 140, 200)
 PEAK_LIMIT = 0.95  # of full scale; no utterance clips
 JITTER = 0.01  # relative change of pitch
 JITTER_STEP = 80  # samples between two values of the jitter
+# of the cues of arousal and valence: values that count as 0 and as 1
+AROUSAL = {"rate": (0.65, 1.35), "level_db": (-8, 9), "tilt": (0.1, -0.28), "spread": (0.5, 5.5)}
+VALENCE = {"formants": (0.97, 1.09), "tension": (0.28, 0.0), "final": (-8, 8)}
 
 
 class SyntheticOptions(CorpusOptions):
@@ -98,6 +105,18 @@ class Manner:
     attack_s: float
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """One utterance: the voice in its manner, with what is drawn; accents in semitones."""
+
+    rate: float
+    level_db: float
+    tilt: float
+    breath: float
+    spread: float
+    accents: NDArray[np.float64]
+
+
 MANNERS = {
     "anger": Manner(2.0, 3.5, -3.0, 1.25, 4.0, -0.24, 0.00, 0.99, 0.006),
     "happiness": Manner(5.0, 4.5, 4.5, 1.10, 2.0, -0.02, 0.03, 1.08, 0.030),
@@ -138,6 +157,7 @@ def read(options: SyntheticOptions) -> Corpus:
             "emotion": emotion,
             "speaker": speaker,
             "sex": "female" if int(speaker[1:]) % 2 else "male",
+            **dimensions(int(speaker[1:]), emotion, _take(name), seed=options.seed),
         }
         for name, speaker, emotion in _plan(options)
     ]
@@ -158,15 +178,11 @@ def utterance(speaker: int, emotion: str, take: int, *, seed: int = 0) -> NDArra
     """
     rng = np.random.default_rng([seed, speaker, EMOTIONS.index(emotion), take])
     voice, manner = _voice(speaker, seed), MANNERS[emotion]
-    syllables = int(rng.integers(4, 9))
-    rate = voice.rate * manner.rate * rng.normal(1, 0.06)
-    level = 10 ** ((manner.level_db + rng.normal(0, 4)) / 20)
-    tilt = float(np.clip(voice.tilt + manner.tilt + rng.normal(0, 0.02), 0.5, 0.985))
-    breath = max(voice.breath + manner.breath + rng.normal(0, 0.01), 0.0)
-    base = manner.pitch + rng.normal(0, 0.5)
-    spread = manner.pitch_range * rng.normal(1, 0.12)
-    accents = base + spread * rng.normal(0, 1, syllables) - np.linspace(0, 1.5, syllables)
-    accents[-1] += manner.final
+    drawn = _delivery(voice, manner, rng)
+    rate, accents = drawn.rate, drawn.accents
+    level = 10 ** (drawn.level_db / 20)
+    tilt = float(np.clip(drawn.tilt, 0.5, 0.985))
+    breath = max(drawn.breath, 0.0)
     parts = [np.zeros(int(rng.uniform(0.05, 0.2) * SAMPLE_RATE))]
     previous = accents[0]
     for accent in accents:
@@ -185,6 +201,41 @@ def utterance(speaker: int, emotion: str, take: int, *, seed: int = 0) -> NDArra
     speech = 0.03 * level * speech + rng.normal(0, 2e-4, len(speech))
     peak = np.abs(speech).max()
     return np.asarray(speech / max(peak / PEAK_LIMIT, 1), np.float32)
+
+
+def dimensions(speaker: int, emotion: str, take: int, *, seed: int = 0) -> dict[str, float]:
+    """Arousal and valence of the utterance that :func:`utterance` synthesises, in 0 … 1."""
+    rng = np.random.default_rng([seed, speaker, EMOTIONS.index(emotion), take])
+    voice, manner = _voice(speaker, seed), MANNERS[emotion]
+    drawn = _delivery(voice, manner, rng)
+    cues = {
+        "rate": drawn.rate / voice.rate,
+        "level_db": drawn.level_db,
+        "tilt": drawn.tilt - voice.tilt,
+        "spread": drawn.spread,
+        "formants": manner.formants,
+        "tension": abs(drawn.tilt - voice.tilt),
+        "final": float(drawn.accents[-1] - drawn.accents[:-1].mean()),
+    }
+
+    def mean(ends: dict[str, tuple[float, float]]) -> float:
+        parts = [(cues[name] - low) / (high - low) for name, (low, high) in ends.items()]
+        return float(np.clip(parts, 0, 1).mean())
+
+    return {"arousal": mean(AROUSAL), "valence": mean(VALENCE)}
+
+
+def _delivery(voice: Voice, manner: Manner, rng: np.random.Generator) -> Delivery:
+    syllables = int(rng.integers(4, 9))
+    rate = voice.rate * manner.rate * rng.normal(1, 0.06)
+    level_db = manner.level_db + rng.normal(0, 4)
+    tilt = voice.tilt + manner.tilt + rng.normal(0, 0.02)
+    breath = voice.breath + manner.breath + rng.normal(0, 0.01)
+    base = manner.pitch + rng.normal(0, 0.5)
+    spread = manner.pitch_range * rng.normal(1, 0.12)
+    accents = base + spread * rng.normal(0, 1, syllables) - np.linspace(0, 1.5, syllables)
+    accents[-1] += manner.final
+    return Delivery(rate, level_db, tilt, breath, spread, accents)
 
 
 def _voice(speaker: int, seed: int) -> Voice:
@@ -260,13 +311,16 @@ def _plan(options: SyntheticOptions) -> list[tuple[str, str, str]]:
     return plan
 
 
+def _take(name: str) -> int:
+    return int(name.rpartition("_")[2])
+
+
 def _write(root: Path, options: SyntheticOptions, description: dict[str, object]) -> None:
     temporary = root.with_name(f".{root.name}.{os.getpid()}.tmp")
     try:
         temporary.mkdir(parents=True)
         for name, speaker, emotion in _plan(options):
-            take = int(name.rpartition("_")[2])
-            samples = utterance(int(speaker[1:]), emotion, take, seed=options.seed)
+            samples = utterance(int(speaker[1:]), emotion, _take(name), seed=options.seed)
             soundfile.write(temporary / f"{name}.flac", samples, SAMPLE_RATE)
         (temporary / DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
         temporary.rename(root)

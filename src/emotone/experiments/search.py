@@ -12,7 +12,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -204,7 +204,7 @@ def _material(config: ExperimentConfig, name: str | None, inner_folds: int) -> M
     fold = outer[name] if name is not None else next(iter(outer.values()))
     seen = sorted({*fold.training, *fold.validation})
     table = corpus.table.iloc[seen].reset_index(drop=True)
-    rest = Corpus(corpus.name, table, corpus.problems)
+    rest = replace(corpus, table=table)
     folds = make_folds(rest, _inner_protocol(config, inner_folds))
     return Material(rest, folds, fold.name, fold.speakers["test"])
 
