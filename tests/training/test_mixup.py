@@ -10,7 +10,7 @@ def test_mixup_mixes_features_labels_and_takes_the_longer_length() -> None:
     features[0, :, 2:] = 0
     targets, strata = torch.eye(2)[:, None], torch.eye(3)[1:]
     mixed, frames, labels, weighted = mixup(
-        features, torch.tensor([2, 4]), targets, strata, torch.tensor([0.75, 0.5])
+        features, torch.tensor([2, 4]), torch.tensor([0.75, 0.5]), targets, strata
     )
     assert frames.tolist() == [4, 4]
     torch.testing.assert_close(mixed[0, 0, :, 0], torch.tensor([1.5, 1.5, 0.75, 0.75]))
@@ -22,7 +22,7 @@ def test_an_utterance_is_mixed_with_the_one_before() -> None:
     features = torch.tensor([1.0, 10.0, 100.0])[:, None, None, None].expand(3, 1, 2, 2)
     frames, targets, strata = torch.tensor([2, 1, 1]), torch.eye(3)[:, None], torch.ones(3, 1)
     shares = torch.tensor([0.5, 0.75, 1.0])
-    mixed, longer, labels, weighted = mixup(features, frames, targets, strata, shares)
+    mixed, longer, labels, weighted = mixup(features, frames, shares, targets, strata)
     expected = [0.5 * 1 + 0.5 * 100, 0.75 * 10 + 0.25 * 1, 100.0]
     assert mixed[:, 0, 0, 0].tolist() == expected
     assert longer.tolist() == [2, 2, 1]

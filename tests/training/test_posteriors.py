@@ -91,11 +91,14 @@ def test_loss_uar_and_standard_error_of_an_unbalanced_set(
         return table
 
     monkeypatch.setattr(module, "posteriors", fixed)
-    loss, uar, error = evaluate(make_network(), data, utterances, TrainingOptions())
-    assert loss == pytest.approx(-np.log([0.5, 0.8, 0.25, 1, 0.5, 1]).mean(), rel=1e-6)
-    assert uar == pytest.approx((3 / 4 + 1 / 2) / 2)
+    found = evaluate(make_network(), data, utterances, TrainingOptions())
+    assert found.validation_ccc is None
+    assert found.validation_loss == pytest.approx(
+        -np.log([0.5, 0.8, 0.25, 1, 0.5, 1]).mean(), rel=1e-6
+    )
+    assert found.validation_uar == pytest.approx((3 / 4 + 1 / 2) / 2)
     variance = (3 / 4 * 1 / 4 / 4 + 1 / 2 * 1 / 2 / 2) / 2**2
-    assert error == pytest.approx(np.sqrt(variance))
+    assert found.standard_error == pytest.approx(np.sqrt(variance))
 
 
 def test_an_impossible_class_does_not_make_the_loss_infinite(
@@ -103,6 +106,6 @@ def test_an_impossible_class_does_not_make_the_loss_infinite(
 ) -> None:
     impossible = np.array([[0, 1]], np.float32)
     monkeypatch.setattr(module, "posteriors", lambda *arguments: impossible)
-    loss, uar, _ = evaluate(make_network(), data, [0], TrainingOptions())
-    assert loss == pytest.approx(12 * np.log(10), rel=1e-4)
-    assert uar == 0
+    found = evaluate(make_network(), data, [0], TrainingOptions())
+    assert found.validation_loss == pytest.approx(12 * np.log(10), rel=1e-4)
+    assert found.validation_uar == 0

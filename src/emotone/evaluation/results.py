@@ -103,6 +103,36 @@ class Scores(Rates):
 
 
 @dataclass(frozen=True)
+class DimensionScore:
+    """How well a dimension is predicted, pooled over the test utterances that have a value.
+
+    Attributes:
+        utterances: number of these utterances.
+        ccc: concordance correlation coefficient in −1 … 1, mean over seeds; ``None`` if it is
+            undefined, since all true values are equal.
+        interval_95: of it, bootstrap over speakers.
+        of_seeds: that of each seed.
+        pearson: Pearson's correlation, mean over seeds; ``None`` if it is undefined.
+        mean_absolute_error: on the scale 0 … 1, mean over seeds.
+    """
+
+    utterances: int
+    ccc: float | None
+    interval_95: tuple[float, float] | None
+    of_seeds: tuple[float, ...]
+    pearson: float | None
+    mean_absolute_error: float | None
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation over seeds; ``None`` if there is only one."""
+        return float(np.std(self.of_seeds, ddof=1)) if len(self.of_seeds) > 1 else None
+
+
+Dimensions = dict[str, DimensionScore]  # by name
+
+
+@dataclass(frozen=True)
 class EnrolmentPoint:
     """UAR after enrolment with a number of the test speaker's utterances.
 
@@ -121,7 +151,9 @@ class EnrolmentPoint:
 class Epoch:
     """One epoch of training; losses in nats, UAR in 0 … 1 with its standard error.
 
-    Without validation speakers there are only a training loss and a time.
+    Without validation speakers there are only a training loss and a time. With dimensions,
+    ``validation_ccc`` is their mean concordance correlation, and the training loss is the weighted
+    sum of both losses.
     """
 
     training_loss: float
@@ -129,6 +161,7 @@ class Epoch:
     validation_uar: float | None = None
     standard_error: float | None = None
     seconds: float = field(default=0.0, compare=False)
+    validation_ccc: float | None = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +271,8 @@ class Results:
         enrolment: with ``norm: enrol``, the UAR over the number of enrolment utterances.
         disturbed: rates on disturbed test utterances, if they were asked for.
         runs: records of all runs.
+        dimensions: how well each dimension is predicted; empty if there are none.
+        only_dimensions: whether no classes were learnt, so that their rates mean nothing.
         format: version of the schema.
     """
 
@@ -249,6 +284,8 @@ class Results:
     enrolment: tuple[EnrolmentPoint, ...]
     runs: tuple[RunRecord, ...]
     disturbed: DisturbedRates | None = None
+    dimensions: Dimensions = field(default_factory=dict)
+    only_dimensions: bool = False
     format: int = FORMAT
 
     @property
@@ -294,6 +331,7 @@ class AblationRow:
         training_s: median seconds per run, of one process; the median, because runs that were
             paused or shared their core took longer.
         differences: differences to the references with common seeds.
+        dimensions: how well each dimension is predicted, over the seeds that count.
     """
 
     variant: str
@@ -307,6 +345,7 @@ class AblationRow:
     epochs: int | None
     training_s: float | None
     differences: dict[str, PairedDifference]
+    dimensions: Dimensions = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

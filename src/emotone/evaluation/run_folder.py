@@ -14,6 +14,7 @@ PREDICTIONS, ENROLMENT, DISTURBED = "predictions", "enrolment", "disturbed"  # n
 CSV, PARQUET = ".csv", ".parquet"
 CURVES = "curves.csv"
 PROBABILITY, DIGITS = "p_", 6  # prefix of the columns of probabilities, and their decimal places
+TRUE, VALUE = "truth_", "d_"  # prefixes of the columns of dimensions: true, and predicted
 RUN, CHECKPOINT, WEIGHTS = "run.json", "checkpoint.safetensors", "weights.safetensors"
 TEXT = ("utterance", "file", "fold", "speaker", "truth", "prediction", "protocol")  # columns
 
@@ -149,6 +150,8 @@ class RunFolder(PredictionsFolder):
 def curves(history: Sequence[Epoch]) -> pd.DataFrame:
     """Return the epochs of a run as a table, a row each, numbered from 1."""
     table = pd.DataFrame([asdict(epoch) for epoch in history])
+    if table["validation_ccc"].isna().all():  # there are no dimensions
+        del table["validation_ccc"]
     table.insert(0, "epoch", range(1, len(history) + 1))
     return table
 

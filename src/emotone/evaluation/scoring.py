@@ -21,7 +21,7 @@ from emotone.evaluation.results import (
     Scores,
     SpeakerRates,
 )
-from emotone.evaluation.run_folder import DIGITS, PROBABILITY
+from emotone.evaluation.run_folder import DIGITS, PROBABILITY, TRUE, VALUE
 
 Counts = dict[int, NDArray[np.int64]]  # by seed, shape (speakers, labels, labels)
 
@@ -38,7 +38,7 @@ def predictions_table(
         utterances: their numbers in the corpus.
         fold: name of the fold in which they were tested.
         seed: seed of the run.
-        probabilities: shape ``(utterances, labels)``.
+        probabilities: shape ``(utterances, labels)``, or ``(utterances, labels + dimensions)``.
 
     Raises:
         ModelError: if a probability is not finite.
@@ -50,6 +50,7 @@ def predictions_table(
         )
     rows = corpus.table.iloc[list(utterances)]
     labels = np.array(corpus.labels)
+    probabilities, values = np.split(probabilities, [len(labels)], axis=1)
     table = pd.DataFrame(
         {
             "utterance": rows["utterance"].to_numpy(),
@@ -65,6 +66,9 @@ def predictions_table(
     )
     for column, label in enumerate(corpus.labels):
         table[PROBABILITY + label] = probabilities[:, column].round(DIGITS)
+    for column, name in enumerate(corpus.dimensions):
+        table[TRUE + name] = rows[name].to_numpy().round(DIGITS)
+        table[VALUE + name] = values[:, column].round(DIGITS)
     return table
 
 

@@ -224,10 +224,10 @@ def _for_all_seeds(variant: Experiment, counts: Counts, seeds: Sequence[int]) ->
 def _row(variant: Experiment, differences: dict[str, PairedDifference]) -> AblationRow:
     records = variant.records()
     seeds = variant.whole_seeds()
-    rates = None
+    rates, dimensions = None, {}
     if seeds:
-        scores = variant.folder.results().scores
-        rates = Rates(scores.uar, scores.war)
+        results = variant.folder.results()
+        rates, dimensions = Rates(results.scores.uar, results.scores.war), results.dimensions
     epochs = [record.epochs for record in records if record.epochs is not None]
     return AblationRow(
         variant=variant.name,
@@ -241,6 +241,7 @@ def _row(variant: Experiment, differences: dict[str, PairedDifference]) -> Ablat
         epochs=int(np.median(epochs)) if epochs else None,
         training_s=float(np.median([record.seconds for record in records])) if records else None,
         differences=differences,
+        dimensions=dimensions,
     )
 
 

@@ -144,6 +144,28 @@ class ExperimentConfig(Options):
             raise ValueError(f"training.teacher: model.kind={self.model.kind} cannot be taught")
         return self
 
+    @model_validator(mode="after")
+    def _dimensions_fit(self) -> "ExperimentConfig":
+        default = TrainingOptions.model_fields["dimensions_weight"].default
+        if any(corpus.dimensions for corpus in self.corpus):
+            if not self.model.is_network:
+                raise ValueError(
+                    f"corpus.dimensions: model.kind={self.model.kind} learns classes alone; leave "
+                    "the dimensions out, or use a network such as crnn"
+                )
+        elif self.training.dimensions_weight != default:
+            raise ValueError(
+                "training.dimensions_weight: there are no dimensions; set "
+                "corpus.dimensions=[arousal,valence] with it"
+            )
+        return self
+
+    @property
+    def only_dimensions(self) -> bool:
+        """Whether dimensions are learnt instead of classes."""
+        has_some = any(corpus.dimensions for corpus in self.corpus)
+        return has_some and self.training.dimensions_weight == 1
+
     def identity(self) -> dict[str, Any]:
         """What defines the experiment: everything except runtime and file locations."""
         values = self._portable()

@@ -14,7 +14,7 @@ from emotone import corpora
 from emotone.corpora import Corpus
 from emotone.corpora.fingerprints import fingerprints_in
 from emotone.errors import UsageError
-from emotone.evaluation import scoring
+from emotone.evaluation import concordance, scoring
 from emotone.evaluation.folds import Fold, make_folds
 from emotone.evaluation.results import Results, RunRecord, Setting, System
 from emotone.evaluation.results_folder import ResultsFolder, UnusableResultsError
@@ -206,6 +206,8 @@ def _results(
         enrolment=() if enrolment is None else scoring.enrolment_curve(enrolment, labels),
         disturbed=None if disturbed is None else scoring.disturbed(disturbed, labels, names),
         runs=tuple(records),
+        dimensions=concordance.dimension_scores(predictions, experiment.corpus.dimensions),
+        only_dimensions=experiment.config.only_dimensions,
     )
 
 
@@ -253,7 +255,7 @@ def _claim(
     config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], folder: ResultsFolder
 ) -> None:
     """Write configuration and folds, or check that the existing ones are the same."""
-    columns = ["utterance", "emotion", "speaker", "start", "end"]
+    columns = ["utterance", "emotion", "speaker", "start", "end", *corpus.dimensions]
     record = {
         "corpus": corpus.name,
         "utterances": len(corpus.table),

@@ -77,6 +77,11 @@ def train(
         raise UsageError(
             f"model.kind={config.model.kind} cannot be shipped: it is not a network; use crnn"
         )
+    if config.only_dimensions:
+        raise UsageError(
+            "training.dimensions_weight=1 learns no emotions, which a model must answer; give "
+            "less, such as 0.9"
+        )
     if len(config.seeds) > 1:
         raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
     folder = ResultsFolder(out)
@@ -92,7 +97,7 @@ def train(
         experiment = read_audio(experiment, work.spectrograms, observer)
         (run,) = experiment.runs()
         run_all([run], config.runtime, observer)
-        network = Network(config.features, config.model, corpus.labels)
+        network = Network(config.features, config.model, corpus.labels, corpus.dimensions)
         place = run.folder.weights
         network.load_state_dict(weights.read(place.read_bytes(), place))
         values = _config(experiment, fold, network, found)
@@ -229,6 +234,7 @@ def _config(
     config = experiment.config
     values: dict[str, Any] = {
         "labels": experiment.corpus.labels,
+        "dimensions": experiment.corpus.dimensions,
         "features": config.features.model_dump(mode="json"),
         "model": config.model.model_dump(mode="json"),
         "training": _provenance(experiment, fold, network, found),

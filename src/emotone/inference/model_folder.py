@@ -40,6 +40,7 @@ class ModelConfig(Options):
     Attributes:
         format: version of this file's format.
         labels: emotions in the order of the network's outputs.
+        dimensions: dimensions in the order of the network's further outputs, such as arousal.
         sample_rate: sampling rate in Hz.
         features: options of the front end.
         model: options of the network, its kind included.
@@ -52,6 +53,7 @@ class ModelConfig(Options):
 
     format: int = Field(FORMAT, ge=1)
     labels: tuple[Label, ...] = Field(min_length=2, max_length=MOST_LABELS)
+    dimensions: tuple[Label, ...] = Field((), max_length=MOST_LABELS)
     sample_rate: int = SAMPLE_RATE
     features: dict[str, Any]
     model: dict[str, Any]
@@ -61,7 +63,7 @@ class ModelConfig(Options):
     sha256: dict[str, str]
     versions: dict[str, str]
 
-    @field_validator("labels")
+    @field_validator("labels", "dimensions")
     @classmethod
     def _differ_and_can_be_printed(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(labels)) < len(labels) or not all(map(str.isprintable, labels)):
@@ -246,4 +248,7 @@ def write(folder: Path, config: dict[str, Any], card: str, files: Mapping[str, b
         hashes[name] = hashlib.sha256(data).hexdigest()
     write_text(folder / CARD, card)
     whole = ModelConfig.model_validate(config | {"sha256": hashes})
-    write_text(folder / CONFIG, json.dumps(whole.model_dump(mode="json"), indent=1) + "\n")
+    values = whole.model_dump(mode="json")
+    if not whole.dimensions:  # so that older versions can read it
+        del values["dimensions"]
+    write_text(folder / CONFIG, json.dumps(values, indent=1) + "\n")

@@ -27,10 +27,12 @@ from emotone.models.network import Network
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20
-TOLERANCES = {"logits": 1e-4, "embedding": 1e-3}  # between PyTorch and ONNX Runtime
+# between PyTorch and ONNX Runtime
+TOLERANCES = {"logits": 1e-4, "embedding": 1e-3, "dimensions": 1e-4}
 LONGEST = 2**24  # samples; the exporter needs a bound
 SPEAKER = ("speaker", "speaker_weight")  # optional inputs
-OUTPUTS = {"logits": "logits", "embedding": "embeddings"}  # and how messages call them
+# and how messages call them
+OUTPUTS = {"logits": "logits", "embedding": "embeddings", "dimensions": "dimensions"}
 
 
 def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
@@ -46,6 +48,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         The ONNX model with the inputs ``waveform``, shape ``(batch, samples)`` at 16 kHz, and
         ``lengths``, shape ``(batch,)`` in samples, and the outputs ``logits``, ``(batch, labels)``,
         and ``embedding``, ``(batch, size)``, see :meth:`emotone.models.kinds.Backbone.embed`.
+        A network with dimensions has the output ``dimensions``, ``(batch, dimensions)``, in 0 … 1.
         With ``norm: enrol`` there are also the output ``moments``, mean and mean square over time
         of the features before normalisation, ``(batch, 2, channels, mels)``, and the inputs
         ``speaker``, mean and standard deviation of a speaker, ``(2, channels, mels)``, and
@@ -68,7 +71,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
     example: tuple[Tensor, ...] = torch.zeros(2, 8000), torch.tensor([8000, 6000])
     batch, samples = Dim("batch", min=1, max=2**15), Dim("samples", min=1, max=LONGEST)
     shapes: tuple[dict[int, Any], ...] = {0: batch, 1: samples}, {0: batch}
-    inputs, outputs = ["waveform", "lengths"], [*OUTPUTS]
+    inputs, outputs = ["waveform", "lengths"], _outputs(network)
     enrolling = network.features.options.norm == "enrol"
     if enrolling:
         no_speaker = torch.zeros(2, *network.features.mean.shape), torch.zeros(1)
@@ -100,11 +103,11 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
     """Compare the outputs of PyTorch and of ONNX Runtime, each alone and in a padded batch.
 
     Returns:
-        The largest difference of logits and embeddings.
+        The largest difference of logits, embeddings and dimensions.
 
     Raises:
-        ModelError: if logits differ by more than 1e-4, embeddings by more than 1e-3, or one of them
-            is not a number.
+        ModelError: if logits or dimensions differ by more than 1e-4, embeddings by more than 1e-3,
+            or one of them is not a number.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only; otherwise it warns of inputs with defaults
@@ -113,14 +116,13 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
     padded = np.zeros((len(speech), lengths.max()), np.float32)
     for row, waveform in enumerate(speech):
         padded[row, : len(waveform)] = waveform
-    names = list(OUTPUTS)
+    names = _outputs(network)
     together = session.run(names, {"waveform": padded, "lengths": lengths})
     differences: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for row, waveform in enumerate(speech):
         inputs = waveform[None], lengths[row : row + 1]
         with torch.no_grad():
-            embedding = network.embed(*map(torch.from_numpy, inputs))
-            expected = network.backbone.classify(embedding), embedding
+            expected = _heads(network, network.embed(*map(torch.from_numpy, inputs)))
         alone = session.run(names, dict(zip(("waveform", "lengths"), inputs, strict=True)))
         for name, wanted, one, batch in zip(names, expected, alone, together, strict=True):
             differences[name] += [np.abs(x - wanted.numpy()) for x in (one, batch[row : row + 1])]
@@ -136,20 +138,29 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
     return max(largest.values())
 
 
+def _outputs(network: Network) -> list[str]:
+    """Names of the outputs, in the order of :func:`_heads`."""
+    return [name for name in OUTPUTS if name != "dimensions" or network.dimensions]
+
+
+def _heads(network: Network, embedding: Tensor) -> tuple[Tensor, ...]:
+    logits, dimensions = network.heads(network.backbone.classify(embedding))
+    return (logits, embedding, dimensions) if network.dimensions else (logits, embedding)
+
+
 class _Plain(nn.Module):
     """A network with its embedding as a further output."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.features, self.backbone = network.features, network.backbone
+        self.network, self.features = network, network.features
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """See :func:`to_onnx` for shapes."""
         return self._outputs(*self.features(waveform, lengths))
 
     def _outputs(self, features: Tensor, frames: Tensor) -> tuple[Tensor, ...]:
-        embedding = self.backbone.embed(features, frames)
-        return self.backbone.classify(embedding), embedding
+        return _heads(self.network, self.network.backbone.embed(features, frames))
 
 
 class _Enrolling(_Plain):

@@ -93,7 +93,7 @@ class NetworkKind(ModelKind):
         Args:
             channels: channels of the features.
             mels: bands of the features.
-            classes: number of emotions.
+            classes: number of outputs: emotions, and dimensions if there are any.
         """
 
     def check(self, features: FeatureOptions) -> None:

@@ -15,24 +15,36 @@ MEASURED_S = 10  # long enough that single frames do not matter
 
 
 class Network(nn.Module):
-    """Front end and backbone together: speech in, logits out.
+    """Front end and backbone together: speech in, logits and values of dimensions out.
+
+    The last layer of the backbone has an output for each emotion and, after these, one for each
+    dimension: two fully connected heads side by side on the same hidden layer.
 
     Args:
         features: options of the front end.
         model: kind and sizes of the backbone.
         labels: the emotions in the order of the outputs.
+        dimensions: the dimensions in the order of the outputs.
 
     Raises:
         ValueError: if the backbone cannot be built for the features.
     """
 
-    def __init__(self, features: FeatureOptions, model: NetworkKind, labels: Sequence[str]) -> None:
+    def __init__(
+        self,
+        features: FeatureOptions,
+        model: NetworkKind,
+        labels: Sequence[str],
+        dimensions: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         model.check(features)
-        self.labels = list(labels)
+        self.labels, self.dimensions = list(labels), list(dimensions)
         self.features = Features(features)
         self.backbone = model.build(
-            channels=features.channels, mels=features.mels, classes=len(self.labels)
+            channels=features.channels,
+            mels=features.mels,
+            classes=len(self.labels) + len(self.dimensions),
         )
         self.register_load_state_dict_pre_hook(_rename_in_place)  # type: ignore[no-untyped-call]
 
@@ -47,7 +59,16 @@ class Network(nn.Module):
             out: logits ``(batch, labels)``.
         """
         features, frames = self.features(waveform, lengths, statistics)
-        return cast(Tensor, self.backbone(features, frames))
+        return self.heads(cast(Tensor, self.backbone(features, frames)))[0]
+
+    def heads(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Divide outputs of the backbone into those of its heads.
+
+        Returns:
+            Logits ``(batch, labels)`` and values in 0 … 1 ``(batch, dimensions)``.
+        """
+        count = len(self.labels)
+        return outputs[:, :count], outputs[:, count:].sigmoid()
 
     def embed(self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Compute embeddings of speech, shape ``(batch, size)``; inputs as in :meth:`forward`."""
@@ -69,6 +90,7 @@ def with_labels(network: Network, labels: Sequence[str]) -> Network:
         )
     copied = copy.deepcopy(network)
     rows = [network.labels.index(label) for label in labels]
+    rows += range(len(network.labels), network.backbone.output.out_features)  # dimensions
     output = copied.backbone.output
     output.weight = nn.Parameter(output.weight[rows].detach().clone())
     output.bias = nn.Parameter(output.bias[rows].detach().clone())

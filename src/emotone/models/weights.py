@@ -27,7 +27,7 @@ def rebuilt(folder: Path) -> Network:
     """
     config = model_folder.read(folder)
     weights = weights_of(folder, config)
-    network = Network(*options_of(config), config.labels)
+    network = Network(*options_of(config), config.labels, config.dimensions)
     network.load_state_dict(weights)
     return network.eval()
 
@@ -45,7 +45,7 @@ def weights_of(folder: Path, config: ModelConfig) -> Weights:
     features, model = options_of(config)
     data = model_folder.content(folder, model_folder.WEIGHTS, config)
     weights = read(data, folder / model_folder.WEIGHTS)
-    expected = _sizes(features, model, len(config.labels))
+    expected = _sizes(features, model, len(config.labels) + len(config.dimensions))
     check(weights, expected, expected, folder / model_folder.WEIGHTS)
     return weights
 

@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotone.evaluation.results import Epoch
-from emotone.features import FeatureOptions, Features, Moments
+from emotone.features import FeatureOptions
 from emotone.models.kinds import NetworkKind
 from emotone.models.network import Network
 from emotone.training import batching
@@ -23,6 +24,7 @@ from emotone.training.averaging import average_weights
 from emotone.training.balancing import balance_utterances
 from emotone.training.batching import Example
 from emotone.training.checkpoint import load_checkpoint, save_checkpoint
+from emotone.training.concordance import with_concordance
 from emotone.training.hardware import fabric_on
 from emotone.training.history import History
 from emotone.training.loss import label_sets, mixed_labels, weighted_cross_entropy
@@ -43,7 +45,7 @@ from emotone.training.speakers import (
     speaker_statistics,
     statistics_of_batch,
 )
-from emotone.training.spectrograms import Spectrograms
+from emotone.training.spectrograms import Spectrograms, moments_of_versions
 
 LENGTH_STEP = 32  # frames
 NO_FINE_TUNING = FineTuningOptions()
@@ -133,12 +135,12 @@ class Learner:
         utterances = sorted(utterances)
         self.fabric = fabric_on(device, options.precision)
         torch.manual_seed(seed)
-        network = Network(features, model, data.labels)
+        network = Network(features, model, data.labels, data.dimensions)
         if initial is not None:
             load_pretrained(network, initial)
         moments = network.features.moments(data[number] for number in utterances)
         if data.versions:
-            network.features.fit(_moments_of_versions(network.features, data, utterances))
+            network.features.fit(moments_of_versions(network.features, data, utterances))
         else:
             network.features.fit(moments)
         self.statistics: Statistics | None = None
@@ -162,6 +164,7 @@ class Learner:
             data.possible if options.labels == "corpus" else np.ones_like(data.possible)
         )
         self.sets = torch.from_numpy(sets)
+        self.wanted = torch.from_numpy(data.wanted)
         weight = 0.0 if options.teacher is None else options.teacher.weight
         self.labels = torch.from_numpy(
             mixed_labels(data.targets, sets[self.label_set], soft_labels, weight)
@@ -216,9 +219,8 @@ class Learner:
         if self.options.batch_norm == "population" and (validation or is_last):
             network = self._with_population_statistics()
         if validation:
-            loss, uar, error = evaluate(network, self.data, validation, self.options)
-            seconds = time.perf_counter() - since
-            epoch = Epoch(training_loss, loss, uar, error, seconds)
+            found = evaluate(network, self.data, validation, self.options)
+            epoch = replace(found, training_loss=training_loss, seconds=time.perf_counter() - since)
         else:
             epoch = Epoch(training_loss, seconds=seconds)
         self.history.epochs.append(epoch)
@@ -275,13 +277,14 @@ class Learner:
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         """Update the weights from a batch; return its loss."""
-        x, frames, targets, strata = self._prepare(batch, epoch)
+        x, frames, targets, strata, wanted = self._prepare(batch, epoch)
         if not self.segment:  # oneDNN prepares kernels for each length, so use few
             x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
-        logits = self.backbone(x, frames)
+        logits, found = self.network.heads(self.backbone(x, frames))
         weights = strata @ self.weights.to(strata.device)
         smoothing = self.options.label_smoothing
         loss = weighted_cross_entropy(logits, targets, weights, smoothing, self.sets)
+        loss = with_concordance(loss, found, wanted, self.options.dimensions_weight)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -291,14 +294,12 @@ class Learner:
         window = max(self.options.averaging * self.steps, 1.0)
         average_weights(self.average.backbone, self.network.backbone, step=step, window=window)
 
-    def _prepare(
-        self, batch: Sequence[Example], epoch: int
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Augmented and normalised features of a batch, numbers of frames, labels and strata.
+    def _prepare(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, ...]:
+        """Augmented and normalised features of a batch, numbers of frames and what is learnt.
 
         Returns:
-            Shapes ``(batch, channels, frames, mels)``, ``(batch,)``, ``(batch, sets, labels)`` and
-            ``(batch, strata)``; labels and strata are shares.
+            Shapes ``(batch, channels, frames, mels)``, ``(batch,)``; labels and strata as shares,
+            ``(batch, sets, labels)`` and ``(batch, strata)``; values ``(batch, dimensions)``.
         """
         options, device = self.options.augment, self.fabric.device
         features = self.network.features
@@ -309,7 +310,7 @@ class Learner:
         targets[range(len(batch)), self.label_set[numbers]] = self.labels[numbers]
         strata = torch.zeros(len(batch), len(self.weights))
         strata[range(len(batch)), [self.strata[number] for number in numbers]] = 1
-        targets, strata = targets.to(device), strata.to(device)
+        learnt = [one.to(device) for one in (targets, strata, self.wanted[numbers])]
         draws = Draws.of(numbers, seed=self.seed, epoch=epoch)
         log_mel, frames = augment(log_mel, frames, draws, options, features.options)
         log_mel = functional.pad(log_mel, (0, 0, 0, max(self.segment - log_mel.shape[1], 0)))
@@ -325,8 +326,8 @@ class Learner:
             frames = torch.full_like(frames, x.shape[2])
         if options.mixup:
             shares = mixup_shares(numbers, seed=self.seed, epoch=epoch, alpha=options.mixup)
-            x, frames, targets, strata = mixup(x, frames, targets, strata, shares)
-        return x, frames, targets, strata
+            x, frames, *learnt = mixup(x, frames, shares, *learnt)
+        return x, frames, *learnt
 
     def _with_population_statistics(self) -> Network:
         """Copy the averaged network, with batch normalisation statistics of the training set."""
@@ -341,17 +342,6 @@ class Learner:
         batches = batching.batches(examples, self.options.batch, rng, at_least=self.segment)
         with torch.no_grad():
             for batch in batches:
-                x, frames, _, _ = self._prepare(batch, epoch)
+                x, frames, *_ = self._prepare(batch, epoch)
                 network.backbone(x, frames)
         return network.eval()
-
-
-def _moments_of_versions(
-    features: Features, data: Spectrograms, utterances: Sequence[int]
-) -> Moments:
-    """Moments of one version of each utterance, itself or a disturbed one, in turn."""
-    count = 1 + data.versions
-    return features.moments(
-        torch.from_numpy(np.array(data.version(number, place % count)))
-        for place, number in enumerate(utterances)
-    )

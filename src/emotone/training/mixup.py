@@ -18,18 +18,16 @@ def mixup_shares(utterances: Sequence[int], *, seed: int, epoch: int, alpha: flo
     return torch.tensor([max(share, 1 - share) for share in shares], dtype=torch.float32)
 
 
-def mixup(
-    features: Tensor, frames: Tensor, targets: Tensor, strata: Tensor, shares: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def mixup(features: Tensor, frames: Tensor, shares: Tensor, *targets: Tensor) -> tuple[Tensor, ...]:
     """Mix each utterance with the one before it in the batch, the first with the last.
 
     The mixture is as long as the longer of the two; features are normalised, so beyond the end of
     the shorter one it is mixed with the mean.
 
     Shape:
-        features ``(batch, channels, frames, mels)``, frames ``(batch,)``, targets
-        ``(batch, sets, classes)``, strata ``(batch, strata)``, shares ``(batch,)``; returns the
-        first four, mixed.
+        features ``(batch, channels, frames, mels)``, frames ``(batch,)``, shares ``(batch,)``,
+        each of the targets ``(batch, …)``, NaN where one of the two is; returns all but the shares,
+        mixed.
     """
     shares = shares.to(features.device)
 
@@ -38,4 +36,4 @@ def mixup(
         return share * values + (1 - share) * values.roll(1, dims=0)
 
     longer = torch.maximum(frames, frames.roll(1, dims=0))
-    return mix(features), longer, mix(targets), mix(strata)
+    return mix(features), longer, *map(mix, targets)

@@ -37,6 +37,9 @@ class TrainingOptions(Options):
         speaker_balance: the same for speakers, of each class and corpus if these are balanced too;
             how balances combine: :func:`emotone.training.balancing.balance`.
         label_smoothing: share of each label that is spread evenly over ``labels``.
+        dimensions_weight: with ``corpus.dimensions``, weight of their loss, 1 minus the mean
+            concordance correlation of the batch; the cross-entropy of the classes has the rest.
+            At 1 the dimensions are learnt instead of the classes.
         averaging: share of all steps over which weights are averaged, with exponential decay and
             bias correction (Polyak & Juditsky 1992; Kingma & Ba, ICLR 2015, section 7.2); the
             average is what is evaluated and kept; 0 for none.
@@ -75,6 +78,7 @@ class TrainingOptions(Options):
     corpus_balance: Balancing = "none"
     speaker_balance: Balancing = "none"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
+    dimensions_weight: float = Field(0.5, gt=0, le=1)
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
     segment_rest: Literal["padded", "overlapping"] = "padded"

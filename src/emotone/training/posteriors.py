@@ -1,4 +1,4 @@
-"""Class probabilities of utterances, and their evaluation."""
+"""Class probabilities and dimensions of utterances, and their evaluation."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emotone.evaluation import metrics
+from emotone.evaluation import concordance, metrics
+from emotone.evaluation.results import Epoch
 from emotone.models.network import Network
 from emotone.training.batching import make_examples, stack
 from emotone.training.options import TrainingOptions
@@ -24,7 +25,9 @@ def posteriors(
     statistics: Statistics | None = None,
     version: int = 0,
 ) -> NDArray[np.float32]:
-    """Class probabilities of utterances, in float32, from all segments if there are any.
+    """Class probabilities and dimensions, in float32, from all segments if there are any.
+
+    Dimensions are the mean over segments.
 
     Args:
         network: is switched to evaluation mode.
@@ -36,7 +39,7 @@ def posteriors(
         version: of the utterances, see :meth:`Spectrograms.version`.
 
     Returns:
-        Shape ``(utterances, labels)``, in the order of ``utterances``.
+        Shape ``(utterances, labels + dimensions)``, in the order of ``utterances``.
     """
     network.eval()
     options = options or TrainingOptions()
@@ -45,6 +48,7 @@ def posteriors(
     if network.features.options.norm == "speaker":
         statistics = speaker_statistics(network, data, utterances)
     answers = np.zeros((len(data.targets), len(data.labels)), np.float32)
+    sums = np.zeros((len(data.targets), 1 + len(data.dimensions)), np.float32)  # with a count
     add = np.maximum if options.segment_answer == "max" else np.add
     device = next(network.parameters()).device
     for first in range(0, len(examples), EVALUATION_BATCH):
@@ -58,18 +62,30 @@ def posteriors(
             )
             if at_least:  # zero-padded segments are not masked
                 frames = torch.full_like(frames, at_least)
-            probabilities = network.backbone(stacked, frames).softmax(dim=1).cpu().numpy()
-        for number, row in zip(numbers, probabilities, strict=True):
+            logits, values = network.heads(network.backbone(stacked, frames))
+            probabilities, dimensions = logits.softmax(dim=1).cpu().numpy(), values.cpu().numpy()
+        for number, row, added in zip(numbers, probabilities, dimensions, strict=True):
             answers[number] = add(answers[number], row)
-    chosen = answers[list(utterances)]
-    return np.asarray(chosen / chosen.sum(axis=1, keepdims=True), np.float32)
+            sums[number] += [1, *added]
+    chosen, summed = answers[list(utterances)], sums[list(utterances)]
+    chosen = chosen / chosen.sum(axis=1, keepdims=True)
+    return np.hstack([chosen, summed[:, 1:] / summed[:, :1]]).astype(np.float32)
 
 
 def evaluate(
     network: Network, data: Spectrograms, utterances: Sequence[int], options: TrainingOptions
-) -> tuple[float, float, float]:
-    """Mean cross-entropy in nats, UAR and standard error of the UAR on some utterances."""
-    probabilities = posteriors(network, data, utterances, options)
+) -> Epoch:
+    """Evaluate a network on some utterances.
+
+    Returns:
+        Cross-entropy in nats, UAR and its standard error, none of them where only dimensions are
+        learnt; and the mean concordance correlation of the dimensions.
+    """
+    answers = posteriors(network, data, utterances, options)
+    probabilities, values = np.split(answers, [len(data.labels)], axis=1)
+    ccc = concordance.mean_ccc(data.wanted[list(utterances)], values)
+    if data.dimensions and options.dimensions_weight == 1:
+        return Epoch(np.nan, validation_ccc=ccc)
     targets = data.targets[list(utterances)]
     likelihood = probabilities[np.arange(len(targets)), targets].clip(1e-12)
     names = np.array(data.labels)
@@ -77,4 +93,5 @@ def evaluate(
         names[targets].tolist(), names[probabilities.argmax(axis=1)].tolist(), data.labels
     )
     loss = float(-np.log(likelihood).mean())
-    return loss, float(metrics.uar_of(counts)), metrics.uar_standard_error(counts)
+    error = metrics.uar_standard_error(counts)
+    return Epoch(np.nan, loss, float(metrics.uar_of(counts)), error, validation_ccc=ccc)

@@ -16,7 +16,7 @@ from torch import Tensor
 from emotone import audio
 from emotone.audio.activity import only_speech
 from emotone.corpora import Corpus
-from emotone.features import FeatureOptions, Features
+from emotone.features import FeatureOptions, Features, Moments
 from emotone.features.utterances import cache_key, map_utterances
 from emotone.files import replacing, suppress_os_errors
 from emotone.training.disturbances import DisturbanceOptions, Disturber, disturbers
@@ -32,6 +32,9 @@ class Spectrograms:
         bounds: spectrogram ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``. First come
             all utterances, then their first disturbed versions, and so on.
         targets: number of each utterance's emotion in ``labels``.
+        dimensions: names of the dimensions that are learnt beside the emotions.
+        wanted: their values in 0 … 1, NaN where there is none; shape
+            ``(utterances, dimensions)``.
         corpora: name of each utterance's corpus.
         possible: whether the corpus of an utterance has a label, in training or elsewhere; shape
             ``(utterances, labels)``.
@@ -53,6 +56,8 @@ class Spectrograms:
         self.versions = disturbances.versions
         self.test_version = disturbances.versions + 1 if disturbances.test else None
         self.targets = np.array([self.labels.index(name) for name in corpus.table["emotion"]])
+        self.dimensions = corpus.dimensions
+        self.wanted = corpus.table[list(self.dimensions)].to_numpy(np.float32)
         self.speakers = corpus.table["speaker"].to_numpy()
         self.corpora = corpus.table["corpus"].to_numpy()
         occurs = pd.crosstab(self.corpora, self.targets) > 0
@@ -190,6 +195,17 @@ class _Versions:
             torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
         )
         return log_mel[0].numpy()
+
+
+def moments_of_versions(
+    features: Features, data: Spectrograms, utterances: Sequence[int]
+) -> Moments:
+    """Moments of one version of each utterance, itself or a disturbed one, in turn."""
+    count = 1 + data.versions
+    return features.moments(
+        torch.from_numpy(np.array(data.version(number, place % count)))
+        for place, number in enumerate(utterances)
+    )
 
 
 def delete_cache(folder: Path) -> None:
