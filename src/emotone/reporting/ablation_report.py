@@ -1,10 +1,17 @@
 """Report of an ablation: an HTML page, Markdown, a LaTeX table, and the table as CSV."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from emotone.evaluation.results import AblationResults, AblationRow, PairedDifference, Rate
+from emotone.evaluation.results import (
+    AblationResults,
+    AblationRow,
+    DimensionScore,
+    PairedDifference,
+    Rate,
+)
 from emotone.reporting.plots import ABLATION
 from emotone.reporting.rendering import protocol_name, template
 
@@ -20,6 +27,7 @@ def render(results: AblationResults, kind: str) -> str:
         "results": results,
         "setting": results.setting,
         "protocol": protocol_name(results.setting.protocol),
+        "dimensions": dimensions_of(results),
         "unfinished": [row for row in results.rows if row.finished < row.runs],
         "figures": list(ABLATION.sections(results)) if kind == "html" else [],
     }
@@ -28,14 +36,24 @@ def render(results: AblationResults, kind: str) -> str:
 
 def table(results: AblationResults) -> pd.DataFrame:
     """Return the rows of an ablation as a table; rates in 0 … 1, times in seconds."""
-    rows = [_cells(row, results.references) for row in results.rows]
+    names = dimensions_of(results)
+    rows = [_cells(row, results.references, names) for row in results.rows]
     return pd.DataFrame(rows).convert_dtypes()
 
 
-def _cells(row: AblationRow, references: tuple[str, ...]) -> dict[str, Any]:
+def dimensions_of(results: AblationResults) -> list[str]:
+    """Dimensions that any variant predicts, each once."""
+    return list(dict.fromkeys(name for row in results.rows for name in row.dimensions))
+
+
+def _cells(
+    row: AblationRow, references: tuple[str, ...], dimensions: Sequence[str]
+) -> dict[str, Any]:
     cells: dict[str, Any] = {"variant": row.variant, "seeds": " ".join(map(str, row.seeds))}
     cells |= _of_rate("UAR", row.rates.uar if row.rates else None)
     cells |= _of_rate("WAR", row.rates.war if row.rates else None)
+    for name in dimensions:
+        cells |= _of_dimension(name, row.dimensions.get(name))
     for reference in references:
         cells |= _of_difference(reference, row.differences.get(reference))
     return cells | {
@@ -55,6 +73,15 @@ def _of_rate(name: str, rate: Rate | None) -> dict[str, float | None]:
         f"{name}_std": rate.std if rate else None,
         f"{name}_low": low,
         f"{name}_high": high,
+    }
+
+
+def _of_dimension(name: str, score: DimensionScore | None) -> dict[str, float | None]:
+    low, high = score.interval_95 if score and score.interval_95 else (None, None)
+    return {
+        f"CCC of {name}": score.ccc if score else None,
+        f"CCC of {name}, low": low,
+        f"CCC of {name}, high": high,
     }
 
 

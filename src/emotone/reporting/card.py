@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from emotone.evaluation import scoring
 from emotone.evaluation.audit_results import Audit
 from emotone.evaluation.changes import GROUPS
 from emotone.evaluation.metrics import Comparison
-from emotone.evaluation.results import Rates, Results, Setting
+from emotone.evaluation.results import Dimensions, Rates, Results, Setting
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.scoring import Counts
 from emotone.reporting.rendering import protocol_name, template
@@ -26,6 +26,7 @@ class EvaluationRow:
         seeds: number of seeds.
         rates: UAR and WAR.
         difference: UAR of the card's model minus that of this row; ``None`` for the model itself.
+        dimensions: how well each dimension is predicted.
     """
 
     corpus: str
@@ -34,6 +35,7 @@ class EvaluationRow:
     seeds: int
     rates: Rates
     difference: Comparison | None = None
+    dimensions: Dimensions = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def render(
         title=title,
         loaded=json.dumps(title),
         labels=list(model["labels"]),
+        dimensions=list(model.get("dimensions", ())),
         training=model["training"],
         parameters=model["training"]["parameters"],
         rows=list(rows),
@@ -109,6 +112,7 @@ def evaluation_rows(results: Results) -> list[EvaluationRow]:
             results.system.title,
             len(results.setting.seeds),
             rates,
+            dimensions=results.dimensions if rates is results.scores else {},
         )
         for part, rates in _parts(results).items()
     ]

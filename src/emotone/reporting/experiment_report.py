@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
+
 from emotone.evaluation.results import Results
+from emotone.reporting.dimension_plots import scatter
 from emotone.reporting.plots import EXPERIMENT
 from emotone.reporting.rendering import protocol_name, template
 
 
-def render(results: Results, configuration: str, kind: str) -> str:
+def render(
+    results: Results, configuration: str, kind: str, predictions: pd.DataFrame | None = None
+) -> str:
     """Render the results of an experiment.
 
     Args:
         results: of the experiment.
         configuration: of the experiment, as YAML.
         kind: ``html``, ``md`` or ``tex``.
+        predictions: of the experiment; needed for ``html`` if it has dimensions.
     """
     scores = results.scores
     context = {
@@ -28,6 +34,9 @@ def render(results: Results, configuration: str, kind: str) -> str:
             ("WAR", "accuracy, WA", scores.war),
         ],
         "figures": list(EXPERIMENT.sections(results)) if kind == "html" else [],
+        "scatter": None
+        if predictions is None or kind != "html"
+        else scatter(predictions, list(results.dimensions)),
     }
     return template(f"report.{kind}.j2").render(context)
 

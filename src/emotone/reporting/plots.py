@@ -96,7 +96,7 @@ class Figures(Generic[Source]):
             with matplotlib.rc_context(STYLE):
                 drawing = draw(results)
                 if drawing is not None:
-                    svgs = tuple(_svg(picture) for picture in drawing.pictures)
+                    svgs = tuple(to_svg(picture) for picture in drawing.pictures)
                     yield Section(title, svgs, drawing.caption, beside)
 
 
@@ -131,16 +131,19 @@ def learning_curves(results: Results) -> Drawing | None:
     runs = [run for run in results.runs if run.history]
     if not runs:
         return None
-    losses = {"training_loss": ORANGE}
+    losses, unit = {"training_loss": ORANGE}, "" if results.dimensions else " in nats"
     if any(epoch.validation_loss is None for run in runs for epoch in run.history):
-        pictures = [_curves(runs, losses, ylabel="training loss in nats")]
+        pictures = [_curves(runs, losses, ylabel=f"training loss{unit}")]
     else:
         losses["validation_loss"] = BLUE
         uar = {"validation_uar": BLUE}
         pictures = [
-            _curves(runs, losses, ylabel="cross-entropy in nats"),
+            _curves(runs, losses, ylabel="loss" if results.dimensions else "cross-entropy in nats"),
             _curves(runs, uar, ylabel="validation UAR in %", scale=100, ylim=(0, 100)),
         ]
+    if all(epoch.validation_ccc is not None for run in runs for epoch in run.history):
+        ccc = {"validation_ccc": BLUE}
+        pictures.append(_curves(runs, ccc, ylabel="validation CCC", ylim=(-0.2, 1)))
     return Drawing(pictures, _learning_caption(results, runs))
 
 
@@ -148,11 +151,12 @@ def _learning_caption(results: Results, runs: Sequence[RunRecord]) -> str:
     lengths = sorted(len(run.history) for run in runs)
     epochs = str(lengths[0]) + (f" to {lengths[-1]}" if lengths[-1] > lengths[0] else "")
     minutes = sum(run.seconds for run in results.runs) / SECONDS_PER_MINUTE
-    validation = (
-        "No validation set is used; the last epoch is kept."
-        if results.validation_uar is None
-        else f"Dots: kept epochs, mean validation UAR {percent(results.validation_uar)} %."
-    )
+    if results.validation_uar is not None:
+        validation = f"Dots: kept epochs, mean validation UAR {percent(results.validation_uar)} %."
+    elif any(epoch.validation_ccc is not None for run in runs for epoch in run.history):
+        validation = "Dots: kept epochs, with the highest validation CCC."
+    else:
+        validation = "No validation set is used; the last epoch is kept."
     return (
         "Thin lines are runs, thick lines their mean. "
         f"{len(results.runs)} runs of {epochs} epochs; {minutes:.1f} minutes of process time. "
@@ -186,7 +190,7 @@ def _curves(
                 height = values[row, run.kept_epoch - 1]
                 axes.plot(run.kept_epoch, height, ".", color=colour, alpha=0.6)
         axes.plot(epochs, values.T, color=colour, alpha=0.22, linewidth=0.8)
-        label = name.replace("_", " ").replace("uar", "UAR")
+        label = name.replace("_", " ").replace("uar", "UAR").replace("ccc", "CCC")
         axes.plot(epochs, np.nanmean(values, axis=0), color=colour, linewidth=2, label=label)
     axes.set(xlabel="epoch", ylabel=ylabel, ylim=ylim or (0, None))
     if len(colours) > 1:
@@ -249,7 +253,8 @@ def _percent(shares: Sequence[float]) -> list[float]:
     return [100 * share for share in shares]
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
+    """Return a picture as inline SVG."""
     image = io.StringIO()
     figure.savefig(image, format="svg", metadata={"Date": None})
     svg = image.getvalue()

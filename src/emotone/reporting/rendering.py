@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 
 from emotone.evaluation.protocol import ProtocolOptions
-from emotone.evaluation.results import Rate
+from emotone.evaluation.results import DimensionScore, Rate
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = ("html", "md", "tex")  # of a report
@@ -31,6 +31,9 @@ def template(name: str) -> jinja2.Template:
         "points": points,
         "difference": difference,
         "p": p_value,
+        "ccc": ccc,
+        "ccc_interval": ccc_interval,
+        "decimal": decimal,
         "count": count,
         "millions": lambda number: "–" if number is None else f"{number / 1e6:.1f}",
         "minutes": lambda seconds: "–" if seconds is None else f"{seconds / 60:.1f}",
@@ -83,6 +86,25 @@ def difference(found: float, ends: tuple[float, float]) -> str:
 def p_value(p: float) -> str:
     """Write a p-value with three digits; a randomisation test never gives exactly 0."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def decimal(value: float | None) -> str:
+    """Write a correlation or an error on the scale 0 to 1.
+
+    >>> decimal(-0.5), decimal(None)
+    ('−0.500', 'undefined')
+    """
+    return "undefined" if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def ccc(score: DimensionScore) -> str:
+    """Write a CCC, with its standard deviation if there are several seeds."""
+    return decimal(score.ccc) + ("" if score.std is None else f" ± {decimal(score.std)}")
+
+
+def ccc_interval(score: DimensionScore) -> str:
+    """Write the interval of a CCC."""
+    return "–" if score.interval_95 is None else " … ".join(map(decimal, score.interval_95))
 
 
 def count(number: int | None) -> str:

@@ -80,8 +80,9 @@ def write(
 
 def _write_experiment(folder: ResultsFolder) -> list[Path]:
     results, configuration = folder.results(), folder.configuration()
+    predictions = folder.predictions() if results.dimensions else None
     return [
-        _write(folder, name, experiment_report.render(results, configuration, kind))
+        _write(folder, name, experiment_report.render(results, configuration, kind, predictions))
         for name, kind in zip(NAMES, KINDS, strict=True)
     ]
 
