@@ -12,16 +12,17 @@ from emotone.inference.prediction import NO_PREDICTION, Prediction, Segment
 from emotone.text import encodable, printable
 
 Kind = Literal["table", "json", "csv"]
+VALUE = "d_"  # prefix of the columns of dimensions
 
 
 def as_dict(prediction: Prediction | None) -> dict[str, Any]:
-    """Return a prediction as a JSON object without embedding; probabilities to four digits."""
+    """Return a prediction as a JSON object without embedding; shares to four digits."""
     if prediction is None:
         return dict(NO_PREDICTION)
-    rounded = {
-        label: round(probability, 4) for label, probability in prediction.probabilities.items()
-    }
-    return replace(prediction, probabilities=rounded, embedding=None).to_dict()
+    values = replace(prediction, embedding=None).to_dict()
+    for name in {"probabilities", "dimensions"} & values.keys():
+        values[name] = {key: round(value, 4) for key, value in values[name].items()}
+    return values
 
 
 def segment_as_dict(segment: Segment) -> dict[str, Any]:
@@ -30,18 +31,22 @@ def segment_as_dict(segment: Segment) -> dict[str, Any]:
     return times | as_dict(segment.prediction)
 
 
-def header(labels: Sequence[str], *, segments: bool, embedding: int = 0) -> list[str]:
+def header(
+    labels: Sequence[str], dimensions: Sequence[str] = (), *, segments: bool, embedding: int = 0
+) -> list[str]:
     """Return the columns of CSV.
 
     Args:
         labels: of the model.
+        dimensions: of the model, in the columns ``d_arousal``, …
         segments: whether a row is a window of a file rather than a file.
         embedding: size of the embeddings, in the columns ``e0``, ``e1``, …
     """
     times = ["start", "end"] if segments else []
     probabilities = [f"p_{label}" for label in labels]
     numbers = [f"e{number}" for number in range(embedding)]
-    return ["file", *times, "label", "confidence", "confident", *probabilities, *numbers]
+    values = [f"{VALUE}{name}" for name in dimensions]
+    return ["file", *times, "label", "confidence", "confident", *probabilities, *values, *numbers]
 
 
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
@@ -61,15 +66,20 @@ def lines(
             prediction, values = part.prediction, segment_as_dict(part)
         else:
             prediction, values = part, as_dict(part)
+        if any(name.startswith(VALUE) for name in columns):
+            values.setdefault("dimensions", None)  # of a window without speech
         if kind == "json":
             text = json.dumps({"file": str(file)} | values, ensure_ascii=False)
             yield printable(text) + "\n"  # as JSON, \u009b is the character itself
         elif kind == "csv":
-            numbers = [*(values.pop("probabilities") or {}).values(), *_embedding(prediction)]
+            shares = [values.pop(name, None) or {} for name in ("probabilities", "dimensions")]
+            numbers = [number for one in shares for number in one.values()]
+            numbers += _embedding(prediction)
             yield row([encodable(file), *values.values(), *numbers], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
-            yield f"{when}{_label(prediction)}  {printable(file)}{_doubt(prediction)}\n"
+            about = f"{_label(prediction)}{_values(prediction)}"
+            yield f"{when}{about}  {printable(file)}{_doubt(prediction)}\n"
 
 
 def _embedding(prediction: Prediction | None) -> Sequence[Any]:
@@ -81,6 +91,12 @@ def _label(prediction: Prediction | None) -> str:
     if prediction is None:
         return f"{'no speech':<10}      "
     return f"{prediction.label:<10} {100 * prediction.confidence:3.0f} %"
+
+
+def _values(prediction: Prediction | None) -> str:
+    """Return the dimensions for a line of a table."""
+    found = {} if prediction is None else prediction.dimensions or {}
+    return "".join(f"  {printable(name)} {value:.2f}" for name, value in found.items())
 
 
 def _doubt(prediction: Prediction | None) -> str:

@@ -14,8 +14,8 @@ OPERATORS = (  # of all exports so far; DFT and ReduceL2 are those of emotone 0.
     *("Add", "And", "Cast", "Clip", "Concat", "Conv", "DFT", "Div", "Equal", "Exp", "Expand"),
     *("Gather", "GatherElements", "Gemm", "LSTM", "Less", "Log", "MatMul", "Max", "MaxPool", "Min"),
     *("Mod", "Mul", "Not", "Pad", "Pow", "Range", "ReduceL2", "ReduceMax", "ReduceSum", "Relu"),
-    *("Reshape", "Shape", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
-    "Where",
+    *("Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Transpose"),
+    *("Unsqueeze", "Where"),
 )
 MOST_NODES = 10_000  # our exports have some 300
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5  # how a field is written

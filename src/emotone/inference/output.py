@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from emotone.errors import StorageError, UsageError
 from emotone.files import replacing
 from emotone.inference import parquet
-from emotone.inference.formats import Kind, row
+from emotone.inference.formats import VALUE, Kind, row
 from emotone.inference.provenance import reserved
 from emotone.text import encodable
 
@@ -149,7 +149,9 @@ def _csv_lines(text: str, columns: list[str]) -> list[tuple[str, str]]:
 
 def _json_lines(text: str, columns: list[str]) -> list[tuple[str, str]]:
     """Return whole lines of JSON, each after the name of its file."""
-    keys = {name for name in columns if not name.startswith("p_")} | {"probabilities"}
+    keys = {name for name in columns if not name.startswith(("p_", VALUE))} | {"probabilities"}
+    if any(name.startswith(VALUE) for name in columns):
+        keys.add("dimensions")
     found = []
     for line in text.split("\n")[:-1]:
         values = json.loads(line)

@@ -70,7 +70,8 @@ def write_predictions(
     if output is not None:
         kind = kind_of(output)
     size = recognizer.embedding_size if embedding else 0
-    columns = header(recognizer.labels, segments=segments is not None, embedding=size)
+    names = recognizer.labels, recognizer.dimensions
+    columns = header(*names, segments=segments is not None, embedding=size)
     settings = settings_of(recognizer, segments, truncated, size)
     failed = 0
     with (

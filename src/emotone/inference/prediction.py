@@ -20,12 +20,15 @@ class Prediction:
             unless another one was chosen, see :meth:`emotone.Recognizer.with_threshold`.
         embedding: the network's summary of the speech, shape ``(size,)``; ``None`` unless asked
             for, see :meth:`emotone.Recognizer.predict`. It plays no part in comparisons.
+        dimensions: values in 0 … 1 of dimensions such as arousal, by name; ``None`` if the model
+            has none.
     """
 
     label: str
     probabilities: dict[str, float]
     confident: bool
     embedding: NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    dimensions: dict[str, float] | None = None
 
     @property
     def confidence(self) -> float:
@@ -33,16 +36,18 @@ class Prediction:
         return self.probabilities[self.label]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return label, confidence, ``confident``, probabilities and, if there is one, embedding.
+        """Return label, confidence, ``confident``, probabilities; dimensions and embedding if any.
 
         All values are plain Python, so that JSON can hold them; the embedding is a list.
         """
-        values = {
+        values: dict[str, Any] = {
             "label": self.label,
             "confidence": self.confidence,
             "confident": self.confident,
             "probabilities": dict(self.probabilities),
         }
+        if self.dimensions is not None:
+            values["dimensions"] = dict(self.dimensions)
         return values if self.embedding is None else values | {"embedding": self.embedding.tolist()}
 
 

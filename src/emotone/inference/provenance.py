@@ -40,7 +40,8 @@ def settings_of(
     config = recognizer.config
     heard = [config.sha256[model_folder.ONNX], config.features, config.temperature]
     window, hop = map(float, segments) if segments else (None, None)
-    return {
+    dimensions = {"dimensions": list(config.dimensions)} if config.dimensions else {}
+    return dimensions | {
         "model": fingerprint(json.dumps(heard, sort_keys=True)),
         "labels": list(recognizer.labels),
         "threshold": recognizer.threshold,

@@ -45,7 +45,7 @@ class Recognizer:
             raise UsageError(f"threads must be 1 or more, got {threads}")
         self.folder = Path(folder)
         self.config = model_folder.read(self.folder)
-        self.labels = list(self.config.labels)
+        self.labels, self.dimensions = list(self.config.labels), list(self.config.dimensions)
         self._origin, self.threads = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
         self._hearing = Hearing(self.config.features.get("frames", "all"))
@@ -53,7 +53,8 @@ class Recognizer:
         self._extra = 0  # size of the embeddings in this recogniser's predictions
         model = model_folder.content(self.folder, model_folder.ONNX, self.config)
         path = self.folder / model_folder.ONNX
-        self._session = Session(model, path, threads=threads, labels=len(self.labels))
+        sizes = {"labels": len(self.labels), "dimensions": len(self.dimensions)}
+        self._session = Session(model, path, threads=threads, **sizes)
 
     @property
     def embedding_size(self) -> int:
@@ -75,7 +76,7 @@ class Recognizer:
         """Recognise one recording.
 
         Only its speech counts, whatever is before, between and after, if the model was trained so.
-        Probabilities and embedding are the mean over parts of 10 s, see
+        Probabilities, dimensions and embedding are the mean over parts of 10 s, see
         :mod:`emotone.inference.hearing`.
 
         Args:
@@ -305,8 +306,8 @@ class Recognizer:
         return head[0][0] if len(head) == 1 else self._over_parts(chain(head, parts))
 
     def _over_parts(self, parts: Iterator[tuple[Waveform, int]]) -> Prediction:
-        """Average probabilities and embeddings over the parts of a recording."""
-        total, samples = np.zeros(len(self.labels) + self._extra), 0
+        """Average probabilities, dimensions and embeddings over the parts of a recording."""
+        total, samples = np.zeros(self._width), 0
         for batch in _batches(parts):
             waveforms, added = zip(*batch, strict=True)
             total += np.array(added) @ self._rows(waveforms)
@@ -324,15 +325,20 @@ class Recognizer:
     def _predictions(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
         return [self._prediction(row) for row in self._rows(waveforms)]
 
+    @property
+    def _width(self) -> int:
+        return len(self.labels) + len(self.dimensions) + self._extra
+
     def _rows(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
-        """Return a row for each waveform: probabilities and, if asked for, the embedding."""
+        """Return a row for each waveform: probabilities, dimensions and the embedding, if any."""
         if not waveforms:
-            return np.zeros((0, len(self.labels) + self._extra))
-        outputs = ["logits", "embedding"] if self._extra else ["logits"]
-        logits, *embedding = self._run(outputs, waveforms)
+            return np.zeros((0, self._width))
+        further = {"dimensions": self.dimensions, "embedding": self._extra}
+        outputs = ["logits", *(name for name, wanted in further.items() if wanted)]
+        logits, *others = self._run(outputs, waveforms)
         scaled = logits.astype(np.float64) / self.config.temperature
         exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return np.hstack([exponentials / exponentials.sum(axis=1, keepdims=True), *embedding])
+        return np.hstack([exponentials / exponentials.sum(axis=1, keepdims=True), *others])
 
     def _run(self, outputs: Sequence[str], waveforms: Sequence[Waveform]) -> list[NDArray[Any]]:
         if self.speaker is None:
@@ -343,13 +349,16 @@ class Recognizer:
 
     def _prediction(self, row: NDArray[np.float64]) -> Prediction:
         """Return the prediction of a row of :meth:`_rows`, or of a mean of rows."""
-        probabilities, embedding = np.split(row, [len(self.labels)])
+        probabilities, values, embedding = np.split(
+            row, np.cumsum([len(self.labels), len(self.dimensions)])
+        )
         best = int(probabilities.argmax())
         return Prediction(
             self.labels[best],
             dict(zip(self.labels, probabilities.tolist(), strict=True)),
             bool(probabilities[best] >= self.threshold),
             embedding.astype(np.float32) if self._extra else None,
+            dict(zip(self.dimensions, values.tolist(), strict=True)) if self.dimensions else None,
         )
 
 

@@ -26,12 +26,15 @@ class Session:
         path: of the file, for error messages.
         threads: number of threads of one call.
         labels: number of emotions.
+        dimensions: number of dimensions.
 
     Raises:
         ModelError: if it is not a network of emotone.
     """
 
-    def __init__(self, model: bytes, path: Path, *, threads: int, labels: int) -> None:
+    def __init__(
+        self, model: bytes, path: Path, *, threads: int, labels: int, dimensions: int = 0
+    ) -> None:
         if reason := fault(model):
             raise ModelError(f"{path}: not a usable ONNX model ({reason})")
         options = onnxruntime.SessionOptions()
@@ -53,6 +56,8 @@ class Session:
         outputs = {entry.name: tuple(entry.shape) for entry in self._session.get_outputs()}
         # of the outputs, for one recording
         self._shapes: dict[str, tuple[int, ...]] = {"logits": (labels,)}
+        if dimensions:
+            self._shapes["dimensions"] = (dimensions,)
         if "embedding" in outputs:
             self._shapes["embedding"] = outputs["embedding"][1:]
         if self.speaker_shape is not None:
@@ -101,8 +106,9 @@ class Session:
         """Run the network on a batch.
 
         Args:
-            outputs: names among ``logits``, shape ``(batch, labels)``, ``embedding``, shape
-                ``(batch, embedding_size)``, and ``moments``, shape ``(batch, 2, channels, mels)``.
+            outputs: names among ``logits``, shape ``(batch, labels)``, ``dimensions``, shape
+                ``(batch, dimensions)``, ``embedding``, shape ``(batch, embedding_size)``, and
+                ``moments``, shape ``(batch, 2, channels, mels)``.
             waveforms: at 16 kHz, at least one.
             speaker: statistics of the speaker, shape ``(2, channels, mels)``, and their weight
                 against those of training.

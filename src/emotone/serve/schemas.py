@@ -6,6 +6,8 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 
 Probabilities = dict[str, float]
+Dimensions = dict[str, float]
+Dimension = Field(None, description="Values in 0 to 1, if the model has dimensions.")
 WindowLength = Annotated[float, Query(ge=0.025, le=60, allow_inf_nan=False)]
 Hop = Annotated[float, Query(ge=0.1, le=60, allow_inf_nan=False)]
 Threshold = Annotated[
@@ -27,6 +29,7 @@ class Answer(BaseModel):
     confidence: float = Field(description="Probability of the label.")
     confident: bool = Field(description="Whether the confidence reaches the threshold.")
     probabilities: Probabilities
+    dimensions: Dimensions | None = Dimension
 
 
 class Segment(BaseModel):
@@ -38,6 +41,7 @@ class Segment(BaseModel):
     confidence: float | None
     confident: bool | None
     probabilities: Probabilities | None
+    dimensions: Dimensions | None = Dimension
 
 
 class Segments(BaseModel):
