@@ -1,9 +1,11 @@
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from emotone.evaluation.protocol import ProtocolOptions
+from emotone.evaluation.results import DimensionScore
 from emotone.reporting import ablation_report
 from tests.helpers import Links
 from tests.made_results import made_ablation, made_rates, made_row, made_setting, made_system
@@ -67,3 +69,29 @@ def test_the_table_has_a_row_per_variant() -> None:
     assert table.loc["full_size", "UAR minus baseline, low"] == -0.01
     assert table["UAR_mean"].isna().tolist() == [False, False, True]
     assert ",12345,3000000,30,90,3,3\n" in text
+
+
+def test_tables_show_the_concordance_where_there_is_one() -> None:
+    made = made_ablation()
+    score = DimensionScore(60, 0.5, (0.4, 0.6), (0.45, 0.55), 0.6, 0.1)
+    undefined = DimensionScore(60, None, None, (), None, 0.2)
+    first, second, *others = made.rows
+    rows = (
+        replace(first, dimensions={"arousal": score}),
+        replace(second, dimensions={"arousal": undefined}),
+        *others,
+    )
+    results = replace(made, rows=rows)
+    markdown = ablation_report.render(results, "md")
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    assert "| WAR, % | CCC of arousal | UAR minus" in lines[0]
+    assert "| 0.500 ± 0.071 |" in lines[1]
+    assert "| undefined |" in lines[2]
+    assert len({line.count("|") for line in lines}) == 1
+    assert "CCC of<br>arousal" in ablation_report.render(results, "html")
+    latex = ablation_report.render(results, "tex").splitlines()
+    assert len({line.count("&") for line in latex if "&" in line and not line.startswith("%")}) == 1
+    table = ablation_report.table(results)
+    assert table["CCC of arousal"].tolist()[:1] == [0.5]
+    assert pd.isna(table["CCC of arousal"].iloc[1])
+    assert "CCC" not in ablation_report.render(made, "md")
