@@ -8,7 +8,16 @@ from rich.table import Table
 
 from emotone.cli.console import console
 from emotone.evaluation.changes import GROUPS
-from emotone.reporting.rendering import difference, interval, p_value, percent, points, rate
+from emotone.reporting.rendering import (
+    ccc,
+    ccc_interval,
+    difference,
+    interval,
+    p_value,
+    percent,
+    points,
+    rate,
+)
 from emotone.text import agree, plural, printable
 
 if TYPE_CHECKING:
@@ -41,6 +50,8 @@ def show_results(results: "Results") -> None:
         folds = f"{percent(found.fold_mean)} ± {percent(found.fold_std)}"
         table.add_row(name, percent(found.mean), interval(found.interval_95), folds)
     output.print(table)
+    for name, score in results.dimensions.items():
+        output.print(f"CCC of {name}: {ccc(score)}, 95 % interval {ccc_interval(score)}")
     output.print("The interval is a bootstrap over speakers.")
 
 
