@@ -5,6 +5,7 @@ import torch
 
 from emotone.errors import ModelError
 from emotone.features import FeatureOptions
+from emotone.models import export
 from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.export import check_parity, to_onnx
@@ -69,6 +70,30 @@ def test_an_export_that_differs_is_refused(folder: Path) -> None:
     speaker = Network(FeatureOptions(norm="speaker"), CrnnOptions(), ["anger", "neutral"])
     with pytest.raises(ModelError, match="cannot be exported"):
         to_onnx(speaker, speech)
+
+
+def test_networks_of_one_structure_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced: list[Network] = []
+    trace = export._trace
+    monkeypatch.setattr(export, "_TRACED", {})
+    monkeypatch.setattr(
+        export, "_trace", lambda one, **asked: (traced.append(one), trace(one, **asked))[1]
+    )
+    sizes = CrnnOptions.model_validate(TINY["model"])
+    graphs = []
+    for seed in range(3):
+        torch.manual_seed(seed)
+        network = Network(
+            FeatureOptions(mels=16), sizes, ["anger", "neutral", "fear"][: 2 + seed // 2]
+        )
+        network.features.mean.add_(seed)
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                torch.nn.init.uniform_(layer.running_mean)
+        graphs.append(to_onnx(network, [SHORT, LONG]))
+        assert len(traced) == (1, 1, 2)[seed]
+    with pytest.raises(ModelError, match="differ from PyTorch's by"):
+        check_parity(traced[0], graphs[1], [SHORT])  # the graph has the second's weights
 
 
 def test_the_default_network_is_exported_with_parity() -> None:

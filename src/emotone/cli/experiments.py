@@ -169,14 +169,14 @@ def export(
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Results folder of crossval or ablate.")],
+    folder: Annotated[Path, typer.Argument(help="Results folder of crossval, ablate or search.")],
     *,
     audformat: Annotated[
         Path | None, typer.Option(help="Write the predictions to this folder, too, in audformat.")
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write report.html, report.md and report.tex of a results folder.
+    """Write the reports of a results folder again: HTML, Markdown and, but for a search, LaTeX.
 
     Examples:
         emotone report out/emodb
@@ -207,10 +207,11 @@ def _crossval(config: "ExperimentConfig", out: Path) -> None:
 
 def _write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
     from emotone.cli.progress import counting
+    from emotone.experiments.config import changed
     from emotone.reporting.report import covered, write
 
     with counting("writing reports", len(covered(folder))) as advance:
-        return write(folder, advance, force=force)
+        return write(folder, advance, changed=changed, force=force)
 
 
 def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]:

@@ -29,6 +29,7 @@ class Network(nn.Module):
     def __init__(self, features: FeatureOptions, model: NetworkKind, labels: Sequence[str]) -> None:
         super().__init__()
         model.check(features)
+        self.kind = model
         self.labels = list(labels)
         self.features = Features(features)
         self.backbone = model.build(
