@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emotone.inference.prediction import Prediction, Segment
     from emotone.inference.recognizer import Recognizer, load
+    from emotone.inference.spans import Span
     from emotone.inference.stream import Stream
 
     __version__: str
 
-__all__ = ["Prediction", "Recognizer", "Segment", "Stream", "load"]
+__all__ = ["Prediction", "Recognizer", "Segment", "Span", "Stream", "load"]
 
 
 def __getattr__(name: str) -> Any:

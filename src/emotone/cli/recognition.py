@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Threshold
+from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Only, Threshold
 from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
 from emotone.text import plural, printable
@@ -19,6 +19,7 @@ WINDOWS = "Windows"  # a group of --help
 if TYPE_CHECKING:
     from emotone.audio import Truncated
     from emotone.inference.execution import Executor
+    from emotone.inference.manner import Manner
     from emotone.inference.recognizer import Recognizer
 
 
@@ -26,7 +27,8 @@ def predict(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Audio files, folders, patterns, or - for standard input.",
+            help="Audio files, folders, patterns, tables (.csv with file, start, end), or - for "
+            "standard input.",
             readable=False,  # what cannot be read is reported, and the rest is recognised
         ),
     ],
@@ -40,6 +42,7 @@ def predict(
         ),
     ] = None,
     threshold: Threshold = None,
+    only: Only = None,
     speaker: Annotated[
         list[Path] | None,
         typer.Option(
@@ -118,6 +121,7 @@ def predict(
         emotone predict recordings/ --output answers.csv --jobs 8
     """
     from emotone.audio.windows import HOP_S, WINDOW_S
+    from emotone.inference.manner import InRows, InWindows
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
@@ -130,7 +134,7 @@ def predict(
         raise UsageError("--window and --hop belong to --segments or --plot; add one of them")
     lengths = (WINDOW_S if window is None else window, HOP_S if hop is None else hop)
     _check_names(embeddings, plot, save_speaker, segments=segments, force=force)
-    recognizer = load(model, threads=threads).with_threshold(threshold)
+    recognizer = load(model, threads=threads, only=only).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
     sources = files_in(paths)
@@ -139,6 +143,14 @@ def predict(
         chosen.note(printable(note))
     for error in sources.errors:
         typer.echo(printable(f"error: {error}"), err=True)
+    manner: Manner | None = InWindows(*lengths) if segments else None
+    if sources.spans:
+        if segments or embeddings is not None or plot is not None:
+            raise UsageError(
+                "a table with start and end asks for an answer per row; leave out --segments, "
+                "--plot and --embeddings"
+            )
+        manner = InRows(sources.spans)
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -149,7 +161,7 @@ def predict(
             files,
             kind="json" if json else "csv" if csv else "table",
             output=output or embeddings,
-            segments=lengths if segments else None,
+            manner=manner,
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,

@@ -30,18 +30,17 @@ def segment_as_dict(segment: Segment) -> dict[str, Any]:
     return times | as_dict(segment.prediction)
 
 
-def header(labels: Sequence[str], *, segments: bool, embedding: int = 0) -> list[str]:
+def header(labels: Sequence[str], of_rows: Sequence[str] = (), embedding: int = 0) -> list[str]:
     """Return the columns of CSV.
 
     Args:
         labels: of the model.
-        segments: whether a row is a window of a file rather than a file.
+        of_rows: columns of rows that are parts of a file, such as ``start`` and ``end``.
         embedding: size of the embeddings, in the columns ``e0``, ``e1``, …
     """
-    times = ["start", "end"] if segments else []
     probabilities = [f"p_{label}" for label in labels]
     numbers = [f"e{number}" for number in range(embedding)]
-    return ["file", *times, "label", "confidence", "confident", *probabilities, *numbers]
+    return ["file", *of_rows, "label", "confidence", "confident", *probabilities, *numbers]
 
 
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
@@ -53,10 +52,10 @@ def row(values: Sequence[Any], columns: Sequence[str]) -> str:
 
 
 def lines(
-    file: Path, answer: Prediction | list[Segment], kind: Kind, columns: Sequence[str]
+    file: Path, answer: Prediction | Sequence[Segment], kind: Kind, columns: Sequence[str]
 ) -> Iterator[str]:
     """Yield the lines about a file: one, or one for each segment."""
-    for part in answer if isinstance(answer, list) else [answer]:
+    for part in [answer] if isinstance(answer, Prediction) else answer:
         if isinstance(part, Segment):
             prediction, values = part.prediction, segment_as_dict(part)
         else:

@@ -21,6 +21,7 @@ from emotone.errors import AudioError
 from emotone.inference.execution import Executor
 from emotone.inference.formats import Kind, header, lines
 from emotone.inference.jobs import in_order, recognise_files
+from emotone.inference.manner import Manner
 from emotone.inference.output import Kept, kind_of, opened
 from emotone.inference.provenance import settings_of
 from emotone.inference.recognizer import Recognizer
@@ -34,7 +35,7 @@ def write_predictions(
     *,
     kind: Kind = "table",
     output: Path | None = None,
-    segments: tuple[float, float] | None = None,
+    manner: Manner | None = None,
     executor: Executor | None = None,
     truncated: Truncated = "error",
     embedding: bool = False,
@@ -50,7 +51,7 @@ def write_predictions(
         files: audio files; ``-`` is standard input.
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
         output: file to write; its suffix decides the kind.
-        segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        manner: how, if each file has several rows; ``None`` to recognise files as a whole.
         executor: makes the calls; ``None`` to recognise in this process, which a decoder may crash.
             It changes neither the predictions nor their order.
         truncated: see :meth:`emotone.Recognizer.predict`.
@@ -70,8 +71,8 @@ def write_predictions(
     if output is not None:
         kind = kind_of(output)
     size = recognizer.embedding_size if embedding else 0
-    columns = header(recognizer.labels, segments=segments is not None, embedding=size)
-    settings = settings_of(recognizer, segments, truncated, size)
+    columns = header(recognizer.labels, manner.columns if manner else (), size)
+    settings = settings_of(recognizer, manner, truncated, size)
     failed = 0
     with (
         opened(output, kind, columns, settings, force=force) as (target, kept),
@@ -87,11 +88,11 @@ def write_predictions(
         if executor is None:
             advance = _minutes(progress, task)
             answers = in_order(
-                recognizer, existing, segments, truncated, advance, embedding=embedding
+                recognizer, existing, manner, truncated, advance, embedding=embedding
             )
         else:
             answers = recognise_files(
-                recognizer, existing, segments, executor, truncated, embedding=embedding
+                recognizer, existing, manner, executor, truncated, embedding=embedding
             )
         for file, answer in zip(left, answers, strict=True):
             progress.advance(task)

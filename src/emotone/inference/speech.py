@@ -49,7 +49,7 @@ def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]
             try:
                 yield from audio.blocks(path, truncated=truncated)
             except AudioError as error:
-                error.args = (str(error).replace(str(path), _name(speech)),)
+                error.args = (str(error).replace(str(path), name_of(speech)),)
                 raise
     elif (pair := _pair(speech)) is not None:
         samples, rate = pair
@@ -76,7 +76,8 @@ def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
     )
     if single:
         raise SpeechTypeError(
-            f"{method} takes several recordings, got one, {_name(recordings)}; pass a list with it"
+            f"{method} takes several recordings, got one, {name_of(recordings)}; pass a "
+            "list with it"
         )
     if not isinstance(recordings, Iterable):
         raise SpeechTypeError(
@@ -88,7 +89,7 @@ def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
 def too_short(speech: Speech, seconds: float) -> AudioError:
     """Return the error for speech shorter than a frame."""
     return AudioError(
-        f"{_name(speech)}: {1000 * seconds:.1f} ms are too short to show an emotion; at least "
+        f"{name_of(speech)}: {1000 * seconds:.1f} ms are too short to show an emotion; at least "
         f"{1000 * SHORTEST_S:.0f} ms are needed"
     )
 
@@ -96,7 +97,7 @@ def too_short(speech: Speech, seconds: float) -> AudioError:
 def silent(speech: Speech) -> AudioError:
     """Return the error for speech without sound."""
     return AudioError(
-        f"{_name(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS); if there is "
+        f"{name_of(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS); if there is "
         "speech in it, make it louder"
     )
 
@@ -104,7 +105,7 @@ def silent(speech: Speech) -> AudioError:
 def no_speech(speech: Speech) -> AudioError:
     """Return the error for sound without speech."""
     return AudioError(
-        f"{_name(speech)}: no speech found; it holds noise, music or voices other than speech"
+        f"{name_of(speech)}: no speech found; it holds noise, music or voices other than speech"
     )
 
 
@@ -139,7 +140,7 @@ def _file(speech: Any) -> Iterator[Path]:
             file.write(block)
         if file.tell() == 0:
             hint = "if it was read before, call seek(0) first" if is_file else "give an audio file"
-            raise AudioError(f"{_name(speech)}: nothing in it; {hint}")
+            raise AudioError(f"{name_of(speech)}: nothing in it; {hint}")
         file.flush()
         yield Path(file.name)
 
@@ -149,11 +150,11 @@ def _blocks(file: Any) -> Iterator[bytes]:
         try:
             block = file.read(BLOCK_BYTES)
         except (OSError, ValueError) as error:  # such as: it was closed
-            raise AudioError(f"{_name(file)}: cannot read it ({error}); open it again") from error
+            raise AudioError(f"{name_of(file)}: cannot read it ({error}); open it again") from error
         if not isinstance(block, bytes):
             raise SpeechTypeError(
-                f"{_name(file)}: expected bytes from read(), got {type(block).__name__}; open the "
-                "file in binary mode, open(path, 'rb')"
+                f"{name_of(file)}: expected bytes from read(), got {type(block).__name__}; open "
+                "the file in binary mode, open(path, 'rb')"
             )
         if not block:
             return
@@ -176,7 +177,7 @@ def _not_speech(found: Any) -> SpeechTypeError:
     )
 
 
-def _name(speech: Any) -> str:
+def name_of(speech: Any) -> str:
     """Return what messages call it."""
     if isinstance(speech, str | os.PathLike):
         return os.fspath(speech)

@@ -17,6 +17,14 @@ Threshold = Annotated[
     ),
 ]  # fmt: skip
 
+Only = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        description="Emotions to choose among, with commas, such as anger,neutral; all by default.",
+    ),
+]
+
 
 class Answer(BaseModel):
     """The emotion of a recording."""

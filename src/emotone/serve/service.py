@@ -47,6 +47,7 @@ class Service:
         model: str | None,
         windows: tuple[float, float] | None,
         threshold: float | None,
+        only: str | None,
     ) -> dict[str, Any]:
         """Answer a request with audio.
 
@@ -55,6 +56,7 @@ class Service:
             model: name of a model; ``None`` for the default.
             windows: window and hop in seconds; ``None`` to recognise the file as a whole.
             threshold: probability from which the answer is confident; ``None`` for the default.
+            only: emotions to choose among, with commas; ``None`` for all.
 
         Raises:
             RefusedError: if there is no answer.
@@ -64,13 +66,17 @@ class Service:
         name = model or options.models[0]
         if name not in workers.models:
             raise RefusedError(404, "unknown_model", f"there is no model {name!r} here")
+        try:
+            workers.models[name].with_only(only)  # before the upload is read
+        except UsageError as error:
+            raise RefusedError(422, "invalid", str(error)) from error
         if windows is not None:
             check_overlap(*windows, options)
         self._check_queue()
         try:
             async with stored(request) as path:
                 self._check_queue()  # those who are still sending do not wait in it
-                job = Job(name, str(path), 60 * options.minutes, windows, threshold)
+                job = Job(name, str(path), 60 * options.minutes, windows, threshold, only)
                 answer = await self._answer(request, workers, job)
         except ClientDisconnect as error:
             raise RefusedError(400, "incomplete", "the upload was interrupted") from error

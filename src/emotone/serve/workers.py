@@ -49,6 +49,7 @@ class Job:
         max_seconds: longest audio.
         windows: window and hop in seconds; ``None`` to recognise the file as a whole.
         threshold: probability from which an answer is confident; ``None`` for that of the service.
+        only: emotions to choose among, with commas; ``None`` for all.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Job:
     max_seconds: float
     windows: tuple[float, float] | None = None
     threshold: float | None = None
+    only: str | None = None
 
 
 class Workers:
@@ -209,7 +211,8 @@ def _recognise(job: Job) -> dict[str, Any]:
         waveform = _decoded(job)
         seconds = len(waveform) / audio.SAMPLE_RATE
         answer: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
-        recognizer, speech = _recognizer(job.model, job.threshold), (waveform, audio.SAMPLE_RATE)
+        recognizer = _recognizer(job.model, job.threshold).with_only(job.only)
+        speech = (waveform, audio.SAMPLE_RATE)
         if job.windows is None:
             return answer | as_dict(recognizer.predict(speech))
         window, hop = job.windows
