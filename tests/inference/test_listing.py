@@ -51,7 +51,7 @@ def test_a_stretch_is_answered_as_a_recording_of_its_own(
         assert segment.prediction.probabilities == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("span", [Span(26.1), Span(25, 27), Span(30, 31, "row 3")])
+@pytest.mark.parametrize("span", [Span(26.1), Span(25, 27), Span(30, 31, name="row 3")])
 def test_a_stretch_outside_the_recording_is_named(
     recognizer: Recognizer, sound: NDArray[np.float32], span: Span
 ) -> None:

@@ -14,13 +14,14 @@ from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
 from emotone.text import plural, printable
 
-WINDOWS = "Windows"  # a group of --help
+WINDOWS, CALLS = "Windows", "Calls"  # groups of --help
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
     from emotone.inference.execution import Executor
     from emotone.inference.manner import Manner
     from emotone.inference.recognizer import Recognizer
+    from emotone.inference.sources import Sources
 
 
 def predict(
@@ -68,6 +69,22 @@ def predict(
     hop: Annotated[
         float | None,
         typer.Option(rich_help_panel=WINDOWS, help="Step from each to the next; by default 1 s."),
+    ] = None,
+    channels: Annotated[
+        Literal["mix", "split"],
+        typer.Option(
+            rich_help_panel=CALLS,
+            help="split: each channel is a speaker, with answers for each turn; by default all are "
+            "one recording.",
+        ),
+    ] = "mix",
+    turns: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CALLS,
+            help="Who speaks when: .rttm, .csv (start, end, speaker), .srt or .vtt; by default a "
+            "turn ends with a pause.",
+        ),
     ] = None,
     json: Annotated[
         bool,
@@ -121,7 +138,8 @@ def predict(
         emotone predict recordings/ --output answers.csv --jobs 8
     """
     from emotone.audio.windows import HOP_S, WINDOW_S
-    from emotone.inference.manner import InRows, InWindows
+    from emotone.inference.calls import call_options
+    from emotone.inference.manner import AsCall, InRows, InWindows
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
@@ -143,14 +161,17 @@ def predict(
         chosen.note(printable(note))
     for error in sources.errors:
         typer.echo(printable(f"error: {error}"), err=True)
+    if sources.spans and (segments or embeddings is not None or plot is not None):
+        raise UsageError(
+            "a table with start and end asks for an answer per row; leave out --segments, "
+            "--plot and --embeddings"
+        )
     manner: Manner | None = InWindows(*lengths) if segments else None
     if sources.spans:
-        if segments or embeddings is not None or plot is not None:
-            raise UsageError(
-                "a table with start and end asks for an answer per row; leave out --segments, "
-                "--plot and --embeddings"
-            )
         manner = InRows(sources.spans)
+    if channels == "split" or turns is not None:
+        _check_call(turns, sources, embeddings, speaker)
+        manner = AsCall(call_options(channels, turns, lengths if segments else None, str(files[0])))
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -192,6 +213,27 @@ def _check_names(
         check_picture(plot, force=force)
     if save_speaker is not None:
         check_speaker_file(save_speaker, force=force)
+
+
+def _check_call(
+    turns: Path | None,
+    sources: "Sources",
+    embeddings: Path | None,
+    speaker: list[Path] | None,
+) -> None:
+    """Refuse what calls do not have."""
+    if turns is not None and len(sources.files) != 1:
+        raise UsageError(
+            f"--turns {turns} is of one recording, got {len(sources.files)}; give one at a time"
+        )
+    for option, value in (("--embeddings", embeddings), ("--speaker", speaker)):
+        if value:
+            raise UsageError(f"{option} cannot be combined with --channels split or --turns")
+    if sources.spans:
+        raise UsageError(
+            "a table with start and end cannot be combined with --channels split or --turns; "
+            "give the recordings"
+        )
 
 
 @contextmanager

@@ -46,34 +46,53 @@ class End:
 Answer = NDArray[np.float64] | AudioError | None
 
 
-def averaged(
-    events: Iterable[Part | End], rows: Rows, pool: int = BATCH
-) -> Iterator[tuple[int, Answer]]:
-    """Average over the parts of each thing.
+class Averager:
+    """Averages over the parts of each thing.
 
     Args:
-        events: the parts, and the end of each thing; things may alternate.
         rows: runs the network on a batch and returns a row for each waveform.
         pool: parts that are gathered, so that those of similar length make a batch.
-
-    Yields:
-        Key and mean row of each thing, in the order of the ends; its error if it has one; ``None``
-        if it has no part.
     """
-    sums: dict[int, tuple[Any, int]] = {}
-    waiting: list[Part] = []
-    ended: list[End] = []
-    for event in events:
+
+    def __init__(self, rows: Rows, pool: int = BATCH) -> None:
+        self._rows, self._pool = rows, pool
+        self._sums: dict[int, tuple[Any, int]] = {}
+        self._waiting: list[Part] = []
+        self._ended: list[End] = []
+
+    def push(self, event: Part | End) -> Iterator[tuple[int, Answer]]:
+        """Take a part, or the end of a thing; things may alternate.
+
+        Yields:
+            Key and mean row of things that are answered now, in the order of their ends; the error
+            if there is one; ``None`` if it has no part.
+        """
         if isinstance(event, Part):
-            waiting.append(event)
+            self._waiting.append(event)
         else:
-            ended.append(event)
-        if not waiting or max(len(waiting), len(ended)) >= pool:
-            _add(waiting, sums, rows)
-            yield from _answers(ended, sums)
-            waiting, ended = [], []
-    _add(waiting, sums, rows)
-    yield from _answers(ended, sums)
+            self._ended.append(event)
+        if not self._waiting or max(len(self._waiting), len(self._ended)) >= self._pool:
+            yield from self.close()
+
+    def close(self) -> Iterator[tuple[int, Answer]]:
+        """Answer all that has ended."""
+        for batch in batches_of(sorted(self._waiting, key=lambda part: len(part.waveform))):
+            rows = self._rows([part.waveform for part in batch])
+            for part, row in zip(batch, rows, strict=True):
+                total, samples = self._sums.get(part.key, (0.0, 0))
+                self._sums[part.key] = (total + part.added * row, samples + part.added)
+        for end in self._ended:
+            total, samples = self._sums.pop(end.key, (None, 1))
+            yield end.key, end.error or (None if total is None else total / samples)
+        self._waiting, self._ended = [], []
+
+
+def averaged(events: Iterable[Part | End], rows: Rows) -> Iterator[tuple[int, Answer]]:
+    """Average over the parts of each thing; see :class:`Averager`."""
+    averager = Averager(rows)
+    for event in events:
+        yield from averager.push(event)
+    yield from averager.close()
 
 
 def batches_of(values: Iterable[Value]) -> Iterator[list[Value]]:
@@ -81,17 +100,3 @@ def batches_of(values: Iterable[Value]) -> Iterator[list[Value]]:
     rest = iter(values)
     while batch := list(islice(rest, BATCH)):
         yield batch
-
-
-def _add(parts: list[Part], sums: dict[int, tuple[Any, int]], rows: Rows) -> None:
-    """Run the network on parts and add the rows to the sums of what they belong to."""
-    for batch in batches_of(sorted(parts, key=lambda part: len(part.waveform))):
-        for part, row in zip(batch, rows([part.waveform for part in batch]), strict=True):
-            total, samples = sums.get(part.key, (0.0, 0))
-            sums[part.key] = (total + part.added * row, samples + part.added)
-
-
-def _answers(ended: list[End], sums: dict[int, tuple[Any, int]]) -> Iterator[tuple[int, Answer]]:
-    for end in ended:
-        total, samples = sums.pop(end.key, (None, 1))
-        yield end.key, end.error or (None if total is None else total / samples)

@@ -110,3 +110,29 @@ class Listener:
                 yield part.samples, part.stop - self._before
                 self.found = True
             self._before = part.stop
+
+
+class Known(Listener):
+    """Hears a stretch whose speech is known.
+
+    Args:
+        hearing: the ears of the model.
+        regions: of speech, in samples from the beginning of the stretch, in order.
+    """
+
+    def __init__(self, hearing: Hearing, regions: Iterable[tuple[int, int]]) -> None:
+        super().__init__(hearing)
+        self._regions = list(regions)
+
+    def push(self, piece: Waveform) -> Iterator[tuple[Waveform, int]]:
+        """See :class:`Listener`."""
+        position = self.samples
+        self.samples += len(piece)
+        for start, stop in self._regions:
+            region = piece[max(start - position, 0) : max(stop - position, 0)]
+            if len(region):
+                yield from self._parts(self._windows.push(region))
+
+    def close(self) -> Iterator[tuple[Waveform, int]]:
+        """See :class:`Listener`."""
+        yield from self._parts(self._windows.close())

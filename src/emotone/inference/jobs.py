@@ -12,13 +12,14 @@ from emotone.errors import AudioError
 from emotone.files import read_regular
 from emotone.inference import model_folder
 from emotone.inference.averaging import BATCH
+from emotone.inference.call import Call
 from emotone.inference.execution import Executor, map_in_order
 from emotone.inference.manner import Manner
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.worker import CrashedError
 
-Answer = Prediction | Sequence[Segment] | AudioError
+Answer = Prediction | Sequence[Segment] | Call | AudioError
 Contents = tuple[tuple[str, bytes], ...]  # names and contents of a model's files
 MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # needed for recognition
 

@@ -35,7 +35,7 @@ def read(path: Path) -> dict[Path, list[Span]]:
         if not row["file"]:
             raise UsageError(f"{name} has no file; fill it in")
         start, end = (seconds(row.get(column, ""), name, column) for column in ("start", "end"))
-        span = Span(start or 0.0, end, name)
+        span = Span(start or 0.0, end, name=name)
         spans.setdefault(path.parent / row["file"], []).append(span)
     if not spans:
         raise UsageError(f"{path}: no rows; add one per file or part of a file")

@@ -1,4 +1,4 @@
-"""How files are recognised: as a whole, in windows, or in the rows of a table."""
+"""How files are recognised: as a whole, in windows, in the rows of a table, or as a call."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from emotone.audio import Truncated
+from emotone.inference.call import Call
+from emotone.inference.calls import recognise
+from emotone.inference.listening import CallOptions
 from emotone.inference.prediction import Segment
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
@@ -26,7 +29,7 @@ class Manner(Protocol):
 
     def answer(
         self, recognizer: Recognizer, file: Path, truncated: Truncated, advance: Advance
-    ) -> Sequence[Segment]:
+    ) -> Sequence[Segment] | Call:
         """Recognise a file.
 
         Args:
@@ -86,3 +89,38 @@ class InRows:
             str(file): [(one.start, one.end) for one in ones] for file, ones in self.spans.items()
         }
         return {"table": fingerprint(json.dumps(rows, sort_keys=True))}
+
+
+@dataclass(frozen=True)
+class AsCall:
+    """As a call; see :meth:`emotone.Recognizer.call`.
+
+    Attributes:
+        options: how.
+    """
+
+    options: CallOptions
+    columns: ClassVar[tuple[str, ...]] = ("start", "end", "speaker")
+
+    def answer(
+        self, recognizer: Recognizer, file: Path, truncated: Truncated, advance: Advance
+    ) -> Call:
+        """See :class:`Manner`."""
+        return recognise(recognizer, file, self.options, truncated, advance)
+
+    def settings(self) -> dict[str, Any]:
+        """See :class:`Manner`."""
+        window, hop = map(float, self.options.windows) if self.options.windows else (None, None)
+        turns = self.options.turns and [
+            (one.start, one.end, one.speaker, one.channel) for one in self.options.turns
+        ]
+        return {
+            "channels": "split" if self.options.split else "mix",
+            "turns": fingerprint(json.dumps(turns))
+            if turns
+            else "pauses"
+            if window is None
+            else None,
+            "window": window,
+            "hop": hop,
+        }

@@ -1,5 +1,6 @@
 """A loaded model with what its user chose: speech heard in parts in, probabilities out."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -12,11 +13,11 @@ from emotone.audio import Waveform
 from emotone.audio.windows import WINDOW_S, Windows
 from emotone.errors import ModelError, UsageError
 from emotone.inference import model_folder
-from emotone.inference.averaging import batches_of
+from emotone.inference.enrolling import Enroller
 from emotone.inference.hearing import Hearing
 from emotone.inference.prediction import Prediction
 from emotone.inference.session import Session
-from emotone.inference.speaker import Enrolment, Speaker
+from emotone.inference.speaker import Speaker
 from emotone.inference.speech import Speech, pieces, several
 from emotone.options import nearest
 from emotone.text import shown
@@ -84,13 +85,8 @@ class Model:
         >>> hers.predict("her3.wav").label in hers.labels
         True
         """
-        shape = self._session.speaker_shape
-        if shape is None:
-            raise ModelError(
-                f"{self.folder}: this model does not support speaker enrolment; train one with "
-                "features.norm=enrol"
-            )
-        speaker = speech if isinstance(speech, Speaker) else self._enrolled(speech, shape)
+        shape = self._speaker_shape
+        speaker = speech if isinstance(speech, Speaker) else self._enrolled(speech)
         if speaker.statistics.shape != shape or speaker.features != self.config.features:
             raise ModelError(
                 "the speaker was enrolled with a model that uses different features; enrol again "
@@ -176,16 +172,42 @@ class Model:
             what += f", speaker=<{self.speaker.recordings} recordings>"
         return f"{type(self).__name__}({what})"
 
-    def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
-        enrolment = Enrolment(shape)
+    def enroller(self, seconds: float = math.inf) -> Enroller:
+        """Return what enrols a speaker with speech that comes in pieces.
+
+        Args:
+            seconds: speech that is enough.
+
+        Raises:
+            ModelError: if the model does not support speaker enrolment.
+        """
+
+        def moments(waveforms: Sequence[Waveform]) -> NDArray[np.float32]:
+            (found,) = self._session.run(["moments"], waveforms)
+            return found
+
+        return Enroller(moments, self._speaker_shape, self.hearing, seconds)
+
+    @property
+    def can_enrol(self) -> bool:
+        """Whether the model supports speaker enrolment."""
+        return self._session.speaker_shape is not None
+
+    @property
+    def _speaker_shape(self) -> tuple[int, ...]:
+        if self._session.speaker_shape is None:
+            raise ModelError(
+                f"{self.folder}: this model does not support speaker enrolment; train one with "
+                "features.norm=enrol"
+            )
+        return self._session.speaker_shape
+
+    def _enrolled(self, recordings: Sequence[Speech]) -> Speaker:
+        enroller = self.enroller()
         for speech in several(recordings, "for_speaker"):
-            for batch in batches_of(Windows(WINDOW_S, WINDOW_S).of(pieces(speech))):
-                heard = [self.hearing.window(window.samples) for window in batch]
-                waveforms = [waveform for waveform in heard if len(waveform)]
-                if waveforms:
-                    (moments,) = self._run(["moments"], waveforms)
-                    enrolment.add(moments, np.array([len(waveform) for waveform in waveforms]))
-        return enrolment.speaker(self.config.features)
+            for window in Windows(WINDOW_S, WINDOW_S).of(pieces(speech)):
+                enroller.add(self.hearing.window(window.samples))
+        return enroller.speaker(self.config.features)
 
     def rows(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
         """Return a row for each waveform: probabilities and, if asked for, the embedding.

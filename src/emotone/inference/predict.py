@@ -18,6 +18,7 @@ from rich.progress import (
 
 from emotone.audio import Truncated
 from emotone.errors import AudioError
+from emotone.inference.call import Call
 from emotone.inference.execution import Executor
 from emotone.inference.formats import Kind, header, lines
 from emotone.inference.jobs import in_order, recognise_files
@@ -39,6 +40,7 @@ def write_predictions(
     executor: Executor | None = None,
     truncated: Truncated = "error",
     embedding: bool = False,
+    received: Callable[[Call], None] | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -56,6 +58,7 @@ def write_predictions(
             It changes neither the predictions nor their order.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
+        received: called with each call that was recognised.
         force: start ``output`` anew, whatever is there.
         quiet: print errors only, no progress and no notes.
 
@@ -100,6 +103,11 @@ def write_predictions(
                 failed += 1
                 print(f"error: {printable(copies.named(str(answer)))}", file=sys.stderr)
                 continue
+            if isinstance(answer, Call):
+                for note in () if quiet else answer.notes:
+                    print(printable(f"note: {file}: {note}"), file=sys.stderr)
+                if received is not None:
+                    received(answer)
             # in one piece, so that a process that is killed leaves complete files behind
             text = "".join(lines(file, answer, kind, columns))
             target.write(_for_terminal(text) if target.isatty() else text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,13 @@ from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, batches
 from emotone.errors import AudioError
 from emotone.inference import model_folder
 from emotone.inference.averaging import BATCH, Answer, End, Part, averaged
+from emotone.inference.call import Call
+from emotone.inference.calls import call_options
+from emotone.inference.calls import recognise as recognise_call
 from emotone.inference.hearing import PART_S, Listener
 from emotone.inference.model import Model
 from emotone.inference.prediction import Prediction, Segment
-from emotone.inference.spans import Counted, Span, heard
+from emotone.inference.spans import Cutter, Span
 from emotone.inference.speech import SHORTEST_S, Speech, name_of, pieces, several, too_short
 from emotone.inference.stream import Stream
 
@@ -178,16 +182,54 @@ class Recognizer(Model):
         >>> (first.end, rest.end)
         (2.5, 6.0)
         """
-        source = Counted(pieces(speech, truncated))
-        events = heard(source, spans, lambda _: Listener(self.hearing))
-        answers = dict(averaged(events, self.rows))
+        cutter = Cutter(dict(enumerate(spans)), lambda _: Listener(self.hearing))
+        answers = dict(averaged(cutter.of(pieces(speech, truncated)), self.rows))
         try:
             return [
-                Segment(span.start, span.end_in(source.seconds), self._answer(answers[key]))
+                Segment(span.start, span.end_in(cutter.seconds), self._answer(answers[key]))
                 for key, span in enumerate(spans)
             ]
         except AudioError as error:
             raise AudioError(f"{name_of(speech)}: {error}") from error
+
+    def call(
+        self,
+        speech: Speech,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        turns: Sequence[Span] | str | Path | None = None,
+        windows: tuple[float, float] | None = None,
+        truncated: Truncated = "error",
+        advance: Callable[[float], None] = lambda seconds: None,
+    ) -> Call:
+        """Recognise a call: an answer for each turn, and a summary of each speaker.
+
+        A speaker with a channel or turns of their own is enrolled with their speech in the call, if
+        the model supports it, unless a speaker was enrolled before. Speakers of given turns have
+        the channel that is loudest in them, unless the turns name it.
+
+        Args:
+            speech: see :meth:`predict`.
+            channels: ``"split"`` if each channel is a speaker.
+            turns: who speaks when, see :mod:`emotone.inference.turns`, or the file that says it;
+                ``None`` to divide the call where its speakers pause for 0.5 s.
+            windows: window and hop in seconds, to divide it into windows instead.
+            truncated: see :meth:`predict`.
+            advance: called with the seconds of audio just processed.
+
+        Raises:
+            UsageError: if the turns cannot be used, or come with windows.
+            AudioError: if it is not usable as audio, holds no speech, has not 2 to 8 channels that
+                differ and they are to be split, or a turn is outside of it.
+
+        >>> call = recognizer.call("call.wav", turns=[Span(0, 2.5, "Ann"), Span(2.5, 6, "Bob")])
+        >>> [(turn.speaker, turn.end) for turn in call.turns]
+        [('Ann', 2.5), ('Bob', 6.0)]
+        >>> call.speakers[0].seconds
+        2.5
+        """
+        options = call_options(channels, turns, windows, name_of(speech))
+        return recognise_call(self, speech, options, truncated, advance)
 
     def stream(self, rate: int, *, window: float = WINDOW_S, hop: float = HOP_S) -> Stream:
         """Recognise live audio; the segments are those of :meth:`segments` on the same samples.

@@ -1,8 +1,9 @@
 """Stretches of a recording, each answered as a recording of its own, in one pass over the audio."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from emotone.audio import SAMPLE_RATE, Waveform
@@ -19,6 +20,8 @@ class Span:
     Attributes:
         start: in seconds.
         end: in seconds; ``None`` for the end of the recording.
+        speaker: who speaks; empty if that is not known.
+        channel: of the speaker, from 1; ``None`` if that is not known.
         name: what messages call it, such as ``row 3``.
 
     Raises:
@@ -27,11 +30,13 @@ class Span:
 
     start: float = 0.0
     end: float | None = None
-    name: str = ""
+    speaker: str = ""
+    channel: int | None = None
+    name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
-        end = math.inf if self.end is None else self.end
-        if not (math.isfinite(self.start) and 0 <= self.start < end):
+        end = self.start + 1 if self.end is None else self.end
+        if not (math.isfinite(end) and 0 <= self.start < end):
             raise UsageError(
                 f"{self} is not a stretch of time; expected seconds, at least 0, and the end after "
                 "the start"
@@ -63,7 +68,7 @@ class Span:
                 f"{self} is outside the recording of {seconds:.1f} s; times are in seconds from "
                 "its beginning"
             )
-        return seconds if self.end is None else min(self.end, seconds)
+        return seconds if self.end is None else float(min(self.end, seconds))
 
 
 class Listener(Protocol):
@@ -76,57 +81,54 @@ class Listener(Protocol):
         """Yield the remaining parts."""
 
 
-def heard(
-    pieces: Iterable[Waveform], spans: Sequence[Span], listener: Callable[[int], Listener]
-) -> Iterator[Part | End]:
-    """Hear the spans of a recording, whose samples are read once; the rest is not kept.
+class Cutter:
+    """Cuts the spans out of a recording that comes in pieces; the rest is not kept.
 
     Args:
-        pieces: the recording at 16 kHz.
-        spans: in any order; they may overlap.
-        listener: makes a listener for the span of an index.
-
-    Yields:
-        Parts of the spans, and the end of each; its key is the index of the span.
+        spans: by key, in any order; they may overlap.
+        listener: makes a listener for the span of a key.
     """
-    order = sorted(range(len(spans)), key=lambda key: spans[key].start)
-    active: dict[int, Listener] = {}
-    position = 0
-    for piece in pieces:
-        stop = position + len(piece)
-        while order and spans[order[0]].samples[0] < stop:
-            active[order[0]] = listener(order[0])
-            order.pop(0)
-        for key, one in list(active.items()):
-            first, last = spans[key].samples
-            part = piece[max(first - position, 0) : int(min(last, stop)) - position]
-            yield from (Part(key, *found) for found in one.push(part))
-            if last <= stop:
-                yield from _closed(key, active.pop(key))
-        position = stop
-    for key, one in active.items():
-        yield from _closed(key, one)
-    yield from map(End, order)
 
-
-def _closed(key: int, listener: Listener) -> Iterator[Part | End]:
-    yield from (Part(key, *found) for found in listener.close())
-    yield End(key)
-
-
-class Counted:
-    """Passes pieces of a recording on and counts their samples."""
-
-    def __init__(self, pieces: Iterable[Waveform]) -> None:
-        self._pieces = pieces
+    def __init__(self, spans: Mapping[int, Span], listener: Callable[[int], Listener]) -> None:
+        self._spans, self._listener = spans, listener
+        self._later = deque(sorted(spans, key=lambda key: spans[key].start))
+        self._active: dict[int, Listener] = {}
         self.samples = 0
 
     @property
     def seconds(self) -> float:
-        """What has been passed on."""
+        """Length of the audio so far."""
         return self.samples / SAMPLE_RATE
 
-    def __iter__(self) -> Iterator[Waveform]:
-        for piece in self._pieces:
-            self.samples += len(piece)
-            yield piece
+    def push(self, piece: Waveform) -> Iterator[Part | End]:
+        """Take samples at 16 kHz; yields parts of spans, and the ends of those that are complete.
+
+        Keys are those of the spans.
+        """
+        position, stop = self.samples, self.samples + len(piece)
+        while self._later and self._spans[self._later[0]].samples[0] < stop:
+            key = self._later.popleft()
+            self._active[key] = self._listener(key)
+        for key, one in list(self._active.items()):
+            first, last = self._spans[key].samples
+            part = piece[max(first - position, 0) : int(min(last, stop)) - position]
+            yield from (Part(key, *found) for found in one.push(part))
+            if last <= stop:
+                yield from self._closed(key)
+        self.samples = stop
+
+    def close(self) -> Iterator[Part | End]:
+        """End the audio, and with it the remaining spans."""
+        for key in list(self._active):
+            yield from self._closed(key)
+        yield from map(End, self._later)
+
+    def of(self, pieces: Iterable[Waveform]) -> Iterator[Part | End]:
+        """Yield everything of a whole recording."""
+        for piece in pieces:
+            yield from self.push(piece)
+        yield from self.close()
+
+    def _closed(self, key: int) -> Iterator[Part | End]:
+        yield from (Part(key, *found) for found in self._active.pop(key).close())
+        yield End(key)

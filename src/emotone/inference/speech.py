@@ -17,6 +17,7 @@ from emotone.errors import AudioError, SpeechTypeError
 
 SHORTEST_S = 0.025  # a frame
 BLOCK_BYTES = 2**20  # read from a file object at once
+BLOCK = 2**20  # samples of an array that are converted at once
 
 Speech = (
     str
@@ -29,9 +30,11 @@ Speech = (
     | tuple[int, NDArray[Any]]
 )
 
+Source = Path | tuple[NDArray[Any], Any]  # a file, or samples and their rate in Hz
+
 
 def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]:
-    """Read speech of any length piece by piece.
+    """Read speech of any length piece by piece, all channels as one.
 
     Args:
         speech: path of an audio file, the file's bytes, a binary file object with them, or a pair
@@ -42,24 +45,69 @@ def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]
         SpeechTypeError: if it is something else.
         AudioError: if it is not usable as audio.
     """
+    with readable(speech) as source:
+        if isinstance(source, Path):
+            yield from audio.blocks(source, truncated=truncated)
+            return
+        samples, rate = source
+        resampler = audio.Resampler(rate)
+        _check_not_empty(samples)
+        yield resampler.push(samples)
+        yield resampler.close()
+
+
+def tracks(source: Source, truncated: Truncated = "error") -> Iterator[list[Waveform]]:
+    """Read the channels of speech of any length piece by piece.
+
+    Args:
+        source: see :func:`readable`.
+        truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
+
+    Yields:
+        A waveform for each channel, all of the same length.
+
+    Raises:
+        AudioError: if it is not usable as audio.
+    """
+    if isinstance(source, Path):
+        yield from audio.channels(source, truncated=truncated)
+        return
+    samples, rate = source
+    converted = audio.Channels(rate)
+    _check_not_empty(samples)
+    for start in range(0, len(samples), BLOCK):
+        yield converted.push(samples[start : start + BLOCK])
+    yield converted.close()
+
+
+@contextmanager
+def readable(speech: Speech) -> Iterator[Source]:
+    """Yield what can be read several times: a path, or samples and rate.
+
+    Errors within the block name the speech, not the temporary file that holds its bytes.
+
+    Raises:
+        SpeechTypeError: if it is no speech.
+        AudioError: if there is nothing in it.
+    """
     if isinstance(speech, str | os.PathLike):
-        yield from audio.blocks(Path(speech), truncated=truncated)
+        yield Path(speech)
     elif _is_content(speech):
         with _file(speech) as path:
             try:
-                yield from audio.blocks(path, truncated=truncated)
+                yield path
             except AudioError as error:
                 error.args = (str(error).replace(str(path), name_of(speech)),)
                 raise
     elif (pair := _pair(speech)) is not None:
-        samples, rate = pair
-        resampler = audio.Resampler(rate)
-        if np.size(samples) == 0:
-            raise AudioError("the array holds no samples")
-        yield resampler.push(samples)
-        yield resampler.close()
+        yield pair
     else:
         raise _not_speech(speech)
+
+
+def _check_not_empty(samples: NDArray[Any]) -> None:
+    if np.size(samples) == 0:
+        raise AudioError("the array holds no samples")
 
 
 def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
