@@ -96,9 +96,9 @@ def test_turns_may_be_json_values() -> None:
     for wrong, message in (
         ([1], "turn 1: expected an object with start, end and speaker"),
         ([{"start": 0, "end": 1}], "turn 1: expected an object"),
-        ([{"start": "0", "end": 1, "speaker": "a"}], "turn 1: expected seconds"),
+        ([{"start": "0", "end": 1, "speaker": "a"}], "turn 1: expected start and end in seconds"),
         ([{"start": 0, "end": 1, "speaker": 5}], "turn 1: expected speaker as text, got 5"),
-        ([{"start": 0, "end": float("inf"), "speaker": "a"}], "not a stretch of time"),
+        ([{"start": 0, "end": float("inf"), "speaker": "a"}], "expected start and end"),
         ([], "no turns"),
     ):
         with pytest.raises(UsageError, match=message):

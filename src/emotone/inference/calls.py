@@ -20,6 +20,7 @@ from emotone.inference.model import Model
 from emotone.inference.prediction import Prediction
 from emotone.inference.spans import Cutter, Span
 from emotone.inference.speech import (
+    BLOCK,
     SHORTEST_S,
     Source,
     Speech,
@@ -99,7 +100,8 @@ def recognise(
 
 def _blocks(source: Source, truncated: Truncated, *, split: bool) -> Iterator[list[Waveform]]:
     if not split:
-        yield from ([piece] for piece in pieces(source, truncated))
+        for piece in pieces(source, truncated):
+            yield from ([piece[at : at + BLOCK]] for at in range(0, len(piece), BLOCK))
         return
     for block in tracks(source, truncated):
         if not 2 <= len(block) <= MOST_CHANNELS:

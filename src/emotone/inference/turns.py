@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,14 @@ def from_values(values: Sequence[Any]) -> list[Span]:
         name = f"turn {number}"
         if not isinstance(one, dict) or not {"start", "end", "speaker"} <= one.keys():
             raise UsageError(f"{name}: expected an object with start, end and speaker")
-        numbers = [one["start"], one["end"], one.get("channel") or 0]
-        if not all(isinstance(value, int | float) for value in numbers):
-            raise UsageError(f"{name}: expected seconds and channel as numbers, got {shown(one)}")
+        start, end, channel = one["start"], one["end"], one.get("channel")
+        if not all(isinstance(time, int | float) and abs(time) < 1e9 for time in (start, end)):
+            raise UsageError(f"{name}: expected start and end in seconds, got {shown(one)}")
+        if not isinstance(channel, int | None):
+            raise UsageError(f"{name}: expected a channel from 1 or null, got {shown(channel)}")
         if not isinstance(one["speaker"], str):
             raise UsageError(f"{name}: expected speaker as text, got {shown(one['speaker'])}")
-        start, end, channel = numbers
-        spans.append(Span(float(start), float(end), one["speaker"], int(channel) or None, name))
+        spans.append(Span(float(start), float(end), one["speaker"], channel, name))
     return checked(spans, "turns")
 
 
@@ -109,6 +111,22 @@ def crossing(spans: Sequence[Span]) -> int:
         found.update([*open_, key] if open_ else [])
         open_.append(key)
     return len(found)
+
+
+def at_once(spans: Sequence[Span]) -> int:
+    """Return how many turns share a moment at most.
+
+    Args:
+        spans: in order of time.
+    """
+    ends: list[float] = []
+    most = 0
+    for span in spans:
+        while ends and ends[0] <= span.start:
+            heappop(ends)
+        heappush(ends, span.end or 0.0)
+        most = max(most, len(ends))
+    return most
 
 
 def _speaker(span: Span) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from emotone.serve.schemas import REFUSALS, Answer, Hop, Only, Segments, Threshold, WindowLength
-from emotone.serve.service import ServiceOf
+from emotone.serve.service import Asked, ServiceOf
 from emotone.serve.upload import BODY
 
 Name = Annotated[str | None, Query(description="A name of /v1/models; the first by default.")]
@@ -22,7 +22,7 @@ async def predict(
     only: Only = None,
 ) -> dict[str, Any]:
     """Recognise the emotion of a recording."""
-    return await service.recognise(request, model, None, threshold, only)
+    return await service.recognise(request, Asked(model, threshold, only))
 
 
 @router.post("/v1/segments", openapi_extra=BODY, responses=REFUSALS, response_model=Segments)
@@ -36,4 +36,4 @@ async def segments(
     only: Only = None,
 ) -> dict[str, Any]:
     """Recognise windows of a recording; those without sound have no label."""
-    return await service.recognise(request, model, (window, hop), threshold, only)
+    return await service.recognise(request, Asked(model, threshold, only, (window, hop)))
