@@ -16,6 +16,7 @@ from emotone.serve.options import ServeOptions
 from tests.helpers import (
     LOCAL,
     error_of,
+    spoken,
     voice,
     wav,
 )
@@ -112,3 +113,26 @@ def test_a_service_has_a_threshold_of_its_own(folder: Path) -> None:
         assert client.post("/v1/predict", files=sound).json()["confident"] is False
         asked = {"threshold": 0.5}
         assert client.post("/v1/predict", params=asked, files=sound).json()["confident"] is True
+
+
+def test_a_request_chooses_among_emotions() -> None:
+    sound = {"file": ("a.wav", _speech())}
+    with TestClient(
+        create(ServeOptions(models=("emotone-base",), workers=1)), headers=LOCAL
+    ) as one:
+        whole = one.post("/v1/predict", files=sound).json()["probabilities"]
+        found = one.post("/v1/predict?only=anger,neutral", files=sound).json()
+        expected = whole["anger"] / (whole["anger"] + whole["neutral"])
+        assert found["probabilities"]["anger"] == pytest.approx(expected, abs=2e-4)
+        assert list(found["probabilities"]) == ["anger", "neutral"]
+        (part,) = one.post("/v1/segments?only=anger,neutral", files=sound).json()["segments"]
+        assert part["probabilities"].keys() == found["probabilities"].keys()
+        for asked in ("anger", "anger,joy"):
+            refused = one.post(f"/v1/predict?only={asked}", files=sound)
+            assert "only: " in error_of(refused, 422, "invalid")
+
+
+def _speech() -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, spoken(1, 2.0), 16_000, format="WAV")
+    return file.getvalue()

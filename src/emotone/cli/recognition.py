@@ -9,24 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Threshold
+from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Only, Threshold
 from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
 from emotone.text import plural, printable
 
-WINDOWS = "Windows"  # a group of --help
+WINDOWS, CALLS = "Windows", "Calls"  # groups of --help
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
     from emotone.inference.execution import Executor
+    from emotone.inference.manner import Manner
     from emotone.inference.recognizer import Recognizer
+    from emotone.inference.sources import Sources
 
 
 def predict(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Audio files, folders, patterns, or - for standard input.",
+            help="Audio files, folders, patterns, tables (.csv with file, start, end), or - for "
+            "standard input.",
             readable=False,  # what cannot be read is reported, and the rest is recognised
         ),
     ],
@@ -40,6 +43,7 @@ def predict(
         ),
     ] = None,
     threshold: Threshold = None,
+    only: Only = None,
     speaker: Annotated[
         list[Path] | None,
         typer.Option(
@@ -65,6 +69,22 @@ def predict(
     hop: Annotated[
         float | None,
         typer.Option(rich_help_panel=WINDOWS, help="Step from each to the next; by default 1 s."),
+    ] = None,
+    channels: Annotated[
+        Literal["mix", "split"],
+        typer.Option(
+            rich_help_panel=CALLS,
+            help="split: each channel is a speaker, with answers for each turn; by default all are "
+            "one recording.",
+        ),
+    ] = "mix",
+    turns: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CALLS,
+            help="Who speaks when: .rttm, .csv (start, end, speaker), .srt or .vtt; by default a "
+            "turn ends with a pause.",
+        ),
     ] = None,
     json: Annotated[
         bool,
@@ -118,6 +138,8 @@ def predict(
         emotone predict recordings/ --output answers.csv --jobs 8
     """
     from emotone.audio.windows import HOP_S, WINDOW_S
+    from emotone.inference.calls import call_options
+    from emotone.inference.manner import AsCall, InRows, InWindows
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
@@ -130,7 +152,7 @@ def predict(
         raise UsageError("--window and --hop belong to --segments or --plot; add one of them")
     lengths = (WINDOW_S if window is None else window, HOP_S if hop is None else hop)
     _check_names(embeddings, plot, save_speaker, segments=segments, force=force)
-    recognizer = load(model, threads=threads).with_threshold(threshold)
+    recognizer = load(model, threads=threads, only=only).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
     sources = files_in(paths)
@@ -139,6 +161,17 @@ def predict(
         chosen.note(printable(note))
     for error in sources.errors:
         typer.echo(printable(f"error: {error}"), err=True)
+    if sources.spans and (segments or embeddings is not None or plot is not None):
+        raise UsageError(
+            "a table with start and end asks for an answer per row; leave out --segments, "
+            "--plot and --embeddings"
+        )
+    manner: Manner | None = InWindows(*lengths) if segments else None
+    if sources.spans:
+        manner = InRows(sources.spans)
+    if channels == "split" or turns is not None:
+        _check_call(turns, sources, embeddings, speaker)
+        manner = AsCall(call_options(channels, turns, lengths if segments else None, str(files[0])))
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -149,7 +182,7 @@ def predict(
             files,
             kind="json" if json else "csv" if csv else "table",
             output=output or embeddings,
-            segments=lengths if segments else None,
+            manner=manner,
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,
@@ -180,6 +213,27 @@ def _check_names(
         check_picture(plot, force=force)
     if save_speaker is not None:
         check_speaker_file(save_speaker, force=force)
+
+
+def _check_call(
+    turns: Path | None,
+    sources: "Sources",
+    embeddings: Path | None,
+    speaker: list[Path] | None,
+) -> None:
+    """Refuse what calls do not have."""
+    if turns is not None and len(sources.files) != 1:
+        raise UsageError(
+            f"--turns {turns} is of one recording, got {len(sources.files)}; give one at a time"
+        )
+    for option, value in (("--embeddings", embeddings), ("--speaker", speaker)):
+        if value:
+            raise UsageError(f"{option} cannot be combined with --channels split or --turns")
+    if sources.spans:
+        raise UsageError(
+            "a table with start and end cannot be combined with --channels split or --turns; "
+            "give the recordings"
+        )
 
 
 @contextmanager

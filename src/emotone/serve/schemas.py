@@ -17,6 +17,14 @@ Threshold = Annotated[
     ),
 ]  # fmt: skip
 
+Only = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        description="Emotions to choose among, with commas, such as anger,neutral; all by default.",
+    ),
+]
+
 
 class Answer(BaseModel):
     """The emotion of a recording."""
@@ -46,6 +54,39 @@ class Segments(BaseModel):
     model: str
     seconds: float = Field(description="Length of the recording.")
     segments: list[Segment]
+
+
+class Turn(Segment):
+    """The emotion in a turn; null if no speech was found in it."""
+
+    speaker: str
+
+
+class Speaker(BaseModel):
+    """A speaker of a call."""
+
+    speaker: str
+    channel: int | None = Field(description="From 1; null if channels are not split.")
+    enrolled: bool = Field(description="Whether the speaker's own speech was enrolled.")
+    turns: int = Field(description="Number of turns.")
+    seconds: float = Field(description="Time in turns with an answer.")
+    confident_turns: int
+    confident_seconds: float
+    shares: Probabilities = Field(description="Share of confident_seconds of each emotion.")
+    trend: dict[str, float] | None = Field(
+        description="Share in the second half of the call minus that in the first; null if one "
+        "has less than two confident turns."
+    )
+
+
+class Call(BaseModel):
+    """The turns of a call, in order of time, and its speakers."""
+
+    model: str
+    seconds: float = Field(description="Length of the recording.")
+    turns: list[Turn]
+    speakers: list[Speaker]
+    notes: list[str] = Field(description="What is to be known about the answers.")
 
 
 class Model(BaseModel):
