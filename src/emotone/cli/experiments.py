@@ -40,6 +40,8 @@ def demo(overrides: Overrides = None, *, out: ResultsOut = Path("out/demo")) -> 
     from emotone.experiments.overrides import PRESETS
 
     _crossval(load(PRESETS / "demo.yaml", overrides or []), out)
+    typer.echo("next: open the report in a browser, then do the same with your own speech:")
+    typer.echo("  emotone crossval my-table.csv --out out/mine")
 
 
 def ablate(
@@ -80,7 +82,7 @@ def ablate(
     with TerminalObserver() as observer:
         results = ablation.ablate(loaded, out, observer, hours, only or ())
     show_ablation(results)
-    typer.echo(f"report: {_write_reports(out)[0]}")
+    typer.echo(f"report: {write_reports(out)[0]}")
 
 
 def train(
@@ -186,7 +188,7 @@ def report(
 
     if audformat is not None:
         database.refuse_other_files(audformat)
-    for path in _write_reports(folder, force=force):
+    for path in write_reports(folder, force=force):
         typer.echo(path)
     if audformat is not None:
         typer.echo(database.export(folder, audformat))
@@ -202,10 +204,11 @@ def _crossval(config: "ExperimentConfig", out: Path) -> None:
     with TerminalObserver() as observer:
         results = crossval(config, out, observer)
     show_results(results)
-    typer.echo(f"report: {_write_reports(out)[0]}")
+    typer.echo(f"report: {write_reports(out)[0]}")
 
 
-def _write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
+def write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
+    """Write the reports of a results folder, with a bar; the page comes first."""
     from emotone.cli.progress import counting
     from emotone.experiments.config import changed
     from emotone.reporting.report import covered, write
