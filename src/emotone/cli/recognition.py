@@ -18,6 +18,7 @@ WINDOWS, CALLS = "Windows", "Calls"  # groups of --help
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
+    from emotone.inference.call import Call
     from emotone.inference.execution import Executor
     from emotone.inference.manner import Manner
     from emotone.inference.recognizer import Recognizer
@@ -113,6 +114,13 @@ def predict(
             help="Draw waveform and emotions of one file: PNG, SVG or PDF.",
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Write a page of one call with lanes, turns and playback: .html; by default none.",
+        ),
+    ] = None,
     truncated: Annotated[
         Literal["error", "accept"],
         typer.Option(help="If the end of a file is missing: an error, or take what is there."),
@@ -152,6 +160,10 @@ def predict(
         raise UsageError("--window and --hop belong to --segments or --plot; add one of them")
     lengths = (WINDOW_S if window is None else window, HOP_S if hop is None else hop)
     _check_names(embeddings, plot, save_speaker, segments=segments, force=force)
+    if report is not None:
+        from emotone.reporting.call_report import check
+
+        check(report, force=force)
     recognizer = load(model, threads=threads, only=only).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
@@ -169,8 +181,9 @@ def predict(
     manner: Manner | None = InWindows(*lengths) if segments else None
     if sources.spans:
         manner = InRows(sources.spans)
-    if channels == "split" or turns is not None:
-        _check_call(turns, sources, embeddings, speaker)
+    calls: list[Call] = []
+    if channels == "split" or turns is not None or report is not None:
+        _check_call(turns, sources, embeddings, speaker, report)
         manner = AsCall(call_options(channels, turns, lengths if segments else None, str(files[0])))
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
@@ -186,9 +199,12 @@ def predict(
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,
+            received=calls.append,
             force=force,
             quiet=chosen.quiet,
         )
+    if report is not None and not failed:
+        _write_report(recognizer, files[0], manner, calls, report, truncated, force=force)
     if failed or sources.errors:
         raise typer.Exit(1)
 
@@ -220,19 +236,24 @@ def _check_call(
     sources: "Sources",
     embeddings: Path | None,
     speaker: list[Path] | None,
+    report: Path | None,
 ) -> None:
     """Refuse what calls do not have."""
+    if report is not None and (len(sources.files) != 1 or str(sources.files[0]) == "-"):
+        raise UsageError(f"--report {report} is of one recording; give the path of one")
     if turns is not None and len(sources.files) != 1:
         raise UsageError(
             f"--turns {turns} is of one recording, got {len(sources.files)}; give one at a time"
         )
     for option, value in (("--embeddings", embeddings), ("--speaker", speaker)):
         if value:
-            raise UsageError(f"{option} cannot be combined with --channels split or --turns")
+            raise UsageError(
+                f"{option} cannot be combined with --channels split, --turns or --report"
+            )
     if sources.spans:
         raise UsageError(
-            "a table with start and end cannot be combined with --channels split or --turns; "
-            "give the recordings"
+            "a table with start and end cannot be combined with --channels split, --turns or "
+            "--report; give the recordings"
         )
 
 
@@ -280,6 +301,29 @@ def _for_speaker(
         assert recognizer.speaker is not None
         recognizer.speaker.save(save, force=force)
     return recognizer
+
+
+def _write_report(
+    recognizer: "Recognizer",
+    file: Path,
+    manner: "Manner | None",
+    calls: "list[Call]",
+    report: Path,
+    truncated: "Truncated",
+    *,
+    force: bool,
+) -> None:
+    """Write the page of a call, which was recognised before unless an output had it already."""
+    from rich.console import Console
+
+    from emotone.inference.manner import AsCall
+    from emotone.reporting.call_report import write
+
+    assert isinstance(manner, AsCall)
+    with Console(stderr=True).status("writing the report"):  # seconds for an hour
+        found = calls or [manner.answer(recognizer, file, truncated, lambda seconds: None)]
+        for path in write(found[0], file, recognizer, report, truncated, force=force):
+            chosen.note(f"report: {path}")
 
 
 def _draw(

@@ -10,6 +10,8 @@ from emotone.audio import SAMPLE_RATE, Waveform
 from emotone.errors import AudioError, UsageError
 from emotone.inference.averaging import End, Part
 
+__all__ = ["Span"]
+
 SLACK_S = 0.5  # by which an end may lie behind that of the recording; annotations are rarely exact
 
 
