@@ -103,7 +103,8 @@ def test_a_voice_that_leaks_into_the_other_channel_is_not_its_speaker(
     clean = base.call((samples, SAMPLE_RATE), channels="split")
     leaking = base.call((samples + 0.03 * samples[:, ::-1], SAMPLE_RATE), channels="split")
     for one, other in zip(clean.turns, leaking.turns, strict=True):
-        assert (one.speaker, one.start) == (other.speaker, pytest.approx(other.start, abs=0.3))
+        assert one.speaker == other.speaker
+        assert abs(one.start - other.start) < 0.3
 
 
 def test_given_turns_find_their_channel(
