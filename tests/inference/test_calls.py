@@ -96,6 +96,17 @@ def test_each_channel_is_a_speaker_enrolled_with_their_speech(
     ]  # fmt: skip
 
 
+def test_a_voice_that_leaks_into_the_other_channel_is_not_its_speaker(
+    base: Recognizer, made: tuple[NDArray[np.float32], list[Span], list[Waveform]]
+) -> None:
+    samples = made[0]
+    clean = base.call((samples, SAMPLE_RATE), channels="split")
+    leaking = base.call((samples + 0.03 * samples[:, ::-1], SAMPLE_RATE), channels="split")
+    for one, other in zip(clean.turns, leaking.turns, strict=True):
+        assert one.speaker == other.speaker
+        assert abs(one.start - other.start) < 0.3
+
+
 def test_given_turns_find_their_channel(
     base: Recognizer, made: tuple[NDArray[np.float32], list[Span], list[Waveform]]
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from emotone.cli.calls import Asked, manner_of, write_report
 from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Only, Threshold
 from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from emotone.audio import Truncated
     from emotone.inference.call import Call
     from emotone.inference.execution import Executor
-    from emotone.inference.manner import Manner
     from emotone.inference.recognizer import Recognizer
-    from emotone.inference.sources import Sources
 
 
 def predict(
@@ -146,8 +145,6 @@ def predict(
         emotone predict recordings/ --output answers.csv --jobs 8
     """
     from emotone.audio.windows import HOP_S, WINDOW_S
-    from emotone.inference.calls import call_options
-    from emotone.inference.manner import AsCall, InRows, InWindows
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
     from emotone.inference.sources import STDIN, files_in
@@ -173,18 +170,12 @@ def predict(
         chosen.note(printable(note))
     for error in sources.errors:
         typer.echo(printable(f"error: {error}"), err=True)
-    if sources.spans and (segments or embeddings is not None or plot is not None):
-        raise UsageError(
-            "a table with start and end asks for an answer per row; leave out --segments, "
-            "--plot and --embeddings"
-        )
-    manner: Manner | None = InWindows(*lengths) if segments else None
-    if sources.spans:
-        manner = InRows(sources.spans)
+    asked = Asked(
+        lengths if segments else None, channels, turns, report,
+        others={"--embeddings": embeddings, "--plot": plot, "--speaker": speaker},
+    )  # fmt: skip
+    manner = manner_of(sources, asked)
     calls: list[Call] = []
-    if channels == "split" or turns is not None or report is not None:
-        _check_call(turns, sources, embeddings, speaker, report)
-        manner = AsCall(call_options(channels, turns, lengths if segments else None, str(files[0])))
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -199,12 +190,12 @@ def predict(
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,
-            received=calls.append,
+            received=calls.append if report else None,
             force=force,
             quiet=chosen.quiet,
         )
     if report is not None and not failed:
-        _write_report(recognizer, files[0], manner, calls, report, truncated, force=force)
+        write_report(recognizer, files[0], manner, calls, report, truncated, force=force)
     if failed or sources.errors:
         raise typer.Exit(1)
 
@@ -229,32 +220,6 @@ def _check_names(
         check_picture(plot, force=force)
     if save_speaker is not None:
         check_speaker_file(save_speaker, force=force)
-
-
-def _check_call(
-    turns: Path | None,
-    sources: "Sources",
-    embeddings: Path | None,
-    speaker: list[Path] | None,
-    report: Path | None,
-) -> None:
-    """Refuse what calls do not have."""
-    if report is not None and (len(sources.files) != 1 or str(sources.files[0]) == "-"):
-        raise UsageError(f"--report {report} is of one recording; give the path of one")
-    if turns is not None and len(sources.files) != 1:
-        raise UsageError(
-            f"--turns {turns} is of one recording, got {len(sources.files)}; give one at a time"
-        )
-    for option, value in (("--embeddings", embeddings), ("--speaker", speaker)):
-        if value:
-            raise UsageError(
-                f"{option} cannot be combined with --channels split, --turns or --report"
-            )
-    if sources.spans:
-        raise UsageError(
-            "a table with start and end cannot be combined with --channels split, --turns or "
-            "--report; give the recordings"
-        )
 
 
 @contextmanager
@@ -301,29 +266,6 @@ def _for_speaker(
         assert recognizer.speaker is not None
         recognizer.speaker.save(save, force=force)
     return recognizer
-
-
-def _write_report(
-    recognizer: "Recognizer",
-    file: Path,
-    manner: "Manner | None",
-    calls: "list[Call]",
-    report: Path,
-    truncated: "Truncated",
-    *,
-    force: bool,
-) -> None:
-    """Write the page of a call, which was recognised before unless an output had it already."""
-    from rich.console import Console
-
-    from emotone.inference.manner import AsCall
-    from emotone.reporting.call_report import write
-
-    assert isinstance(manner, AsCall)
-    with Console(stderr=True).status("writing the report"):  # seconds for an hour
-        found = calls or [manner.answer(recognizer, file, truncated, lambda seconds: None)]
-        for path in write(found[0], file, recognizer, report, truncated, force=force):
-            chosen.note(f"report: {path}")
 
 
 def _draw(

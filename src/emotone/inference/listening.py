@@ -21,6 +21,7 @@ from emotone.text import agree, plural, shown
 
 ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
 SAME = 1e-6  # share of the energy by which channels differ at least
+LEAK = 100.0  # 20 dB: what is so much louder on another channel leaks from there
 
 Pass = Callable[[], Iterable[list[Waveform]]]  # reads the channels piece by piece
 
@@ -194,18 +195,24 @@ def _tracks(
         if not tracks:
             enrollers = [model.enroller(ENROL_S) if enrols else None for _ in block]
             tracks = [_Track(enroller, turns, finds=finds) for enroller in enrollers]
-        for track, samples in zip(tracks, block, strict=True):
-            track.push(samples)
+        whole = [track.push(samples) for track, samples in zip(tracks, block, strict=True)]
+        _hear(tracks, whole)
         first = _energy(block[0])
         differs = differs or any(_energy(one - block[0]) > SAME * first for one in block[1:])
-    for track in tracks:
-        track.close()
+    _hear(tracks, [track.close() for track in tracks])
     if not differs:
         raise AudioError(
             "all channels are the same, where each speaker should have one; leave out "
             "channels=split, or give turns"
         )
     return tracks
+
+
+def _hear(tracks: Sequence["_Track"], blocks: Sequence[Sequence[Waveform]]) -> None:
+    """Hear blocks of all channels, which begin together; a voice that leaks is not theirs."""
+    for together in zip(*blocks, strict=True):
+        for track, block in zip(tracks, together, strict=True):
+            track.hear(block, [other for other in together if other is not block])
 
 
 class _Track:
@@ -241,22 +248,24 @@ class _Track:
     def levels(self) -> dict[str, float]:
         return {name: meter.energy for name, meter in self._meters.items()}
 
-    def push(self, samples: Waveform) -> None:
-        """Take samples."""
+    def push(self, samples: Waveform) -> list[Waveform]:
+        """Take samples; return the blocks that are complete now."""
         self.energy += _energy(samples)
         for _ in self._cutter.push(samples):
             pass
-        for block in self._blocks.push(samples):
-            self._hear(block)
+        return list(self._blocks.push(samples))
 
-    def close(self) -> None:
-        """End the audio."""
-        for block in self._blocks.close():
-            self._hear(block)
+    def close(self) -> list[Waveform]:
+        """End the audio; return the last block."""
+        return list(self._blocks.close())
 
-    def _hear(self, block: Waveform) -> None:
+    def hear(self, block: Waveform, others: Sequence[Waveform]) -> None:
+        """Find speech in the next block; ``others`` are the other channels at the same time."""
         if self._finds or (self.enroller is not None and not self.enroller.is_done):
             for region in speech_regions(block):
+                most = LEAK * _energy(block[region])
+                if any(_energy(other[region]) > most for other in others):
+                    continue
                 self.regions.append((self._heard + region.start, self._heard + region.stop))
                 if self.enroller is not None:
                     self.enroller.push(block[region])
