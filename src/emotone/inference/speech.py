@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emotone import audio
 from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import SILENCE_DB
-from emotone.errors import AudioError, SpeechTypeError
+from emotone.errors import AudioError, NoSpeechError, SpeechTypeError
 
 SHORTEST_S = 0.025  # a frame
 BLOCK_BYTES = 2**20  # read from a file object at once
@@ -142,18 +142,19 @@ def too_short(speech: Speech, seconds: float) -> AudioError:
     )
 
 
-def silent(speech: Speech) -> AudioError:
+def silent(speech: Speech) -> NoSpeechError:
     """Return the error for speech without sound."""
-    return AudioError(
+    return NoSpeechError(
         f"{name_of(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS); if there is "
         "speech in it, make it louder"
     )
 
 
-def no_speech(speech: Speech) -> AudioError:
+def no_speech(speech: Speech) -> NoSpeechError:
     """Return the error for sound without speech."""
-    return AudioError(
-        f"{name_of(speech)}: no speech found; it holds noise, music or voices other than speech"
+    return NoSpeechError(
+        f"{name_of(speech)}: no speech found, only noise, music or other sounds; record closer to "
+        "the microphone, or give another file"
     )
 
 

@@ -1,13 +1,27 @@
 """Parameters and answers of the endpoints, for validation and the OpenAPI document."""
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from emotone.serve import examples
+
 Probabilities = dict[str, float]
-WindowLength = Annotated[float, Query(ge=0.025, le=60, allow_inf_nan=False)]
-Hop = Annotated[float, Query(ge=0.1, le=60, allow_inf_nan=False)]
+ModelName = Annotated[
+    str | None, Query(description="A name of /v1/models; the first by default.")
+]  # fmt: skip
+WindowLength = Annotated[
+    float,
+    Query(ge=0.025, le=60, allow_inf_nan=False, description="Length of a window in seconds."),
+]
+Hop = Annotated[
+    float,
+    Query(
+        ge=0.1, le=60, allow_inf_nan=False,
+        description="Time between the starts of two windows in seconds, at most the window.",
+    ),
+]  # fmt: skip
 Threshold = Annotated[
     float | None,
     Query(
@@ -16,7 +30,6 @@ Threshold = Annotated[
         "/v1/models for the default.",
     ),
 ]  # fmt: skip
-
 Only = Annotated[
     str | None,
     Query(
@@ -24,6 +37,19 @@ Only = Annotated[
         description="Emotions to choose among, with commas, such as anger,neutral; all by default.",
     ),
 ]
+
+
+class Health(BaseModel):
+    """The server is alive."""
+
+    status: Literal["alive"]
+    version: str
+
+
+class Ready(BaseModel):
+    """A worker has loaded the models."""
+
+    status: Literal["ready"]
 
 
 class Answer(BaseModel):
@@ -113,23 +139,6 @@ class Refusal(BaseModel):
     error: Reason
 
 
-def _refusals(reasons: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Refusal, "description": why} for status, why in reasons.items()}
-
-
-UNAUTHORIZED = _refusals({401: "The token is missing or wrong."})
-REFUSALS = UNAUTHORIZED | _refusals(
-    {
-        400: "Not audio, or incomplete.",
-        403: "Sent by a page of another server.",
-        404: "No such model.",
-        408: "The upload took too long.",
-        413: "Too large or too long.",
-        415: "Not sent as audio.",
-        421: "Not a name of this server.",
-        422: "A parameter is out of its range.",
-        429: "Too many uploads of this client at once; see Retry-After.",
-        503: "Too many requests are waiting, or no worker is able to work; see Retry-After.",
-        507: "No room to store the upload.",
-    }
-)
+STREAM_REFUSALS = examples.refusals(Refusal, 401, 421, 422, 426)
+UNAUTHORIZED = examples.refusals(Refusal, 401)
+REFUSALS = examples.refusals(Refusal, 400, 401, 403, 404, 408, 413, 415, 421, 422, 429, 503, 507)

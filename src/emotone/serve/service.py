@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
 
-from emotone.errors import AudioError, UsageError
+from emotone.errors import AudioError, NoSpeechError, UsageError
 from emotone.inference.calls import call_options
 from emotone.inference.listening import CallOptions
 from emotone.inference.worker import CrashedError, TimeLimitError
-from emotone.serve.errors import RefusedError
+from emotone.serve.errors import RefusedError, of_audio
 from emotone.serve.limits import Share, check_overlap, given_turns
 from emotone.serve.metrics import Metrics
 from emotone.serve.options import ServeOptions
@@ -109,9 +109,10 @@ class Service:
         self._count(1)
         try:
             return await _while_connected(request, workers.recognise(job), Path(job.path))
+        except NoSpeechError as error:
+            raise of_audio(error, job.path, "no_speech") from error
         except AudioError as error:
-            message = str(error).replace(job.path, "the upload")
-            raise RefusedError(400, "not_audio", message) from error
+            raise of_audio(error, job.path, "not_audio") from error
         except (CrashedError, TimeLimitError) as error:
             message = f"the upload cannot be decoded: {error}"
             raise RefusedError(400, "not_audio", message) from error

@@ -249,8 +249,7 @@ def _decoded(job: Job, *, split: bool = False) -> NDArray[np.float32]:
     except (EmotoneError, MemoryError):
         raise
     except Exception as error:  # decoders raise errors of any kind on damaged files
-        reason = f"{type(error).__name__}: {error}"
-        raise AudioError(f"{job.path}: not audio that can be decoded ({reason})") from error
+        raise AudioError(f"{job.path}: not audio that can be decoded") from error
 
 
 def _limited(
