@@ -33,6 +33,7 @@ HINTS = {
 }
 RETRY_S = 1
 CHALLENGE = 'Basic realm="emotone", charset="UTF-8"'  # makes browsers ask for a password
+DECODED = "the array"  # what messages call an upload that was decoded
 REFUSED = 1008  # closing code of a stream
 MAX_REASON = 120  # bytes that fit into a closing frame
 
@@ -69,8 +70,8 @@ def of_audio(error: EmotoneError, path: str, code: str) -> RefusedError:
         path: of the file, which means nothing to the client.
         code: key of :data:`HINTS`.
     """
-    text = str(error).removeprefix(f"{path}: ").replace(path, "the upload")
-    message, _, hint = text.partition("; ")
+    text = str(error).removeprefix(f"{path}: ").removeprefix(f"{DECODED}: ")
+    message, _, hint = text.replace(path, "the upload").partition("; ")
     return RefusedError(400, code, message, hint=hint)
 
 

@@ -12,6 +12,7 @@ const find = (name) => document.querySelector(`#emotone-${name}`);
 const audio = find("audio");
 const items = []; // {name, sound, state, model, labels, threshold, whole, segments, peaks, error}
 let selected = null;
+let isNew = false; // whether the page has not gone to it yet
 let capturing = null; // {kind, microphone, socket, pieces, seconds, segments, peaks, …}
 let working = 0;
 
@@ -106,9 +107,15 @@ function announce() {
 
 function select(item) {
   selected = item;
+  isNew = true;
   list();
   look();
-  if (item && matchMedia("(max-width: 960px)").matches) find("status").scrollIntoView(); // it is below the list
+}
+
+// In one column, what is chosen is below the list: go there once.
+function arrive() {
+  if (isNew && matchMedia("(max-width: 960px)").matches) find("status").scrollIntoView();
+  isNew = false;
 }
 
 function look() {
@@ -117,6 +124,7 @@ function look() {
   find("empty").hidden = item !== null;
   find("answer").hidden = !whole;
   find("course").hidden = true;
+  if (error) arrive();
   listen(null);
   if (!whole) return;
   show(item);
@@ -132,6 +140,7 @@ async function course(item) {
   if (item !== selected || item.run !== run) return;
   draw(item, { from: 0, to: item.whole.seconds, slides: true });
   follow(0);
+  arrive();
 }
 
 function draw(item, span) {
