@@ -121,22 +121,22 @@ def test_the_command_of_the_image_serves_and_its_health_check_says_so(tmp_path: 
         "TMPDIR": str(tmp_path / "uploads"), "PYTHONDONTWRITEBYTECODE": "1",
         "EMOTONE_TOKEN": TOKEN,
     }  # fmt: skip
-    run = {"cwd": tmp_path / "nothing", "env": environment}
+    run: dict[str, Any] = {"cwd": tmp_path / "nothing", "env": environment}
     check = [word.replace(":8000/", f":{port}/") for word in health_check()]
     check[0] = sys.executable
-    assert subprocess.run(check, capture_output=True, **run).returncode != 0  # type: ignore[call-overload]
+    assert subprocess.run(check, capture_output=True, **run).returncode != 0
     log = (tmp_path / "log").open("wb")
     with (
         log,
         subprocess.Popen([sys.executable, "-m", *words], stdout=log, stderr=log, **run) as server,
-    ):  # type: ignore[call-overload]
+    ):
         try:
             deadline = time.monotonic() + 60
             while httpx_status(port, "/ready") != 200:
                 assert server.poll() is None, (tmp_path / "log").read_text()
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            assert subprocess.run(check, **run).returncode == 0  # type: ignore[call-overload]
+            assert subprocess.run(check, **run).returncode == 0
             asked = {"Host": "emotone:8000", "Authorization": f"Bearer {TOKEN}"}
             assert httpx_status(port, "/metrics", asked) == 200
             assert httpx_status(port, "/metrics", asked | {"Host": "evil.example"}) == 421

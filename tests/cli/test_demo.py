@@ -17,6 +17,6 @@ def test_the_demo_passes_80_percent_on_its_synthetic_speech(tmp_path: Path) -> N
     assert "synthetic speech" in done.stdout
     *_, report, then, command = done.stdout.splitlines()
     assert report == f"report: {out / 'report.html'}"
-    assert then.startswith("next: open the report")
+    assert then.startswith("next: open this page")
     assert command.split()[:2] == ["emotone", "crossval"]
     assert ResultsFolder(out).results().scores.uar.mean > 0.80

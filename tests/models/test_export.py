@@ -79,7 +79,7 @@ def test_networks_of_one_structure_are_traced_once(monkeypatch: pytest.MonkeyPat
         made = Network(FeatureOptions(mels=16), sizes, ["anger", "neutral", *more])
         made.features.mean.add_(seed)
         for layer in made.modules():
-            if isinstance(layer, torch.nn.BatchNorm2d):
+            if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None:
                 torch.nn.init.uniform_(layer.running_mean)
         return made
 

@@ -40,7 +40,7 @@ def demo(overrides: Overrides = None, *, out: ResultsOut = Path("out/demo")) -> 
     from emotone.experiments.overrides import PRESETS
 
     _crossval(load(PRESETS / "demo.yaml", overrides or []), out)
-    typer.echo("next: open the report in a browser, then do the same with your own speech:")
+    typer.echo("next: open this page, then cross-validate your own speech:")
     typer.echo("  emotone crossval my-table.csv --out out/mine")
 
 
