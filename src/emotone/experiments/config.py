@@ -138,6 +138,12 @@ class ExperimentConfig(Options):
     def _model_fits(self) -> "ExperimentConfig":
         if self.model.is_network:
             self.model.check(self.features)
+            augmentations = self.training.augment.of_log_mel
+            if augmentations and not self.model.reads_log_mel:
+                raise ValueError(
+                    f"training.augment: {', '.join(augmentations)} change log-mel spectrograms, "
+                    f"which model.kind={self.model.kind} does not read; set them to 0"
+                )
         elif self.pretraining is not None:
             raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
         elif self.training.teacher is not None:

@@ -74,6 +74,11 @@ class AugmentOptions(Options):
     mixstyle: float = Field(0.0, ge=0, le=1)
     mixup: float = Field(0.3, ge=0)
 
+    @property
+    def of_log_mel(self) -> list[str]:
+        """Names of the augmentations in use that change log-mel spectrograms: all but mixup."""
+        return [name for name, strength in self if strength and name != "mixup"]
+
 
 @dataclass(frozen=True)
 class Draws:
