@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from emotone.audio import SAMPLE_RATE
@@ -167,7 +168,7 @@ def _with_weights(transformers: Any, config: Any, encoder: Encoder) -> Any:
             encoder.folder, config=config, local_files_only=True, trust_remote_code=False,
             use_safetensors=True, output_loading_info=True, dtype=torch.float32,
         )  # fmt: skip
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         reason = next(iter(str(error).splitlines()), "")[:200]
         raise EncoderError(
             f"model.encoder: {encoder.folder} cannot be loaded ({reason}); copy it again"

@@ -120,6 +120,8 @@ def augment(
     Returns:
         Log-mel of shape ``(batch, new_frames, mels)`` and the new numbers of frames.
     """
+    if not options.of_log_mel:  # what it is may be no log-mel
+        return log_mel, frames
     uniform = torch.from_numpy(draws.uniform).float().to(log_mel.device)
     normal = torch.from_numpy(draws.normal).float().to(log_mel.device)
     speed = 1 + options.speed * (2 * uniform[:, 0] - 1)

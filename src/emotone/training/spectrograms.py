@@ -178,7 +178,7 @@ def _write(
     with path.open("wb") as file:
         write_header()
         for array in chain.from_iterable(computed):
-            file.write(np.ascontiguousarray(array))
+            file.write(array.tobytes())
             bounds.append(bounds[-1] + len(array))
         file.seek(0)
         write_header()
