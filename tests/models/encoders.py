@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 SIZES = {
@@ -49,7 +50,7 @@ ENCODERS: dict[str, tuple[str, dict[str, Any], bool]] = {  # kind, options, norm
 
 def save_encoder(name: str, folder: Path, *, rate: int = 16_000) -> Path:
     """Write an encoder and its preprocessing to ``folder / name``."""
-    import transformers
+    transformers: Any = pytest.importorskip("transformers")
 
     kind, options, normalises = ENCODERS[name]
     config = transformers.AutoConfig.for_model(kind, **options)

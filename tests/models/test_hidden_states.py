@@ -9,7 +9,7 @@ from emotone.models.hidden_states import HiddenStates
 from tests.helpers import voice
 from tests.models.encoders import ENCODERS, save_encoder
 
-transformers = pytest.importorskip("transformers")
+transformers: Any = pytest.importorskip("transformers")
 
 
 def states(encoder: HiddenStates, *clips: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
