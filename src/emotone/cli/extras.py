@@ -15,6 +15,7 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "cluster": ("ray",),
     "opensmile": ("opensmile",),
+    "ssl": ("transformers",),
     "hub": ("huggingface_hub",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow",),

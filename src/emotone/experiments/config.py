@@ -140,13 +140,24 @@ class ExperimentConfig(Options):
 
     @model_validator(mode="after")
     def _model_fits(self) -> "ExperimentConfig":
+        self.check_model()
+        return self
+
+    def check_model(self) -> None:
+        """Raise a :class:`ValueError` if other options do not fit the kind of model."""
+        kind = f"model.kind={self.model.kind}"
         if self.model.is_network:
             self.model.check(self.features)
+            augmentations = self.training.augment.of_log_mel
+            if augmentations and not self.model.reads_log_mel:
+                raise ValueError(
+                    f"training.augment: {', '.join(augmentations)} change log-mel spectrograms, "
+                    f"which {kind} does not read; set them to 0"
+                )
         elif self.pretraining is not None:
-            raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
+            raise ValueError(f"pretraining: {kind} cannot be pre-trained")
         elif self.training.teacher is not None:
-            raise ValueError(f"training.teacher: model.kind={self.model.kind} cannot be taught")
-        return self
+            raise ValueError(f"training.teacher: {kind} cannot be taught")
 
     def identity(self) -> dict[str, Any]:
         """What defines the experiment: everything except runtime and file locations."""

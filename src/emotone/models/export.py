@@ -62,6 +62,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         )
     network = network.to("cpu").eval()
     exported = copy.deepcopy(network)
+    exported.features.complete()
     for module in exported.backbone.modules():
         for name, child in module.named_children():
             if isinstance(child, BLSTM):
