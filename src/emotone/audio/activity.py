@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from emotone.audio.resampling import SAMPLE_RATE, Waveform
 from emotone.audio.runtime import onnxruntime
 
+DETECTOR = Path(__file__).with_name("silero_vad.onnx")
 CHUNK = 512  # samples, 32 ms; the detector gives a probability for each
 CONTEXT = 64  # samples before a chunk that the detector sees
 STATE = (1, 1, 128)
@@ -122,8 +123,7 @@ def _detector() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
-    path = Path(__file__).with_name("silero_vad.onnx")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(DETECTOR), options, providers=["CPUExecutionProvider"])
 
 
 def _hysteresis(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:

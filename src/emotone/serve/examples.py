@@ -21,10 +21,10 @@ SEGMENTS = {
 CALL = {
     "model": "emotone-base",
     "seconds": 62.5,
-    "turns": [{"start": 0.4, "end": 3.1, "speaker": "left", **PREDICTION}],
+    "turns": [{"start": 0.4, "end": 3.1, "speaker": "channel 1", **PREDICTION}],
     "speakers": [
         {
-            "speaker": "left",
+            "speaker": "channel 1",
             "channel": 1,
             "enrolled": True,
             "turns": 9,
