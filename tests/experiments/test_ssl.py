@@ -73,7 +73,7 @@ def test_crossval_resume_and_report(make_table: Callable[..., Path], tmp_path: P
     assert crossval(asked, out, again) == results
     assert again.runs == []
     assert ResultsFolder(out).results() == results
-    assert results.runs[0].parameters == results.system.parameters > 10_000  # the encoder's too
+    assert results.runs[0].parameters == results.system.parameters > 5_000  # the head alone has 145
     assert "wavlm-large, frozen" in write(out)[0].read_text()
     path = tmp_path / "wavlm-large" / "config.json"
     path.write_text(path.read_text().replace('"attention_dropout": 0.1', '"attention_dropout": 0'))
