@@ -30,7 +30,7 @@ TOLERANCES = {"logits": 1e-4, "embedding": 1e-3}  # between PyTorch and ONNX Run
 LONGEST = 2**24  # samples; the exporter needs a bound
 SPEAKER = ("speaker", "speaker_weight")  # optional inputs
 MOST_TRACED = 8
-_TRACED: dict[tuple[str | int, ...], bytes] = {}  # the latest graphs by structure
+_TRACED: dict[tuple[str, ...], bytes] = {}  # the latest graphs by structure
 OUTPUTS = {"logits": "logits", "embedding": "embeddings"}  # and how messages call them
 
 
@@ -89,7 +89,7 @@ def _traced(exported: Network, *, enrolling: bool) -> bytes:
     of the same options once: a cross-validation with scikit-learn exports one in each fold.
     """
     parts = exported.features.options, exported.kind
-    structure = (*(part.model_dump_json() for part in parts), len(exported.labels))
+    structure = *(part.model_dump_json() for part in parts), str(len(exported.labels))
     if structure not in _TRACED:
         while len(_TRACED) >= MOST_TRACED:
             _TRACED.pop(next(iter(_TRACED)))
