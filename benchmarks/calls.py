@@ -5,6 +5,7 @@ assembles conversations of two speakers, each on a channel, in a temporary folde
 ``benchmarks/RESULTS-calls.md``.
 """
 
+import os
 import resource
 import subprocess
 import sys
@@ -149,6 +150,9 @@ def main(folder: Path) -> None:
             seconds, megabytes = cost(path)
         lines.append(f"| {minutes} minutes of stereo | {seconds:.1f} | {megabytes:.0f} |")
         print(lines[-1])
+    lines.append(
+        f"\nLoad of the machine meanwhile: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
+    )
     OUT.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
