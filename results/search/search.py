@@ -25,6 +25,7 @@ from emotone.evaluation.results import AblationRow
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import config
 from emotone.experiments.overrides import PRESETS
+from emotone.features import Features
 from emotone.models.kinds import NetworkKind
 from emotone.reporting.rendering import percent
 from emotone.training.hardware import keep_memory
@@ -117,7 +118,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     assert isinstance(asked.model, NetworkKind)
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
-    data = load_or_compute(corpus, asked.features, cache)
+    data = load_or_compute(corpus, Features(asked.features), cache)
     first = ACTORS_PER_GROUP * group
     actors = corpus.speakers[first : first + ACTORS_PER_GROUP]
     validates = actors[-1 - seed % ACTORS_PER_GROUP]

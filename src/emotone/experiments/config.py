@@ -215,7 +215,8 @@ def changed(configuration: str) -> dict[str, Any]:
     except (ValidationError, UsageError):
         return {}
     plain = ExperimentConfig(
-        corpus=tuple(type(corpus)() for corpus in found.corpus), model=type(found.model)()
+        corpus=tuple(type(corpus).model_validate({}) for corpus in found.corpus),
+        model=type(found.model).model_validate({}),
     )
     return dict(_differing(found._portable(), plain._portable()))
 

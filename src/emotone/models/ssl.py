@@ -198,7 +198,7 @@ class EncoderFeatures(Features):
         statistics: Tensor | None = None,  # noqa: ARG002
     ) -> Tensor:
         """Return states as ``(batch, states, frames, size)``, not normalised."""
-        return log_mel.unflatten(2, self.shape).transpose(1, 2)
+        return cast(Tensor, log_mel.unflatten(2, self.shape)).transpose(1, 2)
 
     def moments(self, log_mels: Any) -> Moments:  # noqa: ARG002
         """Return no moments: nothing is normalised with them."""
