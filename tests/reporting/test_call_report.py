@@ -106,6 +106,9 @@ def test_every_emotion_has_a_colour_of_its_own() -> None:
     assert list(found) == labels
     assert len(set(found.values())) == 4
     assert found["anger"] == call_report.colours(["anger"])["anger"]
+    script = Path(emotone.__file__).parent / "serve" / "page" / "files" / "emotions.js"
+    on_the_page = re.findall(r'(\w+): "(#\w{6})"', script.read_text())
+    assert dict(on_the_page) == call_report.COLOURS
 
 
 def test_the_command_writes_it(recording: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,11 @@ TEMPLATE = Path(__file__).parent / "templates" / "call.html"
 EMBEDDED_S = 1200.0  # longer audio is a file beside the page, which would else be too large
 PEAKS = 4000  # drawn per lane
 QUALITY: dict[str, Any] = {"bitrate_mode": "CONSTANT", "compression_level": 0.9}  # 24 kbit/s
-COLOURS = {
-    "anger": "#d1495b", "boredom": "#a07a55", "calm": "#2a9d8f", "disgust": "#6a994e",
-    "fear": "#8e5ea2", "happiness": "#e6a700", "neutral": "#8a94a3", "sadness": "#3a7cc2",
-    "surprise": "#e8743b",
+COLOURS = {  # as on the server's page, see serve/page/files/emotions.js
+    "fear": "#472a6d", "sadness": "#034d87", "disgust": "#476722", "anger": "#d53239",
+    "calm": "#009694", "neutral": "#989ba0", "boredom": "#d8a685", "surprise": "#feb0d2",
+    "happiness": "#fedb4f",
 }  # fmt: skip
-OTHERS = ("#7f4f24", "#c77dff", "#00a6a6", "#ef476f", "#596f62", "#b5a642", "#4d5382", "#d68fd6")
 
 
 def check(path: Path, *, force: bool = False) -> None:
@@ -85,14 +85,14 @@ def write(
 
 
 def colours(labels: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each emotion, the same in every report for those with a usual name.
+    """Return a colour for each emotion; unusual ones take those that are left.
 
     >>> colours(["anger", "pride"])
-    {'anger': '#d1495b', 'pride': '#7f4f24'}
+    {'anger': '#d53239', 'pride': '#472a6d'}
     """
-    unusual = [label for label in labels if label not in COLOURS]
-    chosen = {label: OTHERS[n % len(OTHERS)] for n, label in enumerate(unusual)}
-    return {label: COLOURS.get(label) or chosen[label] for label in labels}
+    left = [colour for label, colour in COLOURS.items() if label not in labels]
+    spare = cycle(left or COLOURS.values())
+    return {label: COLOURS.get(label) or next(spare) for label in labels}
 
 
 def _beside(path: Path) -> Path:
