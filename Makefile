@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 .PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices models bench clean
 
 demo: .venv/installed
-	$(BIN)/emotone demo --out out/demo
+	@$(BIN)/emotone demo --out out/demo
 
 test: lint
 	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
@@ -116,7 +116,7 @@ models: .venv/installed
 
 # Measures speed and size on this machine, which should be idle.
 bench: .venv/installed
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[bench]
+	$(install) --editable .[bench]
 	$(BIN)/python benchmarks/recognition.py > benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/growth.py >> benchmarks/RESULTS.md
 	$(BIN)/python benchmarks/frontend.py >> benchmarks/RESULTS.md
@@ -132,11 +132,18 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
+# pip is quiet, so that errors stand out; each step says what it does and how long it takes
+install = $(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt
+
 .venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable .[dev]
-	touch $@
+	@echo "1/3 making .venv, which all targets use"
+	@$(PYTHON) -m venv .venv
+	@echo "2/3 installing PyTorch for the CPU or GPU (200 MB to 3 GB, minutes on a slow line)"
+	@$(install) torch
+	@echo "3/3 installing emotone and its tools (about 150 packages, a minute or two)"
+	@$(install) --editable .[dev]
+	@touch $@
+	@echo "installed: $(BIN)/emotone --help"
 
 clean:
 	rm -rf .venv out

@@ -51,7 +51,7 @@ def main() -> None:
     paths = {name: arguments.out / f"{name}.csv" for name in names}
     missing = [name for name in names if not paths[name].is_file()]
     with tempfile.TemporaryDirectory() as folder:
-        load_or_compute(corpus, config.features, Path(folder))
+        load_or_compute(corpus, config.model.front_end(config.features), Path(folder))
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(os.cpu_count(), context) as pool:
             work = partial(train_plain, config, Path(folder))
@@ -91,7 +91,7 @@ def train_plain(config: ExperimentConfig, cache: Path, name: str, path: Path) ->
     torch.set_num_threads(1)
     keep_memory()
     corpus = corpora.read_all(config.corpus)
-    data = load_or_compute(corpus, config.features, cache)
+    data = load_or_compute(corpus, config.model.front_end(config.features), cache)
     (fold,) = (each for each in make_folds(corpus, config.protocol) if each.name == name)
     options, seed = config.training.model_copy(update={"precision": "32-true"}), config.seeds[0]
     assert isinstance(config.model, CrnnOptions)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 import emotone
 from emotone.corpora import synthetic
-from emotone.inference.recognizer import BATCH
+from emotone.inference.averaging import BATCH
 from emotone.models.network import multiply_adds
 from emotone.models.weights import rebuilt
 

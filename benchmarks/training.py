@@ -30,7 +30,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
-from emotone.features import FeatureOptions
+from emotone.features import FeatureOptions, Features
 from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CRNN, CrnnOptions
 from emotone.models.network import multiply_adds
@@ -135,7 +135,7 @@ def main() -> None:
             model: CrnnOptions | Acrnn3dOptions,
             options: TrainingOptions,
         ) -> Learner:
-            data = spectrograms.load_or_compute(corpus, features, Path(folder) / "cache")
+            data = spectrograms.load_or_compute(corpus, Features(features), Path(folder) / "cache")
             return kind(
                 data, everything, features=features, model=model, options=options, seed=0,
                 device="cpu",

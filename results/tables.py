@@ -20,7 +20,14 @@ from emotone.corpora.registry import readers
 from emotone.evaluation import scoring
 from emotone.evaluation.label_selection import results_among
 from emotone.evaluation.metrics import Comparison
-from emotone.evaluation.results import AblationResults, AblationRow, Rate, System
+from emotone.evaluation.results import (
+    AblationResults,
+    AblationRow,
+    DisturbedRates,
+    Rate,
+    Results,
+    System,
+)
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments.config import ExperimentConfig
 from emotone.options import Options
@@ -109,7 +116,7 @@ def unknown_corpora() -> str:
     results = [results_among(folder, labels) for folder in folders]
     disturbed = results[-1].disturbed
     assert disturbed is not None
-    systems = (*results, disturbed)
+    systems: list[Results | DisturbedRates] = [*results, disturbed]
     lines = [
         [name, *(_uar(system.by_corpus[name].uar) for system in systems)]
         for name in disturbed.by_corpus

@@ -11,6 +11,8 @@ import emotone
 from emotone.corpora.synthetic import EMOTIONS, utterance
 
 RATE = 16_000
+# modules whose examples use the names below
+WITH_EXAMPLES = ("recognizer", "model", "corpora", "crossval")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +30,13 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def names(speech: Path) -> dict[str, Any]:
     """Names that the examples use without defining them."""
     samples, _ = soundfile.read(speech / "call.wav", dtype="float32")
-    return {"emotone": emotone, "recognizer": emotone.load(), "samples": samples, "Path": Path}
+    return {
+        "emotone": emotone,
+        "recognizer": emotone.load(),
+        "samples": samples,
+        "Path": Path,
+        "Span": emotone.Span,
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +46,9 @@ def _in_the_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Run the examples of the public interface in the folder with speech."""
-    if any(part in request.node.name for part in (".recognizer", ".corpora", ".crossval")):
+    if any(
+        part in request.node.name for part in (".recognizer", ".model", ".corpora", ".crossval")
+    ):
         doctest_namespace.update(request.getfixturevalue("names"))
         monkeypatch.chdir(request.getfixturevalue("speech"))
 

@@ -10,8 +10,9 @@ pytestmark = pytest.mark.slow
 WITHOUT_TORCH = [
     "audio", "inference.predict", "inference.timeline", "serve.app", "corpora",
     "evaluation.calibration", "evaluation.results_folder", "evaluation.scoring",
-    "reporting.audit_report", "reporting.card", "reporting.database", "reporting.plots",
-    "reporting.report", "experiments.audit", "experiments.corpus_arguments", "cli", "cli.auditing",
+    "reporting.audit_report", "reporting.call_report", "reporting.card", "reporting.database",
+    "reporting.plots", "reporting.report", "experiments.audit", "experiments.corpus_arguments",
+    "cli", "cli.auditing",
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The pages that are generated from the code: commands, options, REST, model cards."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -86,15 +87,27 @@ def rest() -> str:
 
     document = create(ServeOptions()).openapi()
     lines = [(ROOT / "docs" / "site" / "rest.md").read_text(encoding="utf-8").rstrip()]
-    for path, methods in document["paths"].items():
-        for method, about in methods.items():
-            lines += ["", f"### {method.upper()} {path}", "", about.get("description", "")]
-            if parameters := about.get("parameters"):
-                rows = (_parameter(one) for one in parameters)
-                lines += ["", *_table(["parameter", "type", "default", "meaning"], rows)]
-            rows = [[code, one["description"]] for code, one in about["responses"].items()]
-            lines += ["", *_table(["status", "meaning"], rows)]
+    for group in document["tags"]:
+        lines += ["", f"## {group['name']}", "", group["description"]]
+        for path, methods in document["paths"].items():
+            for method, about in methods.items():
+                if group["name"] in about["tags"]:
+                    lines += ["", f"### {method.upper()} {path}", "", *_endpoint(about)]
     return "\n".join(lines) + "\n"
+
+
+def _endpoint(about: dict[str, Any]) -> Iterator[str]:
+    yield about["description"].rstrip()
+    if parameters := about.get("parameters"):
+        rows: Iterator[Any] = (_parameter(one) for one in parameters)
+        yield from ("", *_table(["parameter", "type", "default", "meaning"], rows))
+    for kind, content in about["responses"].get("200", {}).get("content", {}).items():
+        text = content["example"]
+        if kind == "application/json":
+            text = json.dumps(text, indent=1)
+        yield from ("", f"```{kind.rpartition('/')[2]}", text.rstrip(), "```")
+    rows = ([code, one["description"]] for code, one in about["responses"].items())
+    yield from ("", *_table(["status", "meaning"], rows))
 
 
 def _parameter(about: dict[str, Any]) -> list[str]:

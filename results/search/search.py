@@ -25,6 +25,8 @@ from emotone.evaluation.results import AblationRow
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import config
 from emotone.experiments.overrides import PRESETS
+from emotone.features import Features
+from emotone.models.kinds import NetworkKind
 from emotone.reporting.rendering import percent
 from emotone.training.hardware import keep_memory
 from emotone.training.loop import Learner
@@ -113,9 +115,10 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
     overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
                  for key, value in (THEN | changes).items()]  # fmt: skip
     asked = config.load(PRESETS / "ravdess.yaml", [f"corpus.root={root}", *overrides])
+    assert isinstance(asked.model, NetworkKind)
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
-    data = load_or_compute(corpus, asked.features, cache)
+    data = load_or_compute(corpus, Features(asked.features), cache)
     first = ACTORS_PER_GROUP * group
     actors = corpus.speakers[first : first + ACTORS_PER_GROUP]
     validates = actors[-1 - seed % ACTORS_PER_GROUP]
@@ -216,9 +219,10 @@ def _table(
 
 
 def _difference(part: pd.DataFrame, beside: pd.DataFrame) -> str:
-    found = differences(part, beside)
+    found = differences(part, beside).to_numpy(dtype=float)
     text = f"{found.mean():+.1f}".replace("-", "−")
-    return f"{text} ± {found.sem():.1f}" if len(found) > 1 else text
+    error = found.std(ddof=1) / len(found) ** 0.5 if len(found) > 1 else None
+    return text if error is None else f"{text} ± {error:.1f}"
 
 
 def differences(part: pd.DataFrame, beside: pd.DataFrame) -> "pd.Series[float]":

@@ -3,13 +3,26 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emotone.inference.call import Call, SpeakerSummary, Turn
     from emotone.inference.prediction import Prediction, Segment
     from emotone.inference.recognizer import Recognizer, load
+    from emotone.inference.spans import Span
     from emotone.inference.stream import Stream
 
     __version__: str
 
-__all__ = ["Prediction", "Recognizer", "Segment", "Stream", "load"]
+__all__ = [
+    "Call",
+    "Prediction",
+    "Recognizer",
+    "Segment",
+    "Span",
+    "SpeakerSummary",
+    "Stream",
+    "Turn",
+    "load",
+]
+MODULES = {"Span": "spans"} | dict.fromkeys(("Call", "SpeakerSummary", "Turn"), "call")
 
 
 def __getattr__(name: str) -> Any:
@@ -19,7 +32,7 @@ def __getattr__(name: str) -> Any:
 
         return version("emotone")
     if name in __all__:
-        from emotone.inference import recognizer
+        from importlib import import_module
 
-        return getattr(recognizer, name)
+        return getattr(import_module(f"emotone.inference.{MODULES.get(name, 'recognizer')}"), name)
     raise AttributeError(f"module 'emotone' has no attribute '{name}'")

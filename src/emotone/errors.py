@@ -6,6 +6,7 @@ __all__ = [
     "EmotoneError",
     "FoldError",
     "ModelError",
+    "NoSpeechError",
     "SpeechTypeError",
     "StorageError",
     "UsageError",
@@ -26,6 +27,10 @@ class UsageError(EmotoneError):
 
 class AudioError(EmotoneError):
     """A file or an array is not usable as audio."""
+
+
+class NoSpeechError(AudioError):
+    """A recording can be decoded and is silent, or holds no speech where only speech counts."""
 
 
 class SpeechTypeError(AudioError, TypeError):

@@ -37,10 +37,13 @@ def test_crossval_prints_the_table_and_writes_the_report(experiment: Path, tmp_p
     # a log file: what is tested, then a line per run, and nothing else
     introduction, *lines = done.stderr.splitlines()
     assert introduction.endswith("2 folds, speaker-independent")
-    assert {line.partition(":")[0] for line in lines} == {"fold 1, seed 0", "fold 2, seed 0"}
-    said = r"fold \d, seed 0: 3 epochs, kept epoch 3, training loss \d\.\d{3}, .*\d s; "
+    assert {line.split(": ")[1] for line in lines} == {"fold 1, seed 0", "fold 2, seed 0"}
+    said = (
+        r"fold \d, seed 0: (training loss \d\.\d{3}|validation UAR [\d.]+ %), epoch 3 of 3, \d+ s"
+    )
     for number, line in enumerate(lines, start=1):
-        assert re.match(rf"{said}{number} of 2 runs finished(, about \d+ s left)?$", line), line
+        assert re.match(rf"{number} of 2: {said}(; \d+ s left)?$", line), line
+    assert all(len(line) <= 80 for line in done.stderr.splitlines() if "/" not in line)
     assert (out / "report.html").is_file()
     again = emotone("report", out)
     assert again.returncode == 0

@@ -50,11 +50,12 @@ def test_options_are_in_groups() -> None:
     text = emotone("predict", "--help").stdout
     titles = re.findall(r"^(\w+):$", text, re.MULTILINE)
     assert titles == [
-        "Arguments", "Options", "Model", "Windows", "Output", "Resources", "General", "Examples",
+        "Arguments", "Options", "Model", "Windows", "Calls", "Output", "Resources", "General",
+        "Examples",
     ]  # fmt: skip
     model = text.partition("Model:")[2].partition("Windows:")[0]
     assert re.findall(r"^  (--[\w-]+)", model, re.MULTILINE) == [
-        "--model", "--threshold", "--speaker", "--save-speaker",
+        "--model", "--threshold", "--only", "--speaker", "--save-speaker",
     ]  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import io
+import re
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from emotone.cli import progress
 from emotone.cli.progress import Estimate, TerminalObserver, counting
 from emotone.evaluation.results import Epoch, RunRecord
 
@@ -61,10 +63,9 @@ def test_a_line_says_how_a_run_ended() -> None:
         made.finished(runs[2], RunRecord("c", 0, 3.0, 9))
     assert written.getvalue().splitlines() == [
         "1 of 4 runs was finished before",
-        "a: 10 epochs, kept epoch 7, training loss 0.100, validation UAR 50.0 %, 20 s; "
-        "2 of 4 runs finished, about 40 s left",
+        "2 of 4: a: validation UAR 50.0 %, epoch 7 of 10, 20 s; 40 s left",
         "b failed: out of memory",
-        "c: 3 s; 3 of 4 runs finished",
+        "3 of 4: c: 3 s",
     ]
 
 
@@ -75,11 +76,11 @@ def test_without_a_terminal_silence_is_never_long() -> None:
         made.reading(3, 7)
         wait_for(written, "reading audio: 3 of 7\n")
         made.start([run], 0, 1)
-        wait_for(written, "training; 0 of 1 run finished\n")
+        wait_for(written, "training; 0 of 1 run\n")
         made.epochs(run, history(4))
         wait_for(
             written,
-            "a: epoch 4 of 10, training loss 0.250; 0 of 1 run finished, about 12 s left\n",
+            "a: epoch 4 of 10, loss 0.250; 0 of 1 run, 12 s left\n",
         )
     lines = len(written.getvalue())
     time.sleep(0.2)
@@ -99,6 +100,27 @@ def test_a_terminal_has_a_bar_and_no_such_lines() -> None:
         made.reading(3, 7)
         time.sleep(0.1)
     assert "reading audio: 3 of 7" not in written.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_lines_of_a_terminal_fit_it(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.StringIO()
+    terminal = Console(file=written, force_terminal=True, width=width)
+    monkeypatch.setattr(progress, "Console", lambda **_: terminal)
+    made = TerminalObserver()
+    run = made_run("a long name of a variant, test speaker 03, seed 0")
+    with made:
+        made.start([run], 0, 1)
+        made.epochs(run, history(4))
+        made.progress.refresh()
+        kept = tuple(history(10))
+        made.finished(run, RunRecord("a", 0, 20.4, 9, None, 0.5, kept, kept_epoch=7))
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue())
+    lines = re.split(r"[\r\n]+", text)
+    assert max(map(len, lines)) <= width
+    assert "4/10" in text
+    assert "12 s left" in text  # not cut
+    assert "validation UAR 50.0 %, epoch 7 of 10, 20 s" in " ".join(text.split())
 
 
 def test_a_corpus_is_introduced() -> None:

@@ -186,6 +186,13 @@ def test_the_command_writes_report_and_configuration(
     assert "did not see the test speakers of" in page
     results = read_search(out)
     assert str(results.best.number) in (out / "report.md").read_text()
+    (out / "report.html").unlink()
+    again = emotone("report", out)
+    assert again.stdout.split() == [str(out / "report.html"), str(out / "report.md")]
+    assert (out / "report.html").read_text() == page
+    (out / "report.md").write_text("# My own notes\n")
+    assert "report.md exists and was not made by emotone" in one_line(emotone("report", out))
+    assert emotone("report", out, "--force").returncode == 0
     done = emotone(*arguments[:-4], "--inner-folds", "3", "--out", out)
     assert "holds another search (inner_folds: 2 found, 3 requested)" in one_line(done)
 

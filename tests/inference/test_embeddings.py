@@ -19,7 +19,8 @@ from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
 from emotone.errors import AudioError, ModelError
 from emotone.experiments.shipping import export
-from emotone.inference.recognizer import BATCH, Recognizer
+from emotone.inference.averaging import BATCH
+from emotone.inference.recognizer import Recognizer
 from emotone.models.weights import rebuilt
 from tests.helpers import TINY, emotone, one_line, voice
 

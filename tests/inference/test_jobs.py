@@ -18,6 +18,7 @@ from emotone.audio import Waveform
 from emotone.errors import AudioError
 from emotone.inference.execution import ProcessExecutor
 from emotone.inference.jobs import Answer, in_order, recognise_files
+from emotone.inference.manner import InWindows, Manner
 from emotone.inference.prediction import Prediction
 from emotone.inference.recognizer import Recognizer, load
 from tests.helpers import children, emotone, voice
@@ -28,10 +29,10 @@ COUNT = 40
 
 
 def in_processes(
-    recognizer: Recognizer, files: list[Path], segments: tuple[float, float] | None, jobs: int
+    recognizer: Recognizer, files: list[Path], manner: Manner | None, jobs: int
 ) -> list[Answer]:
     with closing(ProcessExecutor(jobs)) as executor:
-        return list(recognise_files(recognizer, files, segments, executor))
+        return list(recognise_files(recognizer, files, manner, executor))
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +46,14 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("segments", [None, (1.0, 0.5)])
+@pytest.mark.parametrize("manner", [None, InWindows(1.0, 0.5)])
 def test_answers_and_their_order_are_those_of_one_process(
-    folder: Path, recordings: Path, segments: tuple[float, float] | None
+    folder: Path, recordings: Path, manner: Manner | None
 ) -> None:
     recognizer = Recognizer(folder)
     files = sorted(recordings.iterdir())
-    alone = [str(one) for one in in_order(recognizer, files, segments)]
-    together = [str(one) for one in in_processes(recognizer, files, segments, jobs=3)]
+    alone = [str(one) for one in in_order(recognizer, files, manner)]
+    together = [str(one) for one in in_processes(recognizer, files, manner, jobs=3)]
     assert together == alone
     assert sum("not audio" in one for one in together) == 2
 

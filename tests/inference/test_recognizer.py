@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from emotone.errors import AudioError, UsageError
-from emotone.inference.recognizer import BATCH, Recognizer
+from emotone.inference.averaging import BATCH
+from emotone.inference.recognizer import Recognizer
 from emotone.models.weights import rebuilt
 from tests.helpers import voice
 

@@ -5,6 +5,7 @@ import torch
 
 from emotone.errors import ModelError
 from emotone.features import FeatureOptions
+from emotone.models import export
 from emotone.models.acrnn import Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.export import check_parity, to_onnx
@@ -69,6 +70,30 @@ def test_an_export_that_differs_is_refused(folder: Path) -> None:
     speaker = Network(FeatureOptions(norm="speaker"), CrnnOptions(), ["anger", "neutral"])
     with pytest.raises(ModelError, match="cannot be exported"):
         to_onnx(speaker, speech)
+
+
+def test_networks_of_one_structure_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def network(seed: int, *more: str) -> Network:
+        torch.manual_seed(seed)
+        sizes = CrnnOptions.model_validate(TINY["model"])
+        made = Network(FeatureOptions(mels=16), sizes, ["anger", "neutral", *more])
+        made.features.mean.add_(seed)
+        for layer in made.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d) and layer.running_mean is not None:
+                torch.nn.init.uniform_(layer.running_mean)
+        return made
+
+    def trace(one: Network, *, enrolling: bool) -> bytes:
+        raise AssertionError("traced")
+
+    first = network(0)
+    to_onnx(first, [SHORT, LONG])
+    monkeypatch.setattr(export, "_trace", trace)
+    graph = to_onnx(network(1), [SHORT, LONG])  # agrees with PyTorch
+    with pytest.raises(ModelError, match="differ from PyTorch's by"):
+        check_parity(first, graph, [SHORT])
+    with pytest.raises(AssertionError, match="traced"):
+        to_onnx(network(0, "fear"), [SHORT, LONG])
 
 
 def test_the_default_network_is_exported_with_parity() -> None:

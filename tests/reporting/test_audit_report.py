@@ -97,14 +97,16 @@ def test_the_picture_of_robustness_shows_criteria() -> None:
 def test_parts_are_drawn_and_many_speakers_are_not_named() -> None:
     drawing = audit_plots.fairness(made_audit())
     assert drawing is not None
-    sexes, speakers = (picture.axes[0] for picture in drawing.pictures)
-    assert [label.get_text() for label in sexes.get_yticklabels()] == ["sex: female", "sex: male"]
-    assert speakers.get_yticklabels()[0].get_text() == "s13"  # the highest
+    first, second = (picture.axes[0] for picture in drawing.pictures)
+    names = [label.get_text() for label in first.get_yticklabels()]
+    assert names[:3] == ["sex: female", "sex: male", "speaker: s13"]  # the highest speaker
+    assert len(names) == len(second.get_yticklabels()) == 8  # no hole beside the shorter one
+    assert second.get_yticklabels()[-1].get_text() == "speaker: s0"
     audit = made_audit()
-    many = replace(audit.fairness[1], parts=tuple(made_part(f"s{n}", 0.5) for n in range(60)))
+    many = replace(audit.fairness[1], parts=tuple(made_part(f"s{n}", 0.5) for n in range(90)))
     crowded = audit_plots.fairness(replace(audit, fairness=(many,)))
     assert crowded is not None
-    assert crowded.pictures[0].axes[0].get_ylabel() == "60 speakers"
+    assert [one.axes[0].get_ylabel() for one in crowded.pictures] == ["45 parts"] * 2
     assert audit_plots.fairness(replace(audit, fairness=())) is None
 
 

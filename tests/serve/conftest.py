@@ -14,6 +14,13 @@ from emotone.serve.options import ServeOptions
 from tests.helpers import LOCAL
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 @pytest.fixture
 def address(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """A running `emotone serve` of its own process."""
@@ -22,9 +29,7 @@ def address(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
 
 def started(folder: Path, *options: str) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """Run `emotone serve` in a process of its own; yields its address and process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "emotone", "serve", "--port", str(port), "--workers", "1"]
     process = subprocess.Popen(
         [*command, "--model", str(folder), *options], stderr=subprocess.PIPE, text=True

@@ -131,5 +131,5 @@ def test_the_examples_of_the_documentation_work(address: Running, tmp_path: Path
     (tmp_path / "call.wav").write_bytes(b"no audio" * 99)
     done = subprocess.run(client, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr.startswith("call.wav: the upload: not audio that can be decoded")
+    assert done.stderr.startswith("call.wav: not audio that can be decoded")
     assert len(children(process.pid)) >= 1

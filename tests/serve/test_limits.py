@@ -33,8 +33,16 @@ def test_errors_say_what_to_do(client: TestClient) -> None:
         return response
 
     audio = {"Content-Type": "audio/wav"}
-    message = error_of(post(content=b"no audio" * 99, headers=audio), 400, "not_audio")
-    assert message.startswith("the upload: not audio that can be decoded")
+    error = post(content=b"no audio" * 99, headers=audio).json()["error"]
+    assert error == {
+        "code": "not_audio",
+        "message": "not audio that can be decoded, or damaged",
+        "hint": "convert it to WAV or copy it again",
+    }
+    silence = io.BytesIO()
+    soundfile.write(silence, np.zeros(16_000), 16_000, format="WAV")
+    message = error_of(post(content=silence.getvalue(), headers=audio), 400, "no_speech")
+    assert message == "silent throughout (nothing above -60 dBFS)"
     error_of(post(content=b"", headers=audio), 400, "not_audio")
     error_of(post(content=wav()[:-999], headers=audio), 400, "not_audio")
     error_of(post(content=wav(13), headers=audio), 413, "too_large")

@@ -2,15 +2,10 @@
 
 import csv
 import io
+import itertools
 import json
-import os
 import re
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +19,15 @@ import emotone
 from emotone.corpora.synthetic import utterance
 from emotone.serve.page import FILES
 from tests.helpers import spoken
+from tests.serve.browsing import (
+    CHROMIUM,
+    CONTRASTS,
+    QUIET,
+    TARGETS,
+    Server,
+    Visit,
+    needs_browser,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]  # one fixture for all
 
@@ -35,14 +39,7 @@ SAMPLES = {
     ],
     "happiness.flac": [(3, "happiness", take) for take in range(2)],
 }
-CHROMIUM = shutil.which("chromium")
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
-needs_browser = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs Chromium: apt-get install chromium"
-)
+WIDTHS = (1280, 768, 375)
 
 
 @pytest.fixture(scope="module")
@@ -53,70 +50,11 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Server:
-    """A running `emotone serve` with the shipped models."""
-
-    def __init__(self, temporary: Path, *options: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-m", "emotone", "serve", "--port", str(port), "--workers", "1"]
-        self.url = f"http://127.0.0.1:{port}/"
-        environment = os.environ | {"TMPDIR": str(temporary)}
-        self.process = subprocess.Popen(
-            [*command, *options],
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env=environment,
-        )
-        deadline = time.monotonic() + 60
-        while True:
-            assert self.process.poll() is None
-            assert time.monotonic() < deadline
-            try:
-                if httpx.get(f"{self.url}ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.1)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("temporary"))
     yield running
-    running.process.kill()
-    running.process.wait()
-
-
-class Visit:
-    """A browser on the page; remembers what it asked for and what went wrong."""
-
-    def __init__(self, browser: Any, server: Server, **size: int) -> None:
-        self.page = browser.new_page(viewport=size) if size else browser.new_page()
-        self.asked: list[str] = []
-        self.complaints: list[str] = []
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on(
-            "console",
-            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
-        )
-        self.page.goto(server.url)
-        self.page.wait_for_selector("#emotone-model option", state="attached")
-
-    def text(self, name: str) -> str:
-        found: str = self.page.inner_text(f"#emotone-{name}")
-        return found
-
-    def upload(self, path: Path) -> None:
-        self.page.set_input_files("#emotone-file", path)
-        self.page.wait_for_selector("#emotone-answer:not([hidden])")
-
-    def download(self, name: str) -> str:
-        with self.page.expect_download() as started:
-            self.page.click(f"#emotone-{name}")
-        assert started.value.suggested_filename == f"emotone.{name}"
-        return Path(started.value.path()).read_text(encoding="utf-8")
+    running.kill()
 
 
 @pytest.fixture(scope="module")
@@ -133,93 +71,359 @@ def browser(recording: Path) -> Iterator[Any]:
         started.close()
 
 
+@pytest.fixture
+def visit(browser: Any, server: Server) -> Iterator[Visit]:
+    visit = Visit(browser, server, viewport={"width": 1280, "height": 800})
+    yield visit
+    visit.page.close()
+
+
+def said(answer: dict[str, Any]) -> str:
+    """What the page says of an answer, be it of a recording or of a window."""
+    if answer["label"] is None:
+        return "no speech"
+    doubt = "" if answer["confident"] else ", not sure"
+    return f"{answer['label']} {int(100 * answer['confidence'] + 0.5)} %{doubt}"
+
+
+def upload_of(server: Server, path: Path, kind: str = "predict") -> dict[str, Any]:
+    found: dict[str, Any] = httpx.post(
+        f"{server.url}v1/{kind}", files={"file": path.read_bytes()}, timeout=60
+    ).json()
+    return found
+
+
 @needs_browser
 def test_an_upload_is_answered_drawn_and_downloaded(
-    browser: Any, server: Server, recording: Path
+    visit: Visit, server: Server, recording: Path
 ) -> None:
-    visit = Visit(browser, server)
     visit.upload(recording)
-    whole = emotone.load().predict(recording)
-    segments = emotone.load().segments(recording)
-    doubt = "" if whole.confident else ", not sure"
-    assert visit.text("label").replace("\xa0", " ") == (
-        f"{whole.label}{doubt} ({100 * whole.confidence:.0f} %)"
-    )
-    bars = visit.text("bars").replace("\xa0", " ")
-    for label, share in whole.probabilities.items():
-        assert label in bars
-        assert f"{100 * share:.0f} %" in bars
-    said = visit.page.get_attribute("#emotone-timeline", "aria-label")
-    assert "3 to 6 seconds: no speech" in said
-    assert f"0 to 3 seconds: {segments[0].prediction.label}" in said  # type: ignore[union-attr]
+    whole = upload_of(server, recording)
+    segments = upload_of(server, recording, "segments")["segments"]
+    assert visit.text("label") == said(whole)
+    assert visit.text("status") == f"secret name.wav: {said(whole)}."
+    bars = visit.text("bars")
+    for label, share in whole["probabilities"].items():
+        assert f"{label}\n{int(100 * share + 0.5)} %" in bars
+    visit.page.click("summary")
+    rows = [row.split("\t") for row in visit.text("table").splitlines()[1:]]
+    assert [(row[0], row[1]) for row in rows] == [
+        (f"{one['start']:.1f} s", f"{one['end']:.1f} s") for one in segments
+    ]
+    assert [row[2] for row in rows] == [one["label"] or "no speech" for one in segments]
+    assert "no speech" in [row[2] for row in rows]
     answer = json.loads(visit.download("json"))
-    assert answer["label"] == whole.label
-    assert len(answer["segments"]) == len(segments)
-    rows = list(csv.DictReader(io.StringIO(visit.download("csv"))))
-    assert [float(row["start"]) for row in rows] == [segment.start for segment in segments]
-    assert rows[0]["label"] == segments[0].prediction.label  # type: ignore[union-attr]
+    assert answer["file"] == "secret name.wav"
+    assert answer["label"] == whole["label"]
+    assert answer["segments"] == segments
+    table = list(csv.DictReader(io.StringIO(visit.download("csv"))))
+    assert [float(row["start"]) for row in table] == [one["start"] for one in segments]
+    assert table[0]["label"] == segments[0]["label"]
     visit.page.select_option("#emotone-model", "emotone-8")
     visit.page.wait_for_selector("#emotone-bars li:nth-child(8)")
+    eight = emotone.load("emotone-8").predict(recording)
+    assert visit.text("label").startswith(f"{eight.label} ")
     assert visit.complaints == []
-    assert all(url.startswith((server.url, "blob:")) for url in visit.asked)
+    assert all(url.startswith((server.url, "blob:", "data:")) for url in visit.asked)
 
 
 @needs_browser
-def test_live_audio_is_answered_while_one_talks(browser: Any, server: Server) -> None:
-    visit = Visit(browser, server)
-    visit.page.click("#emotone-talk")
-    visit.page.wait_for_selector("#emotone-answer:not([hidden])", timeout=20_000)
-    visit.page.wait_for_selector("#emotone-timeline rect:nth-of-type(21)")
-    assert visit.page.get_attribute("#emotone-talk", "aria-pressed") == "true"
-    visit.page.click("#emotone-talk")
-    visit.page.wait_for_selector("#emotone-status:has-text('ended')")
-    assert len(json.loads(visit.download("json"))["segments"]) >= 1
+def test_live_audio_is_answered_while_one_talks_and_becomes_a_recording(visit: Visit) -> None:
+    visit.page.click("#emotone-live")
+    visit.wait("about", "Live, the last 3 s")
+    visit.page.wait_for_selector("#emotone-timeline .bar")
+    assert visit.page.get_attribute("#emotone-live", "aria-pressed") == "true"
+    assert visit.page.is_hidden("#emotone-play")
+    live = visit.page.locator("#emotone-table tbody tr").first.text_content()
+    visit.page.click("#emotone-live")
+    visit.wait("list", "Live ")
+    visit.wait("play")
+    assert visit.page.get_attribute("#emotone-live", "aria-pressed") == "false"
+    assert visit.page.locator("#emotone-table tbody tr").first.text_content() == live
+    answer = json.loads(visit.download("json"))
+    assert answer["segments"][-1]["end"] == pytest.approx(answer["seconds"], abs=0.01)
     assert visit.complaints == []
 
 
 @needs_browser
-def test_a_bad_file_a_sample_a_phone_and_the_keyboard(
-    browser: Any, server: Server, tmp_path: Path
+def test_what_is_recorded_is_sent_when_one_stops(visit: Visit) -> None:
+    visit.page.click("#emotone-record")
+    visit.wait("record", "Stop (0:02)")
+    assert not any("/v1/predict" in url for url in visit.asked)
+    visit.page.click("#emotone-record")
+    visit.wait("list", "Recording ")
+    visit.wait("course")
+    answer = json.loads(visit.download("json"))
+    assert 2 <= answer["seconds"] < 6
+    assert answer["label"] is not None  # the microphone plays speech
+    visit.page.click("#emotone-play")
+    visit.wait("now", "0:01 / ")
+
+
+@needs_browser
+def test_many_files_are_answered_and_one_error_stops_no_other(
+    visit: Visit, recording: Path, tmp_path: Path
 ) -> None:
-    visit = Visit(browser, server, width=375, height=700)
     (tmp_path / "bad.wav").write_bytes(b"no audio" * 99)
-    visit.page.set_input_files("#emotone-file", tmp_path / "bad.wav")
-    visit.page.wait_for_selector("#emotone-error:not([hidden])")
-    assert "not audio that can be decoded" in visit.text("error")
-    assert "send a WAV" in visit.text("error")
-    for _ in range(20):  # reach the first sample by keyboard alone
-        visit.page.keyboard.press("Tab")
-        if visit.page.evaluate("document.activeElement.dataset.sample"):
+    for number in range(4):
+        soundfile.write(tmp_path / f"{number}.flac", spoken(number, 1.2), 16_000)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16_000, np.float32), 16_000)
+    paths = sorted(tmp_path.iterdir())
+    visit.page.set_input_files("#emotone-file", paths)
+    visit.wait("status", "6 recordings answered, 1 of them with an error.")
+    names = visit.page.locator("#emotone-list .name").all_text_contents()
+    assert names == [path.name for path in paths]
+    texts = visit.page.locator("#emotone-list .said").all_text_contents()
+    answers = dict(zip(names, texts, strict=True))
+    assert answers["bad.wav"].startswith("error: not audio that can be decoded")
+    assert answers["silence.wav"] == "no speech"
+    assert "%" in answers["3.flac"]
+    rows = list(csv.DictReader(io.StringIO(visit.download("all-csv"))))
+    assert [row["file"] for row in rows] == [name for name in names if name != "bad.wav"]
+    everything = json.loads(visit.download("all-json"))
+    assert [one["file"] for one in everything if "error" in one] == ["bad.wav"]
+    asked = [url for url in visit.asked if "/v1/segments" in url]
+    assert len(asked) == 2  # of the first, which is looked at, and of the silent one
+    visit.page.click("#emotone-list li:nth-child(3) button")
+    visit.wait("about", "2.flac")
+    visit.wait("course")
+    visit.page.click("#emotone-clear")
+    visit.wait("empty")
+    assert visit.page.is_hidden("#emotone-recordings")
+
+
+@needs_browser
+def test_errors_name_the_file_and_say_once_what_to_do(visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no audio" * 99)
+    (tmp_path / "empty.wav").touch()
+    visit.page.set_input_files("#emotone-file", [tmp_path / "bad.wav"])
+    visit.wait("error")
+    assert visit.text("error") == (
+        "bad.wav: not audio that can be decoded, or damaged; convert it to WAV or copy it again."
+    )
+    visit.page.set_input_files("#emotone-file", [tmp_path / "empty.wav"])
+    visit.wait("error", "empty.wav")
+    assert visit.text("error") == (
+        "empty.wav: the file is empty (0 bytes); copy or record it again."
+    )
+    visit.page.evaluate("document.querySelector('#emotone-model option').value = 'nobody'")
+    visit.page.click("#emotone-live")
+    visit.wait("error", "Live audio ended: unknown model; see /v1/models.")
+    assert visit.page.get_attribute("#emotone-live", "aria-pressed") == "false"
+    visit.page.route("**/v1/predict?*", lambda route: route.abort())
+    visit.page.click("[data-sample='happiness.flac']")
+    visit.wait("error", "Happiness (synthetic): the server does not answer; check that it runs")
+
+
+@needs_browser
+def test_a_busy_server_is_asked_again(visit: Visit) -> None:
+    answers = iter((503, 429))
+
+    def busy(route: Any) -> None:
+        status = next(answers, None)
+        if status is None:
+            route.continue_()
+        else:
+            error = {"code": "busy", "message": "too many requests are waiting", "hint": "wait"}
+            route.fulfill(status=status, json={"error": error}, headers={"Retry-After": "0.05"})
+
+    visit.page.route("**/v1/predict?*", busy)
+    visit.sample()
+    assert "%" in visit.text("label")
+
+
+@needs_browser
+def test_recordings_are_dropped_on_the_page(visit: Visit, recording: Path) -> None:
+    dropped = visit.page.evaluate_handle(
+        """(bytes) => {
+            const files = new DataTransfer();
+            for (const name of ["a.wav", "b.wav"])
+                files.items.add(new File([Uint8Array.from(bytes)], name));
+            return files;
+        }""",
+        list(recording.read_bytes()),
+    )
+    visit.page.dispatch_event("body", "dragover", {"dataTransfer": dropped})
+    assert "over" in visit.page.get_attribute("#emotone-drop", "class")
+    visit.page.dispatch_event("body", "drop", {"dataTransfer": dropped})
+    assert "over" not in visit.page.get_attribute("#emotone-drop", "class")
+    visit.wait("status", "2 recordings answered.")
+    visit.wait("about", "a.wav")
+    assert visit.complaints == []
+
+
+@needs_browser
+def test_playback_moves_along_the_timeline_and_a_click_seeks(
+    visit: Visit, server: Server, recording: Path
+) -> None:
+    visit.upload(recording)
+    segments = upload_of(server, recording, "segments")["segments"]
+    cursor = visit.page.locator("#emotone-timeline .cursor")
+    begin = float(cursor.get_attribute("x1"))
+    assert visit.text("now") == f"0:00 / 0:09 · {said(segments[0])}"
+    visit.page.click("#emotone-play")
+    visit.wait("now", "0:01 / 0:09")
+    assert float(cursor.get_attribute("x1")) > begin + 20
+    assert visit.text("play") == "Pause"
+    visit.page.click("#emotone-play")
+    box = visit.page.locator("#emotone-timeline").bounding_box()
+    visit.page.mouse.click(box["x"] + box["width"] - 1, box["y"] + box["height"] / 2)
+    visit.wait("now", f"0:08 / 0:09 · {said(segments[-1])}")
+    assert visit.page.evaluate("document.querySelector('audio').currentTime") > 8.8
+    visit.page.mouse.click(
+        box["x"] + (box["width"] + begin) / 2, box["y"] + 10
+    )  # in the middle, which is silent
+    visit.wait("now", "0:04 / 0:09 · no speech")
+
+
+@needs_browser
+def test_everything_is_done_by_keyboard_alone(visit: Visit) -> None:
+    keyboard = visit.page.keyboard
+    visit.tab_to("#emotone-file")
+    visit.tab_to("#emotone-model")
+    keyboard.press("ArrowDown")
+    visit.tab_to("[data-sample='happiness.flac']")
+    keyboard.press("Enter")
+    visit.wait("course")
+    assert visit.page.locator("#emotone-bars li").count() == 8  # the second model
+    visit.tab_to(".recording")
+    keyboard.press("Enter")
+    visit.tab_to("#emotone-play")
+    keyboard.press("Space")
+    visit.wait("play", "Pause")
+    keyboard.press("Space")
+    visit.wait("play", "Play")
+    visit.tab_to("#emotone-timeline")
+    keyboard.press("Home")
+    visit.wait("now", "0:00 / 0:03")
+    keyboard.press("ArrowRight")
+    visit.wait("now", "0:01 / 0:03")
+    assert visit.page.get_attribute("#emotone-timeline", "aria-valuetext").startswith(
+        "0:01 of 0:03, "
+    )
+    assert visit.page.get_attribute("#emotone-timeline", "aria-valuenow") == "1.0"
+    keyboard.press("End")
+    visit.wait("now", "0:03 / 0:03")
+    visit.tab_to("summary")
+    keyboard.press("Enter")
+    assert visit.page.is_visible("#emotone-table")
+    visit.tab_to("#emotone-csv")
+    for _ in range(40):
+        keyboard.press("Shift+Tab")
+        if visit.page.evaluate("document.activeElement.id") == "emotone-clear":
             break
-    visit.page.keyboard.press("Enter")
-    visit.page.wait_for_selector("#emotone-answer:not([hidden])")
-    assert "(synthetic)" in visit.text("status")
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 375
+    keyboard.press("Enter")
+    visit.wait("status", "The list is empty.")
+    assert visit.page.evaluate("document.activeElement.id") == "emotone-file"
     unnamed = visit.page.evaluate(
-        """[...document.querySelectorAll('input, select, audio, svg[role=img]')].filter(
-            (one) => !(one.labels?.length || one.getAttribute('aria-label'))).length"""
+        """[...document.querySelectorAll("input, select, button, [role=slider]")].filter(
+            (one) => !(one.labels?.length || one.ariaLabel || one.textContent)).length"""
     )
     assert unnamed == 0
 
 
 @needs_browser
-def test_labels_are_text(browser: Any, server: Server) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_can_be_pressed_and_read(
+    browser: Any, server: Server, tmp_path: Path, width: int, scheme: str
+) -> None:
+    visit = Visit(browser, server, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    (tmp_path / f"{'a-long-name-without-any-space' * 3}.wav").write_bytes(b"no audio" * 99)
+    visit.page.select_option("#emotone-model", "emotone-8")
+    visit.page.set_input_files("#emotone-file", list(tmp_path.iterdir()))
+    visit.wait("error")
+    visit.sample()
+    visit.page.click("summary")
+    visit.page.click("#emotone-list li:first-child button")
+    for _ in range(2):  # with the error, and with the answer
+        assert visit.page.evaluate("document.documentElement.scrollWidth") == width
+        small = [target for target in visit.page.evaluate(TARGETS) if target[1] < 44]
+        assert small == []
+        found = visit.page.evaluate(CONTRASTS)
+        assert len(found) > 10
+        assert [one for one in found if one[1] < 4.5] == []
+        visit.page.click("#emotone-list li:last-child button")
+        visit.wait("course")
+        top = "document.querySelector('#emotone-label').getBoundingClientRect().top"
+        if width < 960:  # one column: the answer is below the list, and the page went there
+            assert 0 <= visit.page.evaluate(top) < 400
+    visit.page.close()
+
+
+@needs_browser
+def test_emotions_differ_in_greyscale_and_have_name_and_number(visit: Visit) -> None:
+    labels = sorted(
+        {label for name in ("emotone-base", "emotone-8") for label in emotone.load(name).labels}
+    )
+    colours = dict(
+        visit.page.evaluate(
+            "async (labels) => [...(await import('/page/emotions.js')).colours(labels)]",
+            [*labels, "boredom", "mine", "yours"],
+        )
+    )
+    assert len(set(colours.values())) == 9  # nine, and then from the beginning
+    levels = sorted(_lightness(colours[label]) for label in [*labels, "boredom"])
+    assert min(b - a for a, b in itertools.pairwise(levels)) > 6  # of 100; two are just noticeable
+    visit.page.click("[data-sample='four-manners.flac']")
+    visit.wait("course")
+    drawn = visit.page.locator("#emotone-timeline text").all_text_contents()
+    assert emotone.load().labels == drawn[:1] + [text for text in drawn[1:] if text.isalpha()]
+    numbers = [text for text in drawn if re.fullmatch(r"\d+\??", text)]
+    assert len(numbers) == visit.page.locator("#emotone-timeline .best").count() > 3
+
+
+def _lightness(colour: str) -> float:
+    """CIE L* of a colour, all that greyscale keeps of it."""
+    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16)
+
+
+@needs_browser
+def test_speakers_have_lanes_of_their_own(visit: Visit) -> None:
+    def turn(start: float, end: float, speaker: str, label: str) -> dict[str, Any]:
+        shares = {"anger": 0.9, "happiness": 0.02, "neutral": 0.04, "sadness": 0.04}
+        shares[label], shares["anger"] = shares["anger"], shares[label]
+        return {"start": start, "end": end, "speaker": speaker, "label": label,
+                "confidence": 0.9, "confident": True, "probabilities": shares}  # fmt: skip
+
+    turns = [
+        turn(0, 1, "left", "anger"),
+        turn(1, 2, "right", "sadness"),
+        turn(2, 3, "left", "neutral"),
+    ]
+    answer = {"model": "emotone-base", "seconds": 3.0, "segments": turns}
+    visit.page.route("**/v1/segments?*", lambda route: route.fulfill(json=answer))
+    visit.sample()
+    lanes = visit.page.locator("#emotone-timeline .lane")
+    assert lanes.all_text_contents() == ["left", "right"]
+    assert visit.page.locator("#emotone-timeline .row").count() == 8
+    assert visit.page.locator("#emotone-timeline .best").count() == 3
+    assert visit.text("now") == "0:00 / 0:03 · left: anger 90 %"
+    visit.page.focus("#emotone-timeline")
+    visit.page.keyboard.press("ArrowRight")
+    visit.wait("now", "right: sadness")
+    assert list(csv.DictReader(io.StringIO(visit.download("csv"))))[1]["speaker"] == "right"
+
+
+@needs_browser
+def test_labels_are_text(visit: Visit) -> None:
     label = '<img src=x onerror=alert(1)>, "odd"'
     answer = {
         "model": "m", "seconds": 1.0, "label": label, "confidence": 1.0, "confident": True,
         "probabilities": {label: 1.0},
     }  # fmt: skip
-    visit = Visit(browser, server)
     page = visit.page
-    page.route("**/v1/models", lambda route: route.fulfill(json=[{"name": "m", "labels": [label]}]))
+    model = {"name": "m", "labels": [label], "confident_from": 0.5}
+    page.route("**/v1/models", lambda route: route.fulfill(json=[model]))
     page.route("**/v1/predict?*", lambda route: route.fulfill(json=answer))
-    segments = answer | {"segments": [answer | {"start": 0.0, "end": 1.0}]}
+    segments = answer | {"segments": [answer | {"start": 0.0, "end": 1.0, "speaker": label}]}
     page.route("**/v1/segments?*", lambda route: route.fulfill(json=segments))
-    page.reload()
-    page.wait_for_selector("#emotone-model option", state="attached")
-    page.click("[data-sample='happiness.flac']")
-    page.wait_for_selector("#emotone-answer:not([hidden])")
+    visit.open(page.url)
+    visit.sample()
     assert label in visit.text("bars")
+    assert label in visit.text("label")
     assert page.locator("#emotone-timeline text").first.text_content() == label
     assert page.locator("main img").count() == 0
     (row,) = csv.DictReader(io.StringIO(visit.download("csv")))
@@ -228,16 +432,33 @@ def test_labels_are_text(browser: Any, server: Server) -> None:
 
 
 @needs_browser
-def test_the_documentation_contacts_no_other_server(browser: Any, server: Server) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_documentation_is_read_by_keyboard_and_contacts_no_other_server(
+    browser: Any, server: Server, width: int
+) -> None:
     asked: list[str] = []
-    page = browser.new_page()
+    page = browser.new_page(viewport={"width": width, "height": 800})
     complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(f"{server.url}docs")
-    page.wait_for_selector("#operations-default-predict_v1_predict_post")
+    page.wait_for_selector(".opblock")
+    groups = page.locator(".opblock-tag").evaluate_all("all => all.map((one) => one.dataset.tag)")
+    assert groups == ["Recordings", "Live audio", "Models", "Operation"]
+    opened = "#operations-Live_audio-stream"
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("(one) => document.activeElement.closest(one) !== null", opened):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"{opened} .opblock-description")
+    said = page.inner_text(opened)
+    assert "websockets.sync.client" in said
+    assert "no worker was free" in said
+    assert page.evaluate("document.documentElement.scrollWidth") == width
     assert all(url.startswith((server.url, "data:")) for url in asked)
     assert complaints == []
+    page.close()
 
 
 def test_samples_are_synthetic_speech() -> None:
@@ -249,6 +470,16 @@ def test_samples_are_synthetic_speech() -> None:
         np.testing.assert_allclose(kept, made, atol=1 / 2**14)
 
 
+def test_nothing_is_read_as_markup() -> None:
+    scripts = [path.read_text(encoding="utf-8") for path in FILES.glob("*.js")]
+    assert len(scripts) > 5
+    for text in scripts:
+        assert (
+            re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
+            is None
+        )
+
+
 @needs_browser
 def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -> None:
     server = Server(tmp_path, "--token", "a long secret")
@@ -256,13 +487,10 @@ def test_a_browser_gives_the_token_as_a_password(browser: Any, tmp_path: Path) -
     password = {"username": "anyone", "password": "a long secret"}
     with browser.new_context(http_credentials=password) as context:
         visit = Visit(context, server)
-        visit.page.click("[data-sample='happiness.flac']")
-        visit.page.wait_for_selector("#emotone-answer:not([hidden])")
-        visit.page.click("#emotone-talk")
-        said = visit.page.locator("#emotone-status")
-        said.filter(has_text=re.compile(r"^Live: \d+ s processed\.$")).wait_for()
-    server.process.kill()
-    server.process.wait()
+        visit.sample()
+        visit.page.click("#emotone-live")
+        visit.wait("about", "Live, the last 3 s")
+    server.kill()
 
 
 @needs_browser
@@ -272,8 +500,10 @@ def test_the_server_stops_while_the_page_is_open(
 ) -> None:
     server = Server(tmp_path, "--stop-s", "2")
     visit = Visit(browser, server)
-    visit.page.click("#emotone-talk")
-    visit.page.wait_for_selector("#emotone-status:has-text('recorded')")
+    visit.page.click("#emotone-live")
+    visit.wait("live", "Stop (0:01)")
     server.process.send_signal(sent)
     assert server.process.wait(timeout=10) == code
+    visit.wait("error", "Live audio ended: ")
     assert [path.name for path in tmp_path.iterdir()] == []
+    visit.page.close()

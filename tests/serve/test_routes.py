@@ -1,8 +1,11 @@
 """The endpoints, as clients use them."""
 
 import io
+import re
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +15,12 @@ from fastapi.testclient import TestClient
 from emotone.inference.recognizer import load
 from emotone.serve import routes
 from emotone.serve.app import create
+from emotone.serve.errors import HINTS
 from emotone.serve.options import ServeOptions
 from tests.helpers import (
     LOCAL,
     error_of,
+    spoken,
     voice,
     wav,
 )
@@ -62,6 +67,60 @@ def test_what_there_is_and_whether_it_lives(client: TestClient, folder: Path) ->
     assert "emotone_audio_seconds_total" in said
     described = client.get("/openapi.json").json()
     assert {"/v1/predict", "/v1/segments", "/v1/models"} <= set(described["paths"])
+
+
+def test_the_openapi_document_has_groups_and_true_examples(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    groups = [group["name"] for group in document["tags"]]
+    assert groups == ["Recordings", "Live audio", "Models", "Operation"]
+    file = io.BytesIO()
+    soundfile.write(file, spoken(0, 2.0), 16_000, format="FLAC")
+    sound = {"file": file.getvalue()}
+    for path, methods in document["paths"].items():
+        for method, about in methods.items():
+            assert about["tags"][0] in groups
+            assert about["summary"] != about["operationId"].title()  # one that was written
+            content = about["responses"].get("200", {"content": {}})["content"]
+            for kind, described in content.items():
+                found = client.request(method, path, files=sound if method == "post" else None)
+                assert found.headers["Content-Type"].startswith(kind)
+                if kind == "application/json":
+                    assert _shape(described["example"]) == _shape(found.json()), path
+            for status, described in about["responses"].items():
+                if int(status) < 400:
+                    continue
+                for code, example in described["content"]["application/json"]["examples"].items():
+                    error = example["value"]["error"]
+                    assert error["code"] == code
+                    assert error["hint"] == HINTS[code]
+
+
+def _shape(value: Any) -> Any:
+    """Keys and types of an answer, without what depends on the model or the recording."""
+    varies = {"probabilities", "corpora", "channel", "shares", "trend", "notes"}
+    if isinstance(value, list):
+        return [_shape(one) for one in value[:1]]
+    if not isinstance(value, dict):
+        return type(value)
+    return {key: None if key in varies else _shape(part) for key, part in value.items()}
+
+
+def test_the_stream_says_that_it_is_a_websocket(
+    client: TestClient, address: tuple[str, "subprocess.Popen[str]"]
+) -> None:
+    answer = client.get("/v1/stream?rate=16000")
+    assert error_of(answer, 426, "websocket") == "/v1/stream is a WebSocket"
+    assert answer.headers["Upgrade"] == "websocket"
+    text = client.get("/openapi.json").json()["paths"]["/v1/stream"]["get"]["description"]
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    said: list[dict[str, Any]] = []
+    samples = (voice(0, 1.3) * 2**15).astype("<i2")
+    names = {
+        "pieces": [part.tobytes() for part in np.array_split(samples, 9)],
+        "print": said.append,
+    }
+    exec(example.replace("ws://127.0.0.1:8000", address[0].replace("http", "ws")), names)
+    assert [(one["start"], one["end"]) for one in said] == [(0.0, 1.3)]
 
 
 def test_an_endpoint_is_registered_by_its_file(
@@ -112,3 +171,26 @@ def test_a_service_has_a_threshold_of_its_own(folder: Path) -> None:
         assert client.post("/v1/predict", files=sound).json()["confident"] is False
         asked = {"threshold": 0.5}
         assert client.post("/v1/predict", params=asked, files=sound).json()["confident"] is True
+
+
+def test_a_request_chooses_among_emotions() -> None:
+    sound = {"file": ("a.wav", _speech())}
+    with TestClient(
+        create(ServeOptions(models=("emotone-base",), workers=1)), headers=LOCAL
+    ) as one:
+        whole = one.post("/v1/predict", files=sound).json()["probabilities"]
+        found = one.post("/v1/predict?only=anger,neutral", files=sound).json()
+        expected = whole["anger"] / (whole["anger"] + whole["neutral"])
+        assert found["probabilities"]["anger"] == pytest.approx(expected, abs=2e-4)
+        assert list(found["probabilities"]) == ["anger", "neutral"]
+        (part,) = one.post("/v1/segments?only=anger,neutral", files=sound).json()["segments"]
+        assert part["probabilities"].keys() == found["probabilities"].keys()
+        for asked in ("anger", "anger,joy"):
+            refused = one.post(f"/v1/predict?only={asked}", files=sound)
+            assert "only: " in error_of(refused, 422, "invalid")
+
+
+def _speech() -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, spoken(1, 2.0), 16_000, format="WAV")
+    return file.getvalue()

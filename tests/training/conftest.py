@@ -8,7 +8,7 @@ import torch
 
 from emotone import corpora
 from emotone.corpora.table import TableOptions
-from emotone.features import FeatureOptions
+from emotone.features import FeatureOptions, Features
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network
 from emotone.training.options import TrainingOptions
@@ -21,7 +21,7 @@ def data(make_table: Callable[..., Path], tmp_path: Path) -> Spectrograms:
     """Four speakers with two takes of anger, 16 or 21 frames, and then of neutral."""
     corpus = corpora.read(TableOptions(root=make_table()))
     return load_or_compute(
-        corpus, FeatureOptions.model_validate(TINY["features"]), tmp_path / "kept"
+        corpus, Features(FeatureOptions.model_validate(TINY["features"])), tmp_path / "kept"
     )
 
 
@@ -66,4 +66,4 @@ def two_corpora(two_tables: list[TableOptions], tmp_path: Path) -> Spectrograms:
     A speaker has two takes of anger and then two of the other emotion.
     """
     features = FeatureOptions.model_validate(TINY["features"])
-    return load_or_compute(corpora.read_all(two_tables), features, tmp_path / "kept")
+    return load_or_compute(corpora.read_all(two_tables), Features(features), tmp_path / "kept")

@@ -10,7 +10,7 @@ import torch
 from emotone import corpora
 from emotone.corpora.synthetic import SyntheticOptions
 from emotone.evaluation.results import Epoch
-from emotone.features import FeatureOptions
+from emotone.features import FeatureOptions, Features
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import with_labels
 from emotone.training.concordance import concordance, with_concordance
@@ -72,7 +72,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Spectrograms:
     names = ("arousal", "valence")
     options = SyntheticOptions(root=place / "s", speakers=3, utterances=8, dimensions=names)
     features = FeatureOptions.model_validate(TINY["features"])
-    return load_or_compute(corpora.read(options), features, place / "kept")
+    return load_or_compute(corpora.read(options), Features(features), place / "kept")
 
 
 @pytest.mark.slow

@@ -100,13 +100,13 @@ def corpus(make_table: Callable[..., Path]) -> Corpus:
 def disturbed(corpus: Corpus, tmp_path: Path) -> Spectrograms:
     """Two versions of each utterance, with silence around."""
     options = DisturbanceOptions.model_validate(NOTHING | {"versions": 2, "silence": 1.0})
-    return load_or_compute(corpus, FEATURES, tmp_path / "kept", disturbances=options)
+    return load_or_compute(corpus, Features(FEATURES), tmp_path / "kept", disturbances=options)
 
 
 def test_versions_are_kept_beside_the_utterances(
     disturbed: Spectrograms, corpus: Corpus, tmp_path: Path
 ) -> None:
-    clean = load_or_compute(corpus, FEATURES, tmp_path / "clean")
+    clean = load_or_compute(corpus, Features(FEATURES), tmp_path / "clean")
     assert (clean.versions, disturbed.versions) == (0, 2)
     np.testing.assert_array_equal(disturbed.frames, clean.frames)
     assert disturbed.of_speakers(["s1"]) == clean.of_speakers(["s1"])
@@ -130,10 +130,10 @@ def test_only_speech_is_kept_if_asked_for(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("\n".join(rows))
     corpus = corpora.read(TableOptions(root=tmp_path / "table.csv"))
     options = FEATURES.model_copy(update={"frames": "speech"})
-    data = load_or_compute(corpus, options, tmp_path / "kept")
+    data = load_or_compute(corpus, Features(options), tmp_path / "kept")
     assert len(data[0]) == 1 + len(only_speech(spoken)) // options.hop
     assert len(data[1]) == 1 + SAMPLE_RATE // options.hop  # no speech found: all of it
-    everything = load_or_compute(corpus, FEATURES, tmp_path / "kept")
+    everything = load_or_compute(corpus, Features(FEATURES), tmp_path / "kept")
     assert len(everything[0]) == 1 + len(spoken) // options.hop
 
 
@@ -154,8 +154,10 @@ def test_a_share_of_the_examples_is_disturbed(disturbed: Spectrograms) -> None:
 def test_the_version_for_tests_is_no_version_for_training(corpus: Corpus, tmp_path: Path) -> None:
     options = DisturbanceOptions.model_validate(NOTHING | {"versions": 1, "silence": 1.0})
     with_test = options.model_copy(update={"test": True})
-    plain = load_or_compute(corpus, FEATURES, tmp_path / "plain", disturbances=options)
-    tested = load_or_compute(corpus, FEATURES, tmp_path / "tested", disturbances=with_test)
+    plain = load_or_compute(corpus, Features(FEATURES), tmp_path / "plain", disturbances=options)
+    tested = load_or_compute(
+        corpus, Features(FEATURES), tmp_path / "tested", disturbances=with_test
+    )
     assert (plain.test_version, tested.test_version) == (None, 2)
     assert plain.versions == tested.versions == 1
     assert len(tested.version(0, 2)) != len(tested.version(0, 1))

@@ -19,7 +19,7 @@ OPTIONS = FeatureOptions(mels=16, hop_ms=20)
 
 
 def load(table: Path, folder: Path, options: FeatureOptions = OPTIONS) -> Spectrograms:
-    return load_or_compute(corpora.read(TableOptions(root=table)), options, folder)
+    return load_or_compute(corpora.read(TableOptions(root=table)), Features(options), folder)
 
 
 def test_spectrograms_are_those_of_the_front_end(
@@ -50,10 +50,10 @@ def test_they_are_computed_once_and_again_when_a_file_changes(
     before = load(table, kept)
     calls: list[int] = []
     corpus = corpora.read(TableOptions(root=table))
-    load_or_compute(corpus, OPTIONS, kept, advance=lambda: calls.append(1))
+    load_or_compute(corpus, Features(OPTIONS), kept, advance=lambda: calls.append(1))
     assert not calls
     soundfile.write(corpus.table["file"][0], voice(99, 0.5), 16_000)
-    after = load_or_compute(corpus, OPTIONS, kept, advance=lambda: calls.append(1))
+    after = load_or_compute(corpus, Features(OPTIONS), kept, advance=lambda: calls.append(1))
     assert len(calls) == len(corpus.table)
     assert len(after[0]) != len(before[0])
     delete_cache(kept)

@@ -6,6 +6,7 @@ What it finds of seven corpora in noise and rooms, and in noise alone: ``benchma
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from emotone.audio.resampling import SAMPLE_RATE, Waveform
 from emotone.audio.runtime import onnxruntime
 
+DETECTOR = Path(__file__).with_name("silero_vad.onnx")
 CHUNK = 512  # samples, 32 ms; the detector gives a probability for each
 CONTEXT = 64  # samples before a chunk that the detector sees
 STATE = (1, 1, 128)
@@ -44,10 +46,39 @@ def only_speech_of(pieces: Iterable[Waveform]) -> Iterator[Waveform]:
     Yields:
         The speech of each block of 30 s, none of it empty. It does not depend on the pieces.
     """
-    for block in _blocks(pieces, round(BLOCK_S * SAMPLE_RATE)):
+    blocks = Blocks()
+    for block in chain(chain.from_iterable(map(blocks.push, pieces)), blocks.close()):
         speech = only_speech(block)
         if len(speech):
             yield speech
+
+
+class Blocks:
+    """Divides audio that comes in pieces into blocks of 30 s, in each of which speech is found.
+
+    The last block may be shorter. The blocks do not depend on the pieces.
+    """
+
+    def __init__(self) -> None:
+        self._size = round(BLOCK_S * SAMPLE_RATE)
+        self._kept: list[Waveform] = []
+        self._held = 0
+
+    def push(self, piece: Waveform) -> Iterator[Waveform]:
+        """Take samples; yields the blocks that are complete now."""
+        self._kept.append(piece)
+        self._held += len(piece)
+        if self._held >= self._size:
+            whole = np.concatenate(self._kept)
+            cut = len(whole) - len(whole) % self._size
+            self._kept, self._held = [whole[cut:]], len(whole) - cut
+            for start in range(0, cut, self._size):
+                yield whole[start : start + self._size]
+
+    def close(self) -> Iterator[Waveform]:
+        """Yield the rest, if any."""
+        if self._held:
+            yield np.concatenate(self._kept)
 
 
 def speech_regions(waveform: Waveform) -> list[slice]:
@@ -92,8 +123,7 @@ def _detector() -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only
-    path = Path(__file__).with_name("silero_vad.onnx")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(DETECTOR), options, providers=["CPUExecutionProvider"])
 
 
 def _hysteresis(probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -107,19 +137,3 @@ def _runs(values: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int6
     """Start and stop of each run of true values."""
     edges = np.diff(np.concatenate([[False], values, [False]]).astype(np.int8))
     return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-
-
-def _blocks(pieces: Iterable[Waveform], size: int) -> Iterator[Waveform]:
-    """Divide audio that comes in pieces anew; the last block may be shorter."""
-    kept: list[Waveform] = []
-    held = 0
-    for piece in pieces:
-        kept.append(piece)
-        held += len(piece)
-        if held >= size:
-            whole = np.concatenate(kept)
-            for start in range(0, held - size + 1, size):
-                yield whole[start : start + size]
-            kept, held = [whole[held - held % size :]], held % size
-    if held:
-        yield np.concatenate(kept)

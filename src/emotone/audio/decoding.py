@@ -88,12 +88,12 @@ def decoded(
         if done and truncated == "accept":
             return
         if done:
-            what = f"damaged after {done / rate:.1f} s ({reason(error)}); copy the file again"
+            what = f"damaged after {done / rate:.1f} s{_by_system(error)}; copy the file again"
         elif lack:
             what = f"truncated: {lack}; nothing can be read without it, copy the file again"
         else:
-            what = f"not audio that can be decoded, or damaged ({reason(error)}); convert it to WAV"
-            what += " or copy it again"
+            what = f"not audio that can be decoded, or damaged{_by_system(error)}; "
+            what += "convert it to WAV or copy it again"
         raise AudioError(f"{path}: {what}") from error
     if not done:
         raise AudioError(
@@ -101,6 +101,12 @@ def decoded(
             if start_s
             else f"{path}: the file holds no samples; record it again"
         )
+
+
+def _by_system(error: Exception) -> str:
+    """What the operating system says of an error, in brackets; decoders have words of their own."""
+    by_system = isinstance(error, OSError) and type(error).__module__ == "builtins"
+    return f" ({reason(error)})" if by_system else ""
 
 
 def _all_decoders(
@@ -172,8 +178,7 @@ def _from_libsndfile(
         except soundfile.LibsndfileError as error:
             if not promised:
                 raise
-            lost = f"truncated or damaged ({reason(error)}); copy the file again"
-            raise AudioError(lost) from error
+            raise AudioError("truncated or damaged; copy the file again") from error
         position += len(samples)
         if len(samples):
             yield samples, rate

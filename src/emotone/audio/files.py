@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotone.audio.decoding import Truncated, decoded
-from emotone.audio.resampling import Resampler, Waveform, from_array
+from emotone.audio.resampling import Channels, Resampler, Waveform, from_array
 
 
 def read(
@@ -76,3 +76,20 @@ def blocks(path: str | Path, *, truncated: Truncated = "error") -> Iterator[Wave
         yield resampler.push(samples)
     assert resampler is not None
     yield resampler.close()
+
+
+def channels(path: str | Path, *, truncated: Truncated = "error") -> Iterator[list[Waveform]]:
+    """Read the channels of an audio file in blocks; see :func:`blocks`.
+
+    Yields:
+        A waveform at 16 kHz for each channel, all of the same length, of at most a minute.
+
+    Raises:
+        AudioError: see :func:`read`; if a later part is damaged, after the blocks before it.
+    """
+    converted = None
+    for samples, rate in decoded(Path(path), truncated=truncated):
+        converted = converted or Channels(rate)
+        yield converted.push(samples)
+    assert converted is not None
+    yield converted.close()

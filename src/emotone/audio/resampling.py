@@ -53,6 +53,30 @@ class Resampler:
         return np.ascontiguousarray(mono, dtype=np.float32)
 
 
+class Channels:
+    """Converts each channel of audio that comes in pieces by itself; see :class:`Resampler`.
+
+    Args:
+        rate: sampling rate in Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = check_rate(rate)
+        self._resamplers: list[Resampler] = []
+
+    def push(self, samples: NDArray[Any]) -> list[Waveform]:
+        """Take samples, shape ``(samples,)`` or ``(samples, channels)``; see :class:`Resampler`."""
+        samples = as_float32(samples)
+        planes = samples.reshape(len(samples), -1).T
+        self._resamplers = self._resamplers or [Resampler(self._rate) for _ in planes]
+        pairs = zip(self._resamplers, planes, strict=True)
+        return [resampler.push(plane) for resampler, plane in pairs]
+
+    def close(self) -> list[Waveform]:
+        """Return the remaining samples of each channel."""
+        return [resampler.close() for resampler in self._resamplers]
+
+
 def from_array(samples: NDArray[Any], rate: int) -> Waveform:
     """Convert an array to 16 kHz mono float32.
 

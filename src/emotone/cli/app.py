@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from emotone.cli import auditing, corpora, experiments, listings, recognition, searching, serving
+from emotone.cli import (
+    auditing,
+    corpora,
+    experiments,
+    listings,
+    publishing,
+    recognition,
+    searching,
+    serving,
+)
 from emotone.cli.extras import installation
 from emotone.cli.help import Command, Group
 from emotone.cli.terminal import accept_any_text, standard_output_is_ours
@@ -32,6 +41,7 @@ COMMANDS = (  # in the order of --help
     auditing.audit,
     experiments.report,
     experiments.export,
+    publishing.publish,
     serving.serve,
     experiments.demo,
 )

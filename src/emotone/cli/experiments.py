@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emotone.cli.options import RESOURCES, Config, Force, ModelOut, OnCluster, Overrides, ResultsOut
+from emotone.errors import UsageError
 
 if TYPE_CHECKING:
     from emotone.experiments.config import ExperimentConfig
@@ -40,6 +41,8 @@ def demo(overrides: Overrides = None, *, out: ResultsOut = Path("out/demo")) -> 
     from emotone.experiments.overrides import PRESETS
 
     _crossval(load(PRESETS / "demo.yaml", overrides or []), out)
+    typer.echo("next: open this page, then cross-validate your own speech:")
+    typer.echo("  emotone crossval my-table.csv --out out/mine")
 
 
 def ablate(
@@ -80,7 +83,7 @@ def ablate(
     with TerminalObserver() as observer:
         results = ablation.ablate(loaded, out, observer, hours, only or ())
     show_ablation(results)
-    typer.echo(f"report: {_write_reports(out)[0]}")
+    typer.echo(f"report: {write_reports(out)[0]}")
 
 
 def train(
@@ -144,7 +147,10 @@ def adapt(
 def export(
     model: Annotated[str, typer.Argument(help="Model folder, or name of a model.")],
     *,
-    out: Annotated[Path, typer.Option(help="ONNX file to write, or new model folder.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="ONNX file to write, or new model folder; needed without --web."),
+    ] = None,
     labels: Annotated[
         str | None,
         typer.Option(help="Labels that remain possible, such as anger,neutral; by default all."),
@@ -152,31 +158,56 @@ def export(
     calibrate: Annotated[
         Path | None, typer.Option(help="See emotone train; needed with --labels.")
     ] = None,
+    web: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a static web page that recognises in the browser; needed without --out.",
+        ),
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="npm registry for --web; by default that of npm_config_registry, or npm's.",
+        ),
+    ] = None,
     force: Force = False,
 ) -> None:
-    """Export a model to ONNX again (waveform in, logits out) and compare it with PyTorch.
+    """Export a model to ONNX (waveform in, logits out), compared with PyTorch, or to a web page.
 
     Examples:
-        emotone export out/model --out model.onnx
         emotone export out/model --labels anger,neutral --calibrate out/mine --out out/two
+        emotone export emotone-base --web out/page
     """
-    from emotone.experiments import shipping
     from emotone.inference.model_folder import locate
 
+    if (out is None) == (web is None):
+        raise UsageError("give either --out or --web")
+    if web is not None:
+        if labels is not None or calibrate is not None:
+            raise UsageError("--labels and --calibrate belong to --out; export to it first")
+        _write_page(locate(model), web, registry, force=force)
+        return
+    if registry is not None:
+        raise UsageError("--registry belongs to --web; leave it out")
+    from emotone.experiments import shipping
+
+    assert out is not None
     some = None if labels is None else [label.strip() for label in labels.split(",")]
     exported = shipping.export(locate(model), out, some, calibrate, force=force)
     typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4")
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="Results folder of crossval or ablate.")],
+    folder: Annotated[Path, typer.Argument(help="Results folder of crossval, ablate or search.")],
     *,
     audformat: Annotated[
         Path | None, typer.Option(help="Write the predictions to this folder, too, in audformat.")
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write report.html, report.md and report.tex of a results folder.
+    """Write the reports of a results folder again: HTML, Markdown and, but for a search, LaTeX.
 
     Examples:
         emotone report out/emodb
@@ -186,7 +217,7 @@ def report(
 
     if audformat is not None:
         database.refuse_other_files(audformat)
-    for path in _write_reports(folder, force=force):
+    for path in write_reports(folder, force=force):
         typer.echo(path)
     if audformat is not None:
         typer.echo(database.export(folder, audformat))
@@ -202,15 +233,27 @@ def _crossval(config: "ExperimentConfig", out: Path) -> None:
     with TerminalObserver() as observer:
         results = crossval(config, out, observer)
     show_results(results)
-    typer.echo(f"report: {_write_reports(out)[0]}")
+    typer.echo(f"report: {write_reports(out)[0]}")
 
 
-def _write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
+def write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
+    """Write the reports of a results folder, with a bar; the page comes first."""
     from emotone.cli.progress import counting
+    from emotone.experiments.config import changed
     from emotone.reporting.report import covered, write
 
     with counting("writing reports", len(covered(folder))) as advance:
-        return write(folder, advance, force=force)
+        return write(folder, advance, changed=changed, force=force)
+
+
+def _write_page(folder: Path, out: Path, registry: str | None, *, force: bool) -> None:
+    from emotone.cli.progress import counting
+    from emotone.publishing.npm import MEGABYTES
+    from emotone.publishing.web import write_page
+
+    with counting("downloading ONNX Runtime Web, MB", MEGABYTES) as advance:
+        index = write_page(folder, out, registry=registry, force=force, advance=advance)
+    typer.echo(f"{index}: serve its folder, such as with python -m http.server -d {out}")
 
 
 def _with_cluster(overrides: list[str] | None, address: str | None) -> list[str]:

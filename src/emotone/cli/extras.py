@@ -2,7 +2,7 @@
 
 TRAIN = (
     "audb", "audformat", "audmetric", "jinja2", "lightning_fabric", "onnx",
-    "onnxscript", "pandas", "platformdirs", "pyarrow", "yaml", "safetensors", "sklearn", "scipy",
+    "onnxscript", "pandas", "pyarrow", "yaml", "safetensors", "sklearn", "scipy",
     "torch",
 )  # fmt: skip
 SERVE = (
@@ -15,6 +15,7 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "cluster": ("ray",),
     "opensmile": ("opensmile",),
+    "ssl": ("transformers",),
     "hub": ("huggingface_hub",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow",),

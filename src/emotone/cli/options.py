@@ -35,6 +35,13 @@ Threshold = Annotated[
         help="Probability from which an answer is confident; by default that of the model.",
     ),
 ]  # fmt: skip
+Only = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL,LABEL,...", rich_help_panel=MODEL,
+        help="Emotions to choose among, such as anger,neutral; by default all of the model.",
+    ),
+]  # fmt: skip
 Force = Annotated[
     bool,
     typer.Option("--force", help="Overwrite files, also those that emotone did not make."),

@@ -143,7 +143,7 @@ class TerminalObserver:
         self.console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self.progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=20),  # the bar fits 60 columns
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
@@ -197,7 +197,7 @@ class TerminalObserver:
             self._print(f"{finished} of {runs} {agree(finished, 'were')} finished before")
         self.estimate = Estimate(missing, slots)
         self.task = self.progress.add_task(
-            "training epochs", total=sum(self.estimate.left.values()), note=""
+            "epochs", total=sum(self.estimate.left.values()), note=""
         )
         self.state = "training"
 
@@ -209,7 +209,7 @@ class TerminalObserver:
         for number, epoch in enumerate(history[before:], before + 1):
             self.state = (
                 f"{run.name}: epoch {number} of {run.experiment.epochs}, "
-                f"training loss {epoch.training_loss:.3f}"
+                f"loss {epoch.training_loss:.3f}"
             )
             if chosen.verbose:
                 self._print(self.state)
@@ -220,14 +220,17 @@ class TerminalObserver:
         self._runs[0] += 1
         self._ended_run(run)
         parts = []
-        if record.epochs is not None:
-            parts.append(f"{plural(record.epochs, 'epoch')}, kept epoch {record.kept_epoch}")
-            parts.append(f"training loss {record.history[-1].training_loss:.3f}")
         if record.validation_uar is not None:
             parts.append(f"validation UAR {100 * record.validation_uar:.1f} %")
+        elif record.history:
+            parts.append(f"training loss {record.history[-1].training_loss:.3f}")
+        if record.epochs is not None:
+            parts.append(f"epoch {record.kept_epoch} of {record.epochs}")
         parts.append(f"{record.seconds:.0f} s")
-        note = "" if self.console.is_terminal else f"; {self._note()}"
-        self._print(f"{run.name}: {', '.join(parts)}{note}")
+        left = "" if self.console.is_terminal else self._time_left()
+        done, of_all = self._runs
+        note = f"; {left}" if left else ""
+        self._print(f"{done} of {of_all}: {run.name}: {', '.join(parts)}{note}")
 
     def failed(self, run: "Run", error: Exception) -> None:
         """Print why a run failed."""
@@ -248,19 +251,20 @@ class TerminalObserver:
     def _note(self) -> str:
         finished, of_all = self._runs
         parts = [
-            f"{finished} of {plural(of_all, 'run')} finished" if of_all else "",
+            f"{finished} of {plural(of_all, 'run')}" if of_all else "",
             self._time_left(),
         ]
         return ", ".join(part for part in parts if part)
 
     def _time_left(self) -> str:
         left = self.estimate.seconds()
-        return f"about {in_words(left)} left" if left else ""
+        return f"{in_words(left)} left" if left else ""
 
     def _print(self, line: str, *, is_error: bool = False) -> None:
         self._last_line = time.monotonic()
         if is_error or not chosen.quiet:
-            self.console.print(printable(line), soft_wrap=True)
+            # a log has a line for each message; a terminal's are folded between words
+            self.console.print(printable(line), soft_wrap=not self.console.is_terminal)
 
     def _print_lines(self) -> None:
         """Print the state whenever no line was printed for a while."""

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Threshold
+from emotone.cli.calls import Asked, manner_of, write_report
+from emotone.cli.options import MODEL, OUTPUT, RESOURCES, Force, OnCluster, Only, Threshold
 from emotone.cli.verbosity import chosen
 from emotone.errors import UsageError
 from emotone.text import plural, printable
 
-WINDOWS = "Windows"  # a group of --help
+WINDOWS, CALLS = "Windows", "Calls"  # groups of --help
 
 if TYPE_CHECKING:
     from emotone.audio import Truncated
+    from emotone.inference.call import Call
     from emotone.inference.execution import Executor
     from emotone.inference.recognizer import Recognizer
 
@@ -26,7 +28,8 @@ def predict(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            help="Audio files, folders, patterns, or - for standard input.",
+            help="Audio files, folders, patterns, tables (.csv with file, start, end), or - for "
+            "standard input.",
             readable=False,  # what cannot be read is reported, and the rest is recognised
         ),
     ],
@@ -40,6 +43,7 @@ def predict(
         ),
     ] = None,
     threshold: Threshold = None,
+    only: Only = None,
     speaker: Annotated[
         list[Path] | None,
         typer.Option(
@@ -66,6 +70,22 @@ def predict(
         float | None,
         typer.Option(rich_help_panel=WINDOWS, help="Step from each to the next; by default 1 s."),
     ] = None,
+    channels: Annotated[
+        Literal["mix", "split"],
+        typer.Option(
+            rich_help_panel=CALLS,
+            help="split: each channel is a speaker, with answers for each turn; by default all are "
+            "one recording.",
+        ),
+    ] = "mix",
+    turns: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=CALLS,
+            help="Who speaks when: .rttm, .csv (start, end, speaker), .srt or .vtt; by default a "
+            "turn ends with a pause.",
+        ),
+    ] = None,
     json: Annotated[
         bool,
         typer.Option("--json", rich_help_panel=OUTPUT, help="Print a JSON object per line."),
@@ -91,6 +111,13 @@ def predict(
         typer.Option(
             rich_help_panel=OUTPUT,
             help="Draw waveform and emotions of one file: PNG, SVG or PDF.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=OUTPUT,
+            help="Write a page of one call with lanes, turns and playback: .html; by default none.",
         ),
     ] = None,
     truncated: Annotated[
@@ -130,7 +157,11 @@ def predict(
         raise UsageError("--window and --hop belong to --segments or --plot; add one of them")
     lengths = (WINDOW_S if window is None else window, HOP_S if hop is None else hop)
     _check_names(embeddings, plot, save_speaker, segments=segments, force=force)
-    recognizer = load(model, threads=threads).with_threshold(threshold)
+    if report is not None:
+        from emotone.reporting.call_report import check
+
+        check(report, force=force)
+    recognizer = load(model, threads=threads, only=only).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
     sources = files_in(paths)
@@ -139,6 +170,12 @@ def predict(
         chosen.note(printable(note))
     for error in sources.errors:
         typer.echo(printable(f"error: {error}"), err=True)
+    asked = Asked(
+        lengths if segments else None, channels, turns, report,
+        others={"--embeddings": embeddings, "--plot": plot, "--speaker": speaker},
+    )  # fmt: skip
+    manner = manner_of(sources, asked)
+    calls: list[Call] = []
     if plot is not None:
         _draw(recognizer, files, lengths, plot, truncated, force=force)
     if cluster is not None and (jobs > 1 or STDIN in map(str, files)):
@@ -149,13 +186,16 @@ def predict(
             files,
             kind="json" if json else "csv" if csv else "table",
             output=output or embeddings,
-            segments=lengths if segments else None,
+            manner=manner,
             executor=executor,
             embedding=embeddings is not None,
             truncated=truncated,
+            received=calls.append if report else None,
             force=force,
             quiet=chosen.quiet,
         )
+    if report is not None and not failed:
+        write_report(recognizer, files[0], manner, calls, report, truncated, force=force)
     if failed or sources.errors:
         raise typer.Exit(1)
 

@@ -33,14 +33,17 @@ def search(
         emotone search emodb space.yaml FOLDER --out out/search --hours 8
         emotone search my.yaml space.yaml --out out/search --trials 100
     """
+    from emotone.cli.experiments import write_reports
     from emotone.cli.progress import TerminalObserver
     from emotone.experiments import search as searching
     from emotone.experiments import space as spaces
     from emotone.experiments.sources import configuration
     from emotone.reporting import search_report
     from emotone.reporting.rendering import percent
+    from emotone.reporting.report import refuse_foreign_reports
 
     loaded = spaces.load(space, configuration(config, overrides or []))
+    refuse_foreign_reports(out)
     limits = searching.Limits(trials, hours)
     with TerminalObserver() as observer:
         results = searching.search(
@@ -54,4 +57,4 @@ def search(
     for name, value in best.values.items():
         typer.echo(f"  {name}: {search_report.written(value)}")
     typer.echo(f"configuration: {out / searching.BEST}")
-    typer.echo(f"report: {search_report.write(out)[0]}")
+    typer.echo(f"report: {write_reports(out)[0]}")

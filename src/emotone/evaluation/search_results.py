@@ -97,6 +97,11 @@ def write_search(folder: Path, results: SearchResults) -> None:
     write_text(folder / SEARCH_FILE, SEARCH_RESULTS.dump_json(results, indent=1).decode() + "\n")
 
 
+def is_search(folder: Path) -> bool:
+    """Whether a folder holds the results of a search."""
+    return (folder / SEARCH_FILE).is_file()
+
+
 def read_search(folder: Path) -> SearchResults:
     """Read ``search.json``.
 

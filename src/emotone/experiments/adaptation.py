@@ -70,6 +70,10 @@ def adapt(
         raise UsageError("pretraining: an adapted network starts from the model; leave it out")
     refuse_other_model(out)
     scratch = config.model_copy(update={"features": features, "model": network})
+    try:
+        scratch.check_model()  # a copy is not validated
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     start = PretrainingOptions(model=model, allow_overlap=allow_overlap, allow_other_labels=True)
     adapted = scratch.model_copy(update={"pretraining": start})
     both = Ablation(scratch, {SCRATCH: scratch, ADAPTED: adapted}, (SCRATCH,))

@@ -1,8 +1,9 @@
 """An experiment's configuration: a YAML file, changed by ``key=value``, checked in full."""
 
 import os
+import re
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -25,11 +26,14 @@ from emotone.inference import model_folder
 from emotone.models.crnn import CrnnOptions
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
 from emotone.options import Options, Seed, explained, nearest
+from emotone.safe_yaml import parsed
 from emotone.text import shown
 from emotone.training.options import TrainingOptions
 from emotone.training.pretraining import FineTuningOptions
 
 __all__ = ["ExperimentConfig", "PretrainingOptions", "RuntimeOptions", "checked", "load"]
+
+CORPUS_NAME = re.compile(r"corpus(\.\d+)?\.name")
 
 
 def _listed(value: Any) -> Any:
@@ -136,13 +140,24 @@ class ExperimentConfig(Options):
 
     @model_validator(mode="after")
     def _model_fits(self) -> "ExperimentConfig":
+        self.check_model()
+        return self
+
+    def check_model(self) -> None:
+        """Raise a :class:`ValueError` if other options do not fit the kind of model."""
+        kind = f"model.kind={self.model.kind}"
         if self.model.is_network:
             self.model.check(self.features)
+            augmentations = self.training.augment.of_log_mel
+            if augmentations and not self.model.reads_log_mel:
+                raise ValueError(
+                    f"training.augment: {', '.join(augmentations)} change log-mel spectrograms, "
+                    f"which {kind} does not read; set them to 0"
+                )
         elif self.pretraining is not None:
-            raise ValueError(f"pretraining: model.kind={self.model.kind} cannot be pre-trained")
+            raise ValueError(f"pretraining: {kind} cannot be pre-trained")
         elif self.training.teacher is not None:
-            raise ValueError(f"training.teacher: model.kind={self.model.kind} cannot be taught")
-        return self
+            raise ValueError(f"training.teacher: {kind} cannot be taught")
 
     @model_validator(mode="after")
     def _dimensions_fit(self) -> "ExperimentConfig":
@@ -202,6 +217,42 @@ def load(path: Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
     for override in overrides:
         set_option(values, override)
     return checked(values, str(path))
+
+
+def changed(configuration: str) -> dict[str, Any]:
+    """Find the options of a resolved configuration that differ from the defaults.
+
+    Args:
+        configuration: as :meth:`ExperimentConfig.as_yaml` writes it.
+
+    Returns:
+        Values by key, such as ``training.epochs``, with the corpus and the kind of model in any
+        case; empty if this version does not know an option.
+
+    >>> changed("{corpus: {name: emodb}, training: {epochs: 5, batch: 16}}")
+    {'corpus.name': 'emodb', 'model.kind': 'crnn', 'training.epochs': 5}
+    """
+    try:
+        found = ExperimentConfig.model_validate(parsed(configuration, "is not YAML"))
+    except (ValidationError, UsageError):
+        return {}
+    plain = ExperimentConfig(
+        corpus=tuple(type(corpus).model_validate({}) for corpus in found.corpus),
+        model=type(found.model).model_validate({}),
+    )
+    return dict(_differing(found._portable(), plain._portable()))
+
+
+def _differing(found: Any, plain: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values that differ, by key, and what each corpus and kind of model is."""
+    if isinstance(found, list) and all(isinstance(one, dict) for one in found):
+        found, plain = (dict(enumerate(one)) if one else {} for one in (found, plain))
+    if isinstance(found, dict):
+        others = plain if isinstance(plain, dict) else {}
+        for name, value in found.items():
+            yield from _differing(value, others.get(name), f"{key}.{name}".removeprefix("."))
+    elif found != plain or key == "model.kind" or CORPUS_NAME.fullmatch(key):
+        yield key, found
 
 
 def checked(values: dict[str, Any], source: str) -> ExperimentConfig:

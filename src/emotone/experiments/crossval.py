@@ -96,6 +96,7 @@ def prepare(
         StorageError: if the folder cannot be written.
     """
     refuse_other_experiment(config, folder)
+    config.model.require()
     check_logs(config.runtime)
     teacher = _teacher(config, corpus, folds)
     _claim(config, corpus, folds, folder)

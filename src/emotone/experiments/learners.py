@@ -21,7 +21,7 @@ from emotone.files import replacing
 from emotone.models.kinds import EstimatorKind, Vectors
 from emotone.models.network import Network, multiply_adds
 from emotone.training import loop
-from emotone.training.hardware import usable_precision
+from emotone.training.hardware import fabric_on, usable_precision
 from emotone.training.posteriors import posteriors
 from emotone.training.pretraining import FineTuningOptions
 from emotone.training.spectrograms import Spectrograms, load_or_compute
@@ -65,8 +65,10 @@ def read_data(
     """
     workers = config.runtime.processes
     if config.model.is_network:
+        front_end = config.model.front_end(config.features)
+        front_end.device = fabric_on(config.runtime.device, config.training.precision).device
         return load_or_compute(
-            corpus, config.features, cache, disturbances=config.training.disturb,
+            corpus, front_end, cache, disturbances=config.training.disturb,
             workers=workers, advance=advance,
         )  # fmt: skip
     return _vectors(corpus, config.model, cache, workers=workers, advance=advance)
@@ -138,8 +140,8 @@ def _trained(
         fold=fold.name,
         seed=seed,
         seconds=sum(epoch.seconds for epoch in history.epochs),
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        multiply_adds_per_s=multiply_adds(network),
+        parameters=network.size,
+        multiply_adds_per_s=multiply_adds(network) if config.model.reads_log_mel else None,
         validation_uar=history.epochs[kept].validation_uar,
         history=tuple(history.epochs),
         kept_epoch=kept + 1,

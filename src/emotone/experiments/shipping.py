@@ -262,7 +262,7 @@ def _provenance(
             label: int(count) for label, count in table["emotion"].value_counts(sort=False).items()
         },
         "pretrained_on": experiment.pretrained_on,
-        "parameters": sum(weights.numel() for weights in network.parameters()),
+        "parameters": network.size,
         "calibration": found.as_dict() if found else None,
     }
 

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +15,7 @@ from emotone.features.options import FeatureOptions
 from emotone.features.spectrum import half_fourier, power_spectra
 
 POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
+SHAPING = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level"}
 
 
 class Features(nn.Module):
@@ -25,7 +28,17 @@ class Features(nn.Module):
         in: waveform ``(batch, samples)``, lengths ``(batch,)`` in samples.
         out: features ``(batch, channels, frames, mels)``, lengths ``(batch,)`` in frames. Padding
         frames are zero.
+
+    Attributes:
+        kept_as: type of the numbers of :meth:`log_mel` in a cache.
+        uses_all_cores: whether one call of :meth:`log_mel` uses them, so that calls are not made at
+            once.
+        device: where :meth:`log_mel` computes if it is slow.
     """
+
+    device: torch.device = torch.device("cpu")
+    kept_as: ClassVar[type[np.floating]] = np.float32
+    uses_all_cores: ClassVar[bool] = False
 
     cosines: Tensor
     sines: Tensor
@@ -36,12 +49,43 @@ class Features(nn.Module):
     def __init__(self, options: FeatureOptions) -> None:
         super().__init__()
         self.options = options
+        self._prepare(options)
+
+    def _prepare(self, options: FeatureOptions) -> None:
         cosines, sines = half_fourier(torch.hann_window(options.window, dtype=torch.float64))
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
         self.register_buffer("filters", mel_filters(options.mels, options.low_hz), persistent=False)
         self.register_buffer("mean", torch.zeros(options.channels, options.mels))
         self.register_buffer("std", torch.ones(options.channels, options.mels))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Channels of the features and bands of each."""
+        return self.options.channels, self.options.mels
+
+    @property
+    def width(self) -> int:
+        """Numbers of a frame of :meth:`log_mel`."""
+        return self.options.mels
+
+    @property
+    def hop_s(self) -> float:
+        """Step from frame to frame in seconds."""
+        return self.options.hop_ms / 1000
+
+    @property
+    def size(self) -> int:
+        """Number of weights that :meth:`log_mel` computes with and that were trained."""
+        return 0
+
+    @property
+    def key(self) -> str:
+        """What :meth:`log_mel` depends on, to name caches by."""
+        return self.options.model_dump_json(include=SHAPING)
+
+    def complete(self) -> None:
+        """Make everything a part of the module that :meth:`log_mel` needs, before an export."""
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None

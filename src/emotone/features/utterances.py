@@ -23,15 +23,15 @@ Computed = TypeVar("Computed")
 Row = tuple[str, float, float]  # file, start and end in seconds
 
 
-def map_utterances(
+def each_utterance(
     corpus: Corpus,
     compute: Callable[[audio.Waveform], Computed],
     advance: Callable[[], None],
     *,
     workers: int,
     processes: bool = False,
-) -> list[Computed]:
-    """Read each utterance of a corpus and compute something from it, several at once.
+) -> Iterator[Computed]:
+    """Read each utterance of a corpus and compute something from it, several at once, in order.
 
     Args:
         corpus: corpus whose audio is read.
@@ -46,11 +46,13 @@ def map_utterances(
     """
     rows = list(corpus.table[["file", "start", "end"]].itertuples(index=False, name=None))
     outcomes = _in_processes if processes and workers > 1 else _in_threads
-    results = []
+    failures = []
     for result in outcomes(compute, rows, workers):
-        results.append(result)
         advance()
-    failures = [str(result) for result in results if isinstance(result, AudioError)]
+        if isinstance(result, AudioError):
+            failures.append(str(result))
+        else:
+            yield result
     if failures:
         shown = "; ".join(failures[:SHOWN_FAILURES])
         more = "; …" if len(failures) > SHOWN_FAILURES else ""
@@ -58,7 +60,18 @@ def map_utterances(
             f"{len(failures)} of {len(rows)} utterances of {corpus.name} cannot be used: "
             f"{shown}{more}. Fix or remove them"
         )
-    return [result for result in results if not isinstance(result, AudioError)]
+
+
+def map_utterances(
+    corpus: Corpus,
+    compute: Callable[[audio.Waveform], Computed],
+    advance: Callable[[], None],
+    *,
+    workers: int,
+    processes: bool = False,
+) -> list[Computed]:
+    """Return what :func:`each_utterance` yields."""
+    return list(each_utterance(corpus, compute, advance, workers=workers, processes=processes))
 
 
 def cache_key(corpus: Corpus, options: str) -> str:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from emotone.inference.call import Call, SpeakerSummary, Turn
 from emotone.inference.prediction import NO_PREDICTION, Prediction, Segment
-from emotone.text import encodable, printable
+from emotone.text import encodable, plural, printable
 
 Kind = Literal["table", "json", "csv"]
 VALUE = "d_"  # prefix of the columns of dimensions
@@ -28,25 +29,45 @@ def as_dict(prediction: Prediction | None) -> dict[str, Any]:
 def segment_as_dict(segment: Segment) -> dict[str, Any]:
     """Return a segment as a JSON object; times in seconds."""
     times = {"start": round(segment.start, 3), "end": round(segment.end, 3)}
-    return times | as_dict(segment.prediction)
+    speaker = {"speaker": segment.speaker} if isinstance(segment, Turn) else {}
+    return times | speaker | as_dict(segment.prediction)
+
+
+def call_as_dict(call: Call) -> dict[str, Any]:
+    """Return a call as a JSON object; times in seconds, to milliseconds."""
+    turns = [segment_as_dict(turn) for turn in call.turns]
+    values: dict[str, Any] = _rounded(replace(call, turns=[]).to_dict())
+    return values | {"turns": turns}
+
+
+def _rounded(value: Any) -> Any:
+    """Round all numbers in a JSON object."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def header(
-    labels: Sequence[str], dimensions: Sequence[str] = (), *, segments: bool, embedding: int = 0
+    labels: Sequence[str],
+    dimensions: Sequence[str] = (),
+    of_rows: Sequence[str] = (),
+    embedding: int = 0,
 ) -> list[str]:
     """Return the columns of CSV.
 
     Args:
         labels: of the model.
         dimensions: of the model, in the columns ``d_arousal``, …
-        segments: whether a row is a window of a file rather than a file.
+        of_rows: columns of rows that are parts of a file, such as ``start`` and ``end``.
         embedding: size of the embeddings, in the columns ``e0``, ``e1``, …
     """
-    times = ["start", "end"] if segments else []
     probabilities = [f"p_{label}" for label in labels]
     numbers = [f"e{number}" for number in range(embedding)]
     values = [f"{VALUE}{name}" for name in dimensions]
-    return ["file", *times, "label", "confidence", "confident", *probabilities, *values, *numbers]
+    answer = ["label", "confidence", "confident", *probabilities, *values, *numbers]
+    return ["file", *of_rows, *answer]
 
 
 def row(values: Sequence[Any], columns: Sequence[str]) -> str:
@@ -58,10 +79,14 @@ def row(values: Sequence[Any], columns: Sequence[str]) -> str:
 
 
 def lines(
-    file: Path, answer: Prediction | list[Segment], kind: Kind, columns: Sequence[str]
+    file: Path, answer: Prediction | Sequence[Segment] | Call, kind: Kind, columns: Sequence[str]
 ) -> Iterator[str]:
-    """Yield the lines about a file: one, or one for each segment."""
-    for part in answer if isinstance(answer, list) else [answer]:
+    """Yield the lines about a file: one, or one for each segment or turn.
+
+    The table of a call ends with a line for each speaker.
+    """
+    parts = answer.turns if isinstance(answer, Call) else answer
+    for part in [parts] if isinstance(parts, Prediction) else parts:
         if isinstance(part, Segment):
             prediction, values = part.prediction, segment_as_dict(part)
         else:
@@ -75,11 +100,30 @@ def lines(
             shares = [values.pop(name, None) or {} for name in ("probabilities", "dimensions")]
             numbers = [number for one in shares for number in one.values()]
             numbers += _embedding(prediction)
+            if isinstance(part, Turn):
+                values["speaker"] = encodable(part.speaker)
             yield row([encodable(file), *values.values(), *numbers], columns)
         else:
             when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
-            about = f"{_label(prediction)}{_values(prediction)}"
-            yield f"{when}{about}  {printable(file)}{_doubt(prediction)}\n"
+            who = printable(part.speaker) if isinstance(part, Turn) else printable(file)
+            yield f"{when}{_label(prediction)}{_values(prediction)}  {who}{_doubt(prediction)}\n"
+    if kind == "table" and isinstance(answer, Call):
+        yield from (f"{printable(file)}: {_summary(speaker)}\n" for speaker in answer.speakers)
+
+
+def _summary(speaker: SpeakerSummary) -> str:
+    """Say of a speaker how long each emotion lasted, and how that changed."""
+    turns = plural(speaker.turns, "turn")
+    text = f"{printable(speaker.speaker)}, {turns}, {speaker.seconds:.0f} s answered"
+    if not speaker.confident_turns:
+        return f"{text}, no confident answer"
+    found = sorted(speaker.shares.items(), key=lambda share: -share[1])
+    shares = []
+    for label, share in found:
+        if share:
+            change = f" ({100 * speaker.trend[label]:+.0f})" if speaker.trend else ""
+            shares.append(f"{label} {100 * share:.0f} %{change}")
+    return f"{text}, confident {speaker.confident_seconds:.0f} s: {', '.join(shares)}"
 
 
 def _embedding(prediction: Prediction | None) -> Sequence[Any]:

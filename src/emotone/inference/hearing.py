@@ -8,8 +8,8 @@ parts, weighted by what each adds to those before.
 from collections.abc import Iterable, Iterator
 
 from emotone.audio import SAMPLE_RATE, Truncated, Waveform
-from emotone.audio.activity import only_speech, only_speech_of
-from emotone.audio.windows import Windows, has_sound
+from emotone.audio.activity import Blocks, only_speech
+from emotone.audio.windows import Window, Windows, has_sound
 from emotone.inference.speech import SHORTEST_S, Speech, no_speech, pieces, silent, too_short
 
 PART_S = 10.0
@@ -30,7 +30,7 @@ class Hearing:
     def window(self, waveform: Waveform) -> Waveform:
         """Return what is heard of a waveform that fits into memory, possibly nothing."""
         heard = only_speech(waveform) if self.only_speech else waveform
-        return heard if self._is_enough(heard) else waveform[:0]
+        return heard if self.is_enough(heard) else waveform[:0]
 
     def parts(
         self, speech: Speech, truncated: Truncated = "error"
@@ -48,39 +48,91 @@ class Hearing:
             AudioError: if the recording is not usable as audio, shorter than 25 ms, silent, or
                 holds no speech.
         """
-        listened = _Listened(pieces(speech, truncated))
-        heard = only_speech_of(listened) if self.only_speech else iter(listened)
-        before, found = 0, False
-        for part in Windows(PART_S, PART_S).of(heard):
-            if listened.is_long_enough and self._is_enough(part.samples):
-                yield part.samples, part.stop - before
-                found = True
-            before = part.stop
-        if not listened.is_long_enough:
-            raise too_short(speech, listened.samples / SAMPLE_RATE)
-        if not found:
-            raise no_speech(speech) if listened.sound else silent(speech)
+        listener = Listener(self)
+        for piece in pieces(speech, truncated):
+            yield from listener.push(piece)
+        yield from listener.close()
+        if not listener.is_long_enough:
+            raise too_short(speech, listener.samples / SAMPLE_RATE)
+        if not listener.found:
+            raise no_speech(speech) if listener.sound else silent(speech)
 
-    def _is_enough(self, heard: Waveform) -> bool:
+    def is_enough(self, heard: Waveform) -> bool:
+        """Whether what is heard can be answered."""
         if self.only_speech:
             return len(heard) >= LEAST_S * SAMPLE_RATE
         return has_sound(heard)
 
 
-class _Listened:
-    """Passes pieces of a recording on and notes how many samples there are, and whether sound."""
+class Listener:
+    """Hears a recording, or a stretch of one, that comes in pieces.
 
-    def __init__(self, pieces: Iterable[Waveform]) -> None:
-        self._pieces = pieces
-        self.samples, self.sound = 0, False
+    Args:
+        hearing: the ears of the model.
+
+    Attributes:
+        samples: number of samples that came.
+        sound: whether any of them are not silent.
+        found: whether there was a part.
+    """
+
+    def __init__(self, hearing: Hearing) -> None:
+        self._hearing = hearing
+        self._blocks, self._windows = Blocks(), Windows(PART_S, PART_S)
+        self._before = 0  # end of the last part
+        self.samples, self.sound, self.found = 0, False, False
 
     @property
     def is_long_enough(self) -> bool:
         """Whether it can show an emotion."""
         return self.samples >= SHORTEST_S * SAMPLE_RATE
 
-    def __iter__(self) -> Iterator[Waveform]:
-        for piece in self._pieces:
-            self.samples += len(piece)
-            self.sound = self.sound or (len(piece) > 0 and has_sound(piece))
-            yield piece
+    def push(self, piece: Waveform) -> Iterator[tuple[Waveform, int]]:
+        """Take samples; yields the parts that are complete now, see :meth:`Hearing.parts`."""
+        self.samples += len(piece)
+        self.sound = self.sound or (len(piece) > 0 and has_sound(piece))
+        yield from self._heard(self._blocks.push(piece) if self._hearing.only_speech else [piece])
+
+    def close(self) -> Iterator[tuple[Waveform, int]]:
+        """Yield the remaining parts."""
+        if self._hearing.only_speech:
+            yield from self._heard(self._blocks.close())
+        yield from self._parts(self._windows.close())
+
+    def _heard(self, blocks: Iterable[Waveform]) -> Iterator[tuple[Waveform, int]]:
+        for block in blocks:
+            heard = only_speech(block) if self._hearing.only_speech else block
+            yield from self._parts(self._windows.push(heard))
+
+    def _parts(self, windows: Iterable[Window]) -> Iterator[tuple[Waveform, int]]:
+        for part in windows:
+            if self.is_long_enough and self._hearing.is_enough(part.samples):
+                yield part.samples, part.stop - self._before
+                self.found = True
+            self._before = part.stop
+
+
+class Known(Listener):
+    """Hears a stretch whose speech is known.
+
+    Args:
+        hearing: the ears of the model.
+        regions: of speech, in samples from the beginning of the stretch, in order.
+    """
+
+    def __init__(self, hearing: Hearing, regions: Iterable[tuple[int, int]]) -> None:
+        super().__init__(hearing)
+        self._regions = list(regions)
+
+    def push(self, piece: Waveform) -> Iterator[tuple[Waveform, int]]:
+        """See :class:`Listener`."""
+        position = self.samples
+        self.samples += len(piece)
+        for start, stop in self._regions:
+            region = piece[max(start - position, 0) : max(stop - position, 0)]
+            if len(region):
+                yield from self._parts(self._windows.push(region))
+
+    def close(self) -> Iterator[tuple[Waveform, int]]:
+        """See :class:`Listener`."""
+        yield from self._parts(self._windows.close())

@@ -5,18 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from emotone.audio import Truncated
 from emotone.errors import AudioError
 from emotone.files import read_regular
 from emotone.inference import model_folder
+from emotone.inference.averaging import BATCH
+from emotone.inference.call import Call
 from emotone.inference.execution import Executor, map_in_order
+from emotone.inference.manner import Manner
 from emotone.inference.prediction import Prediction, Segment
-from emotone.inference.recognizer import BATCH, Recognizer
-from emotone.inference.speaker import Speaker
+from emotone.inference.recognizer import Recognizer
 from emotone.inference.worker import CrashedError
 
-Answer = Prediction | list[Segment] | AudioError
+Answer = Prediction | Sequence[Segment] | Call | AudioError
 Contents = tuple[tuple[str, bytes], ...]  # names and contents of a model's files
 MODEL_FILES = (model_folder.CONFIG, model_folder.ONNX)  # needed for recognition
 
@@ -26,7 +29,7 @@ _kept: dict[tuple[Contents, int], Recognizer] = {}  # the model of this process
 def recognise_files(
     recognizer: Recognizer,
     files: Iterable[Path],
-    segments: tuple[float, float] | None,
+    manner: Manner | None,
     executor: Executor,
     truncated: Truncated = "error",
     *,
@@ -40,19 +43,19 @@ def recognise_files(
     Args:
         recognizer: provides the model, the threshold, and the speaker if one is enrolled.
         files: audio files.
-        segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        manner: how; ``None`` to recognise files as a whole.
         executor: makes the calls.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether the predictions for whole files have their embedding.
     """
     task = executor.share(
         _Task(
-            _contents(recognizer), recognizer.threads, recognizer.speaker, recognizer.threshold,
-            segments, truncated, embedding,
+            _contents(recognizer), recognizer.threads, recognizer.choices, manner, truncated,
+            embedding,
         )
     )  # fmt: skip
-    # a file with segments is long, and its answer is waited for
-    batches = _batches(files, BATCH if segments is None else 1)
+    # a file with several rows is long, and its answer is waited for
+    batches = _batches(files, BATCH if manner is None else 1)
     for batch, future in map_in_order(executor, _recognise, batches, task):
         try:
             yield from future.result()
@@ -69,7 +72,7 @@ def recognise_files(
 def in_order(
     recognizer: Recognizer,
     files: Iterable[Path],
-    segments: tuple[float, float] | None,
+    manner: Manner | None,
     truncated: Truncated = "error",
     advance: Callable[[float], None] = lambda seconds: None,
     *,
@@ -80,20 +83,17 @@ def in_order(
     Args:
         recognizer: the recogniser.
         files: audio files.
-        segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        manner: how; ``None`` to recognise files as a whole.
         truncated: see :meth:`emotone.Recognizer.predict`.
         advance: called with the seconds of windows that are done.
         embedding: whether the predictions for whole files have their embedding.
     """
-    if segments is None:
+    if manner is None:
         yield from recognizer.predict_many(files, embedding=embedding, truncated=truncated)
         return
-    window, hop = segments
     for file in files:
         try:
-            yield recognizer.segments(
-                file, window=window, hop=hop, truncated=truncated, advance=advance
-            )
+            yield manner.answer(recognizer, file, truncated, advance)
         except AudioError as error:
             yield error
 
@@ -105,18 +105,16 @@ class _Task:
     Attributes:
         contents: names and contents of the model's files.
         threads: number of threads of one call of the network.
-        speaker: the enrolled speaker, if any.
-        threshold: probability from which a prediction counts as confident.
-        segments: window and hop in seconds; ``None`` to recognise files as a whole.
+        choices: speaker, threshold and emotions, see :attr:`Recognizer.choices`.
+        manner: how; ``None`` to recognise files as a whole.
         truncated: what to do with a file whose end is missing.
         embedding: whether the predictions have their embedding.
     """
 
     contents: Contents
     threads: int
-    speaker: Speaker | None
-    threshold: float
-    segments: tuple[float, float] | None
+    choices: dict[str, Any]
+    manner: Manner | None
     truncated: Truncated
     embedding: bool
 
@@ -137,11 +135,9 @@ def _batches(files: Iterable[Path], size: int) -> Iterator[list[_File]]:
 
 def _recognise(task: _Task, files: Sequence[_File]) -> list[Answer]:
     """Recognise a batch of files; called by an executor, perhaps in another working directory."""
-    recognizer = _loaded(task.contents, task.threads).with_threshold(task.threshold)
-    if task.speaker is not None:
-        recognizer = recognizer.for_speaker(task.speaker)
+    recognizer = _loaded(task.contents, task.threads).chosen(task.choices)
     paths = [file.path for file in files]
-    answers = in_order(recognizer, paths, task.segments, task.truncated, embedding=task.embedding)
+    answers = in_order(recognizer, paths, task.manner, task.truncated, embedding=task.embedding)
     return [
         AudioError(str(answer).replace(str(file.path), str(file.name)))
         if isinstance(answer, AudioError)

@@ -27,7 +27,7 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG, ONNX, WEIGHTS, CARD = "config.json", "model.onnx", "model.safetensors", "MODEL_CARD.md"
 FINGERPRINTS = "fingerprints.bin"
 MOST_TEXT = 16_000_000  # bytes of a text file
-MOST_BYTES = 256_000_000  # bytes of any other file, more than 60 million weights
+MOST_BYTES = 2_147_483_647  # bytes of any other file; ONNX holds no more
 MOST_LABELS = 1000
 MOST_SHOWN = 100  # letters of the name of a wrong option
 

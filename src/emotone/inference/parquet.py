@@ -9,7 +9,7 @@ from typing import Any
 from emotone.errors import UsageError
 from emotone.files import replacing
 
-TEXT, FLAG = ("file", "label"), "confident"  # all other columns are numbers
+TEXT, FLAG = ("file", "speaker", "label"), "confident"  # all other columns are numbers
 EMBEDDING = re.compile(r"e\d+")  # columns of single precision
 
 

@@ -18,9 +18,11 @@ from rich.progress import (
 
 from emotone.audio import Truncated
 from emotone.errors import AudioError
+from emotone.inference.call import Call
 from emotone.inference.execution import Executor
 from emotone.inference.formats import Kind, header, lines
 from emotone.inference.jobs import in_order, recognise_files
+from emotone.inference.manner import Manner
 from emotone.inference.output import Kept, kind_of, opened
 from emotone.inference.provenance import settings_of
 from emotone.inference.recognizer import Recognizer
@@ -34,10 +36,11 @@ def write_predictions(
     *,
     kind: Kind = "table",
     output: Path | None = None,
-    segments: tuple[float, float] | None = None,
+    manner: Manner | None = None,
     executor: Executor | None = None,
     truncated: Truncated = "error",
     embedding: bool = False,
+    received: Callable[[Call], None] | None = None,
     force: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -50,11 +53,12 @@ def write_predictions(
         files: audio files; ``-`` is standard input.
         kind: ``table`` for people, ``json`` for an object per line, ``csv``.
         output: file to write; its suffix decides the kind.
-        segments: window and hop in seconds, to recognise windows of each file; or ``None``.
+        manner: how, if each file has several rows; ``None`` to recognise files as a whole.
         executor: makes the calls; ``None`` to recognise in this process, which a decoder may crash.
             It changes neither the predictions nor their order.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: whether ``output`` has the embeddings, in the columns ``e0``, ``e1``, …
+        received: called with each call that was recognised.
         force: start ``output`` anew, whatever is there.
         quiet: print errors only, no progress and no notes.
 
@@ -70,9 +74,9 @@ def write_predictions(
     if output is not None:
         kind = kind_of(output)
     size = recognizer.embedding_size if embedding else 0
-    names = recognizer.labels, recognizer.dimensions
-    columns = header(*names, segments=segments is not None, embedding=size)
-    settings = settings_of(recognizer, segments, truncated, size)
+    of_rows = manner.columns if manner else ()
+    columns = header(recognizer.labels, recognizer.dimensions, of_rows, size)
+    settings = settings_of(recognizer, manner, truncated, size)
     failed = 0
     with (
         opened(output, kind, columns, settings, force=force) as (target, kept),
@@ -88,11 +92,11 @@ def write_predictions(
         if executor is None:
             advance = _minutes(progress, task)
             answers = in_order(
-                recognizer, existing, segments, truncated, advance, embedding=embedding
+                recognizer, existing, manner, truncated, advance, embedding=embedding
             )
         else:
             answers = recognise_files(
-                recognizer, existing, segments, executor, truncated, embedding=embedding
+                recognizer, existing, manner, executor, truncated, embedding=embedding
             )
         for file, answer in zip(left, answers, strict=True):
             progress.advance(task)
@@ -100,6 +104,11 @@ def write_predictions(
                 failed += 1
                 print(f"error: {printable(copies.named(str(answer)))}", file=sys.stderr)
                 continue
+            if isinstance(answer, Call):
+                for note in () if quiet else answer.notes:
+                    print(printable(f"note: {file}: {note}"), file=sys.stderr)
+                if received is not None:
+                    received(answer)
             # in one piece, so that a process that is killed leaves complete files behind
             text = "".join(lines(file, answer, kind, columns))
             target.write(_for_terminal(text) if target.isatty() else text)

@@ -15,6 +15,7 @@ from emotone.audio import Truncated
 from emotone.errors import UsageError
 from emotone.files import locked, refuse_foreign, suppress_os_errors
 from emotone.inference import model_folder
+from emotone.inference.manner import Manner
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.speaker import fingerprint
 from emotone.options import differences
@@ -25,7 +26,7 @@ WRITER, FORMAT = "emotone predict", 1
 
 def settings_of(
     recognizer: Recognizer,
-    segments: tuple[float, float] | None = None,
+    manner: Manner | None = None,
     truncated: Truncated = "error",
     embedding: int = 0,
 ) -> dict[str, Any]:
@@ -33,25 +34,28 @@ def settings_of(
 
     Args:
         recognizer: the recogniser.
-        segments: window and hop in seconds; ``None`` if files are recognised as a whole.
+        manner: how files are recognised; ``None`` as a whole.
         truncated: see :meth:`emotone.Recognizer.predict`.
         embedding: size of the embeddings, 0 if there are none.
     """
     config = recognizer.config
     heard = [config.sha256[model_folder.ONNX], config.features, config.temperature]
-    window, hop = map(float, segments) if segments else (None, None)
     dimensions = {"dimensions": list(config.dimensions)} if config.dimensions else {}
-    return dimensions | {
-        "model": fingerprint(json.dumps(heard, sort_keys=True)),
-        "labels": list(recognizer.labels),
-        "threshold": recognizer.threshold,
-        "speaker": recognizer.speaker and recognizer.speaker.fingerprint,
-        "segments": segments is not None,
-        "window": window,
-        "hop": hop,
-        "truncated": truncated,
-        "embedding": embedding,
-    }
+    return (
+        dimensions
+        | {
+            "model": fingerprint(json.dumps(heard, sort_keys=True)),
+            "labels": list(recognizer.labels),
+            "threshold": recognizer.threshold,
+            "speaker": recognizer.speaker and recognizer.speaker.fingerprint,
+            "segments": False,
+            "window": None,
+            "hop": None,
+            "truncated": truncated,
+            "embedding": embedding,
+        }
+        | (manner.settings() if manner else {})
+    )
 
 
 @contextmanager

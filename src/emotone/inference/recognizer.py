@@ -1,35 +1,34 @@
 """The recogniser: speech in, emotions out; needs ONNX Runtime and no PyTorch."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
-from numbers import Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Truncated, Waveform
+from emotone.audio import Truncated
 from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, batches
-from emotone.errors import AudioError, ModelError, UsageError
+from emotone.errors import AudioError
 from emotone.inference import model_folder
-from emotone.inference.hearing import PART_S, Hearing
+from emotone.inference.averaging import BATCH, Answer, End, Part, averaged
+from emotone.inference.call import Call
+from emotone.inference.calls import call_options
+from emotone.inference.calls import recognise as recognise_call
+from emotone.inference.hearing import PART_S, Listener
+from emotone.inference.model import Model
 from emotone.inference.prediction import Prediction, Segment
-from emotone.inference.session import Session
-from emotone.inference.speaker import Enrolment, Speaker
-from emotone.inference.speech import SHORTEST_S, Speech, pieces, several, too_short
+from emotone.inference.spans import Cutter, Span
+from emotone.inference.speech import SHORTEST_S, Speech, name_of, pieces, several, too_short
 from emotone.inference.stream import Stream
 
 __all__ = ["Recognizer", "load"]
 
-BATCH = 8  # recordings or windows that are recognised together; more measured no faster
 BATCH_S = BATCH * PART_S  # most audio of windows that are recognised together
 
-Value = TypeVar("Value")
 
-
-class Recognizer:
+class Recognizer(Model):
     """A trained model, ready to recognise. Safe to use from several threads at once.
 
     Args:
@@ -39,36 +38,6 @@ class Recognizer:
     Raises:
         ModelError: if the folder is not a model of this version, or was changed.
     """
-
-    def __init__(self, folder: str | Path, *, threads: int = 1) -> None:
-        if threads < 1:
-            raise UsageError(f"threads must be 1 or more, got {threads}")
-        self.folder = Path(folder)
-        self.config = model_folder.read(self.folder)
-        self.labels, self.dimensions = list(self.config.labels), list(self.config.dimensions)
-        self._origin, self.threads = self.folder.absolute(), threads  # for copies
-        self.speaker: Speaker | None = None
-        self._hearing = Hearing(self.config.features.get("frames", "all"))
-        self.threshold = self.config.confident_from
-        self._extra = 0  # size of the embeddings in this recogniser's predictions
-        model = model_folder.content(self.folder, model_folder.ONNX, self.config)
-        path = self.folder / model_folder.ONNX
-        sizes = {"labels": len(self.labels), "dimensions": len(self.dimensions)}
-        self._session = Session(model, path, threads=threads, **sizes)
-
-    @property
-    def embedding_size(self) -> int:
-        """Size of an embedding.
-
-        Raises:
-            ModelError: if the model has none.
-        """
-        if self._session.embedding_size is None:
-            raise ModelError(
-                f"{self.folder}: this model gives no embeddings, since an older emotone exported "
-                f"it; export it again (emotone export {self.folder} --out NEW_FOLDER)"
-            )
-        return self._session.embedding_size
 
     def predict(
         self, speech: Speech, *, embedding: bool = False, truncated: Truncated = "error"
@@ -138,21 +107,24 @@ class Recognizer:
         ['Prediction', 'Prediction', 'AudioError']
         """
         recognizer = self._changed(_extra=self.embedding_size) if embedding else self
-        return recognizer._in_batches(several(recordings, "predict_many"), truncated)
+        return recognizer._averaged(several(recordings, "predict_many"), truncated)
 
-    def _in_batches(
+    def _averaged(
         self, recordings: Iterable[Speech], truncated: Truncated
     ) -> Iterator[Prediction | AudioError]:
-        batch: list[Waveform | Prediction | AudioError] = []
-        for speech in recordings:
-            try:
-                batch.append(self._short_or_answered(speech, truncated))
-            except AudioError as error:
-                batch.append(error)
-            if len(batch) == BATCH:
-                yield from self._in_order(batch)
-                batch = []
-        yield from self._in_order(batch)
+        def events() -> Iterator[Part | End]:
+            for key, speech in enumerate(recordings):
+                try:
+                    for waveform, added in self.hearing.parts(speech, truncated):
+                        yield Part(key, waveform, added)
+                except AudioError as error:
+                    yield End(key, error)
+                else:
+                    yield End(key)
+
+        for _, answer in averaged(events(), self.rows):
+            assert answer is not None  # hearing nothing is an error
+            yield answer if isinstance(answer, AudioError) else self.prediction(answer)
 
     def segments(
         self,
@@ -187,6 +159,78 @@ class Recognizer:
             raise too_short(speech, found[-1].end if found else 0.0)
         return found
 
+    def spans(
+        self, speech: Speech, spans: Sequence[Span], *, truncated: Truncated = "error"
+    ) -> list[Segment]:
+        """Recognise stretches of a recording, each as if it were a recording of its own.
+
+        The recording is read once, and memory does not grow with its length.
+
+        Args:
+            speech: see :meth:`predict`.
+            spans: in any order; they may overlap.
+            truncated: see :meth:`predict`.
+
+        Returns:
+            A segment for each span, in the order of ``spans``; without prediction where there is no
+            speech.
+
+        Raises:
+            AudioError: if it is not usable as audio, or a span is outside of it.
+
+        >>> first, rest = recognizer.spans("call.wav", [Span(0, 2.5), Span(2.5)])
+        >>> (first.end, rest.end)
+        (2.5, 6.0)
+        """
+        cutter = Cutter(dict(enumerate(spans)), lambda _: Listener(self.hearing))
+        answers = dict(averaged(cutter.of(pieces(speech, truncated)), self.rows))
+        try:
+            return [
+                Segment(span.start, span.end_in(cutter.seconds), self._answer(answers[key]))
+                for key, span in enumerate(spans)
+            ]
+        except AudioError as error:
+            raise AudioError(f"{name_of(speech)}: {error}") from error
+
+    def call(
+        self,
+        speech: Speech,
+        *,
+        channels: Literal["mix", "split"] = "mix",
+        turns: Sequence[Span] | str | Path | None = None,
+        windows: tuple[float, float] | None = None,
+        truncated: Truncated = "error",
+        advance: Callable[[float], None] = lambda seconds: None,
+    ) -> Call:
+        """Recognise a call: an answer for each turn, and a summary of each speaker.
+
+        A speaker with a channel or turns of their own is enrolled with their speech in the call, if
+        the model supports it, unless a speaker was enrolled before. Speakers of given turns have
+        the channel that is loudest in them, unless the turns name it.
+
+        Args:
+            speech: see :meth:`predict`.
+            channels: ``"split"`` if each channel is a speaker.
+            turns: who speaks when, see :mod:`emotone.inference.turns`, or the file that says it;
+                ``None`` to divide the call where its speakers pause for 0.5 s.
+            windows: window and hop in seconds, to divide it into windows instead.
+            truncated: see :meth:`predict`.
+            advance: called with the seconds of audio just processed.
+
+        Raises:
+            UsageError: if the turns cannot be used, or come with windows.
+            AudioError: if it is not usable as audio, holds no speech, has not 2 to 8 channels that
+                differ and they are to be split, or a turn is outside of it.
+
+        >>> call = recognizer.call("call.wav", turns=[Span(0, 2.5, "Ann"), Span(2.5, 6, "Bob")])
+        >>> [(turn.speaker, turn.end) for turn in call.turns]
+        [('Ann', 2.5), ('Bob', 6.0)]
+        >>> call.speakers[0].seconds
+        2.5
+        """
+        options = call_options(channels, turns, windows, name_of(speech))
+        return recognise_call(self, speech, options, truncated, advance)
+
     def stream(self, rate: int, *, window: float = WINDOW_S, hop: float = HOP_S) -> Stream:
         """Recognise live audio; the segments are those of :meth:`segments` on the same samples.
 
@@ -211,182 +255,39 @@ class Recognizer:
         for batch in batches(windows, BATCH, BATCH_S):
             yield from self._segments(batch)
 
-    def for_speaker(self, speech: Sequence[Speech] | Speaker) -> "Recognizer":
-        """Return a recogniser adapted to a speaker.
-
-        Args:
-            speech: a few recordings of the speaker, the more the better, without labels; or the
-                ``speaker`` of another recogniser of the same model.
-
-        Returns:
-            A recogniser that shares the model with this one.
-
-        Raises:
-            ModelError: if the model does not support speaker enrolment, or the speaker was enrolled
-                with another model.
-            SpeechTypeError: if ``speech`` is a single recording.
-            AudioError: if a recording is not usable, or none has sound.
-
-        >>> hers = recognizer.for_speaker(["her1.wav", "her2.wav"])
-        >>> hers.predict("her3.wav").label in hers.labels
-        True
-        """
-        shape = self._session.speaker_shape
-        if shape is None:
-            raise ModelError(
-                f"{self.folder}: this model does not support speaker enrolment; train one with "
-                "features.norm=enrol"
-            )
-        speaker = speech if isinstance(speech, Speaker) else self._enrolled(speech, shape)
-        if speaker.statistics.shape != shape or speaker.features != self.config.features:
-            raise ModelError(
-                "the speaker was enrolled with a model that uses different features; enrol again "
-                "with this one"
-            )
-        return self._changed(speaker=speaker)
-
-    def with_threshold(self, threshold: float | None) -> "Recognizer":
-        """Return a recogniser whose answers are confident from another probability on.
-
-        Args:
-            threshold: from 0 to 1; ``None`` for ``confident_from`` of the model's ``config.json``.
-
-        Raises:
-            UsageError: if the threshold is not from 0 to 1.
-
-        >>> recognizer.with_threshold(0).predict("call.wav").confident
-        True
-        """
-        if threshold is None:
-            threshold = self.config.confident_from
-        if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
-            raise UsageError(f"the threshold must be a number from 0 to 1, got {threshold!r}")
-        return self._changed(threshold=float(threshold))
-
-    def _changed(self, **attributes: Any) -> "Recognizer":
-        """Return a recogniser that shares the network with this one and differs in attributes."""
-        other = object.__new__(Recognizer)
-        other.__dict__.update(self.__dict__ | attributes)
-        return other
-
-    __copy__ = _changed
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the path of the model folder, from which the network is loaded again."""
-        return _loaded_again, (self._origin, self.threads, self.speaker, self.threshold)
-
-    def __repr__(self) -> str:
-        what = f"{str(self.folder)!r}, labels={self.labels}, threshold={self.threshold:.4g}"
-        if self.speaker is not None:
-            what += f", speaker=<{self.speaker.recordings} recordings>"
-        return f"Recognizer({what})"
-
-    def _enrolled(self, recordings: Sequence[Speech], shape: tuple[int, ...]) -> Speaker:
-        enrolment = Enrolment(shape)
-        for speech in several(recordings, "for_speaker"):
-            for batch in _batches(Windows(WINDOW_S, WINDOW_S).of(pieces(speech))):
-                heard = [self._hearing.window(window.samples) for window in batch]
-                waveforms = [waveform for waveform in heard if len(waveform)]
-                if waveforms:
-                    (moments,) = self._run(["moments"], waveforms)
-                    enrolment.add(moments, np.array([len(waveform) for waveform in waveforms]))
-        return enrolment.speaker(self.config.features)
-
-    def _in_order(
-        self, batch: Sequence[Waveform | Prediction | AudioError]
-    ) -> Iterator[Prediction | AudioError]:
-        predictions = iter(self._predictions([one for one in batch if isinstance(one, np.ndarray)]))
-        for one in batch:
-            yield next(predictions) if isinstance(one, np.ndarray) else one
-
-    def _short_or_answered(self, speech: Speech, truncated: Truncated) -> Waveform | Prediction:
-        """Return what is heard of a short recording, or the prediction for a longer one."""
-        parts = self._hearing.parts(speech, truncated)
-        head = list(islice(parts, 2))
-        return head[0][0] if len(head) == 1 else self._over_parts(chain(head, parts))
-
-    def _over_parts(self, parts: Iterator[tuple[Waveform, int]]) -> Prediction:
-        """Average probabilities, dimensions and embeddings over the parts of a recording."""
-        total, samples = np.zeros(self._width), 0
-        for batch in _batches(parts):
-            waveforms, added = zip(*batch, strict=True)
-            total += np.array(added) @ self._rows(waveforms)
-            samples += sum(added)
-        return self._prediction(total / samples)
+    def _answer(self, row: Answer) -> Prediction | None:
+        assert not isinstance(row, AudioError)
+        return None if row is None else self.prediction(row)
 
     def _segments(self, batch: Sequence[Window]) -> list[Segment]:
-        heard = [self._hearing.window(window.samples) for window in batch]
-        predictions = iter(self._predictions([one for one in heard if len(one)]))
+        heard = [self.hearing.window(window.samples) for window in batch]
+        rows = iter(self.rows([one for one in heard if len(one)]))
         rate = audio.SAMPLE_RATE
-        answers = (next(predictions) if len(one) else None for one in heard)
-        spans = ((window.start / rate, window.stop / rate) for window in batch)
-        return [Segment(*span, answer) for span, answer in zip(spans, answers, strict=True)]
-
-    def _predictions(self, waveforms: Sequence[Waveform]) -> list[Prediction]:
-        return [self._prediction(row) for row in self._rows(waveforms)]
-
-    @property
-    def _width(self) -> int:
-        return len(self.labels) + len(self.dimensions) + self._extra
-
-    def _rows(self, waveforms: Sequence[Waveform]) -> NDArray[np.float64]:
-        """Return a row for each waveform: probabilities, dimensions and the embedding, if any."""
-        if not waveforms:
-            return np.zeros((0, self._width))
-        further = {"dimensions": self.dimensions, "embedding": self._extra}
-        outputs = ["logits", *(name for name, wanted in further.items() if wanted)]
-        logits, *others = self._run(outputs, waveforms)
-        scaled = logits.astype(np.float64) / self.config.temperature
-        exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return np.hstack([exponentials / exponentials.sum(axis=1, keepdims=True), *others])
-
-    def _run(self, outputs: Sequence[str], waveforms: Sequence[Waveform]) -> list[NDArray[Any]]:
-        if self.speaker is None:
-            return self._session.run(outputs, waveforms)
-        recordings = self.speaker.recordings
-        weight = recordings / (recordings + float(self.config.features["enrol_prior"]))
-        return self._session.run(outputs, waveforms, (self.speaker.statistics, weight))
-
-    def _prediction(self, row: NDArray[np.float64]) -> Prediction:
-        """Return the prediction of a row of :meth:`_rows`, or of a mean of rows."""
-        probabilities, values, embedding = np.split(
-            row, np.cumsum([len(self.labels), len(self.dimensions)])
-        )
-        best = int(probabilities.argmax())
-        return Prediction(
-            self.labels[best],
-            dict(zip(self.labels, probabilities.tolist(), strict=True)),
-            bool(probabilities[best] >= self.threshold),
-            embedding.astype(np.float32) if self._extra else None,
-            dict(zip(self.dimensions, values.tolist(), strict=True)) if self.dimensions else None,
-        )
+        return [
+            Segment(
+                window.start / rate,
+                window.stop / rate,
+                self.prediction(next(rows)) if len(one) else None,
+            )
+            for window, one in zip(batch, heard, strict=True)
+        ]
 
 
-def _batches(values: Iterable[Value]) -> Iterator[list[Value]]:
-    rest = iter(values)
-    while batch := list(islice(rest, BATCH)):
-        yield batch
-
-
-def _loaded_again(
-    folder: Path, threads: int, speaker: Speaker | None, threshold: float
+def load(
+    model: str | Path | None = None, *, threads: int = 1, only: Iterable[str] | str | None = None
 ) -> Recognizer:
-    """Load a recogniser that was pickled."""
-    recognizer = Recognizer(folder, threads=threads).with_threshold(threshold)
-    return recognizer if speaker is None else recognizer.for_speaker(speaker)
-
-
-def load(model: str | Path | None = None, *, threads: int = 1) -> Recognizer:
     """Load a model: the one that ships with emotone, a folder, or one of the Hugging Face Hub.
 
     Args:
         model: see :func:`emotone.inference.model_folder.locate`.
         threads: see :class:`Recognizer`.
+        only: emotions to choose among, see :meth:`Recognizer.with_only`; ``None`` for all.
 
     Raises:
         ModelError: if there is no such model, or it cannot be used.
+        UsageError: if ``only`` cannot be used.
 
     >>> emotone.load("emotone-base").labels
     ['anger', 'happiness', 'neutral', 'sadness']
     """
-    return Recognizer(model_folder.locate(model), threads=threads)
+    return Recognizer(model_folder.locate(model), threads=threads).with_only(only)

@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from emotone.audio import SUFFIXES, search
 from emotone.errors import UsageError
+from emotone.inference import listing
+from emotone.inference.spans import Span
 from emotone.inference.speaker import Speaker
 
 STDIN = "-"
@@ -22,25 +24,33 @@ class Sources:
         files: the files, each once.
         errors: what cannot be used, a sentence each.
         notes: what is left out, a sentence each.
+        spans: of the files in tables with times, by absolute path.
     """
 
     files: list[Path]
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    spans: dict[Path, list[Span]] = field(default_factory=dict)
 
 
 def files_in(paths: Sequence[Path]) -> Sources:
-    """Expand folders, including their subfolders, and patterns such as ``calls/*.wav``.
+    """Expand folders, including their subfolders, tables, and patterns such as ``calls/*.wav``.
 
     Raises:
-        UsageError: if there is no file at all.
+        UsageError: if there is no file at all, or a table cannot be read.
     """
     files: list[Path] = []
     errors: list[str] = []
     notes: list[str] = []
+    spans: dict[Path, list[Span]] = {}
     for path in paths:
         found = [path]
-        if _holds(path.is_dir):
+        if listing.is_table(path) and _holds(path.is_file):
+            for file, rows in listing.read(path).items():
+                found.append(file)
+                spans.setdefault(file.absolute(), []).extend(rows)
+            found.remove(path)
+        elif _holds(path.is_dir):
             folder = search(path)
             found = folder.files
             errors += folder.unreadable
@@ -56,7 +66,9 @@ def files_in(paths: Sequence[Path]) -> Sources:
         files += found
     if not files:
         raise UsageError("; ".join([*errors, *notes]))
-    return Sources(list(dict.fromkeys(files)), errors, notes)
+    if all(span.is_whole for rows in spans.values() for span in rows):
+        spans = {}
+    return Sources(list(dict.fromkeys(files)), errors, notes, spans)
 
 
 def speaker_of(paths: Sequence[Path]) -> Speaker | list[Path]:

@@ -119,6 +119,11 @@ class Enrolment:
         self._samples += int(lengths.sum())
         self._windows += len(lengths)
 
+    @property
+    def has_windows(self) -> bool:
+        """Whether there was a window with sound."""
+        return self._windows > 0
+
     def speaker(self, features: dict[str, Any]) -> Speaker:
         """Return the statistics.
 
@@ -128,7 +133,7 @@ class Enrolment:
         Raises:
             AudioError: if there was no window with sound.
         """
-        if self._windows == 0:
+        if not self.has_windows:
             raise AudioError("none of the recordings of the speaker has sound; give others")
         mean, square = self._moments / self._samples
         std = np.sqrt(np.maximum(square - mean**2, 0))

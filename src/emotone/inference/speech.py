@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from emotone import audio
 from emotone.audio import Truncated, Waveform
 from emotone.audio.windows import SILENCE_DB
-from emotone.errors import AudioError, SpeechTypeError
+from emotone.errors import AudioError, NoSpeechError, SpeechTypeError
 
 SHORTEST_S = 0.025  # a frame
 BLOCK_BYTES = 2**20  # read from a file object at once
+BLOCK = 2**20  # samples of an array that are converted at once
 
 Speech = (
     str
@@ -29,9 +30,11 @@ Speech = (
     | tuple[int, NDArray[Any]]
 )
 
+Source = Path | tuple[NDArray[Any], Any]  # a file, or samples and their rate in Hz
+
 
 def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]:
-    """Read speech of any length piece by piece.
+    """Read speech of any length piece by piece, all channels as one.
 
     Args:
         speech: path of an audio file, the file's bytes, a binary file object with them, or a pair
@@ -42,24 +45,69 @@ def pieces(speech: Speech, truncated: Truncated = "error") -> Iterator[Waveform]
         SpeechTypeError: if it is something else.
         AudioError: if it is not usable as audio.
     """
+    with readable(speech) as source:
+        if isinstance(source, Path):
+            yield from audio.blocks(source, truncated=truncated)
+            return
+        samples, rate = source
+        resampler = audio.Resampler(rate)
+        _check_not_empty(samples)
+        yield resampler.push(samples)
+        yield resampler.close()
+
+
+def tracks(source: Source, truncated: Truncated = "error") -> Iterator[list[Waveform]]:
+    """Read the channels of speech of any length piece by piece.
+
+    Args:
+        source: see :func:`readable`.
+        truncated: what to do with a file whose end is missing, see :func:`emotone.audio.read`.
+
+    Yields:
+        A waveform for each channel, all of the same length.
+
+    Raises:
+        AudioError: if it is not usable as audio.
+    """
+    if isinstance(source, Path):
+        yield from audio.channels(source, truncated=truncated)
+        return
+    samples, rate = source
+    converted = audio.Channels(rate)
+    _check_not_empty(samples)
+    for start in range(0, len(samples), BLOCK):
+        yield converted.push(samples[start : start + BLOCK])
+    yield converted.close()
+
+
+@contextmanager
+def readable(speech: Speech) -> Iterator[Source]:
+    """Yield what can be read several times: a path, or samples and rate.
+
+    Errors within the block name the speech, not the temporary file that holds its bytes.
+
+    Raises:
+        SpeechTypeError: if it is no speech.
+        AudioError: if there is nothing in it.
+    """
     if isinstance(speech, str | os.PathLike):
-        yield from audio.blocks(Path(speech), truncated=truncated)
+        yield Path(speech)
     elif _is_content(speech):
         with _file(speech) as path:
             try:
-                yield from audio.blocks(path, truncated=truncated)
+                yield path
             except AudioError as error:
-                error.args = (str(error).replace(str(path), _name(speech)),)
+                error.args = (str(error).replace(str(path), name_of(speech)),)
                 raise
     elif (pair := _pair(speech)) is not None:
-        samples, rate = pair
-        resampler = audio.Resampler(rate)
-        if np.size(samples) == 0:
-            raise AudioError("the array holds no samples")
-        yield resampler.push(samples)
-        yield resampler.close()
+        yield pair
     else:
         raise _not_speech(speech)
+
+
+def _check_not_empty(samples: NDArray[Any]) -> None:
+    if np.size(samples) == 0:
+        raise AudioError("the array holds no samples")
 
 
 def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
@@ -76,7 +124,8 @@ def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
     )
     if single:
         raise SpeechTypeError(
-            f"{method} takes several recordings, got one, {_name(recordings)}; pass a list with it"
+            f"{method} takes several recordings, got one, {name_of(recordings)}; pass a "
+            "list with it"
         )
     if not isinstance(recordings, Iterable):
         raise SpeechTypeError(
@@ -88,23 +137,24 @@ def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
 def too_short(speech: Speech, seconds: float) -> AudioError:
     """Return the error for speech shorter than a frame."""
     return AudioError(
-        f"{_name(speech)}: {1000 * seconds:.1f} ms are too short to show an emotion; at least "
+        f"{name_of(speech)}: {1000 * seconds:.1f} ms are too short to show an emotion; at least "
         f"{1000 * SHORTEST_S:.0f} ms are needed"
     )
 
 
-def silent(speech: Speech) -> AudioError:
+def silent(speech: Speech) -> NoSpeechError:
     """Return the error for speech without sound."""
-    return AudioError(
-        f"{_name(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS); if there is "
+    return NoSpeechError(
+        f"{name_of(speech)}: silent throughout (nothing above {SILENCE_DB:.0f} dBFS); if there is "
         "speech in it, make it louder"
     )
 
 
-def no_speech(speech: Speech) -> AudioError:
+def no_speech(speech: Speech) -> NoSpeechError:
     """Return the error for sound without speech."""
-    return AudioError(
-        f"{_name(speech)}: no speech found; it holds noise, music or voices other than speech"
+    return NoSpeechError(
+        f"{name_of(speech)}: no speech found, only noise, music or other sounds; record closer to "
+        "the microphone, or give another file"
     )
 
 
@@ -139,7 +189,7 @@ def _file(speech: Any) -> Iterator[Path]:
             file.write(block)
         if file.tell() == 0:
             hint = "if it was read before, call seek(0) first" if is_file else "give an audio file"
-            raise AudioError(f"{_name(speech)}: nothing in it; {hint}")
+            raise AudioError(f"{name_of(speech)}: nothing in it; {hint}")
         file.flush()
         yield Path(file.name)
 
@@ -149,11 +199,11 @@ def _blocks(file: Any) -> Iterator[bytes]:
         try:
             block = file.read(BLOCK_BYTES)
         except (OSError, ValueError) as error:  # such as: it was closed
-            raise AudioError(f"{_name(file)}: cannot read it ({error}); open it again") from error
+            raise AudioError(f"{name_of(file)}: cannot read it ({error}); open it again") from error
         if not isinstance(block, bytes):
             raise SpeechTypeError(
-                f"{_name(file)}: expected bytes from read(), got {type(block).__name__}; open the "
-                "file in binary mode, open(path, 'rb')"
+                f"{name_of(file)}: expected bytes from read(), got {type(block).__name__}; open "
+                "the file in binary mode, open(path, 'rb')"
             )
         if not block:
             return
@@ -176,7 +226,7 @@ def _not_speech(found: Any) -> SpeechTypeError:
     )
 
 
-def _name(speech: Any) -> str:
+def name_of(speech: Any) -> str:
     """Return what messages call it."""
     if isinstance(speech, str | os.PathLike):
         return os.fspath(speech)

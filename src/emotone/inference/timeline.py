@@ -1,13 +1,14 @@
 """A picture of a recording: its waveform, and the emotions over time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotone import audio
-from emotone.audio import Truncated
+from emotone.audio import Truncated, Waveform
 from emotone.files import check_picture, save_picture
 from emotone.inference.prediction import Segment
 from emotone.text import printable
@@ -48,13 +49,13 @@ def draw(
     check_picture(path, force=force)
     from matplotlib.figure import Figure  # slow to load, not always needed
 
-    peaks = _peaks(recording, truncated)
+    loud = peaks(audio.blocks(recording, truncated=truncated))
     seconds = segments[-1].end
     figure = Figure(figsize=(10, 2.2 + 0.4 * len(labels)), layout="constrained")
     wave, emotions = figure.subplots(2, 1, sharex=True, height_ratios=(2, 0.5 * len(labels) + 0.5))
-    time = np.linspace(0, seconds, len(peaks))
-    wave.fill_between(time, -peaks, peaks, color="#404040", linewidth=0)
-    largest = max(float(peaks.max()), 1e-3)
+    time = np.linspace(0, seconds, len(loud))
+    wave.fill_between(time, -loud, loud, color="#404040", linewidth=0)
+    largest = max(float(loud.max()), 1e-3)
     wave.set(ylim=(-1.05 * largest, 1.05 * largest), yticks=[], ylabel="waveform")
     wave.set_title(printable(recording.name), fontsize=10)
     middles = np.array([(segment.start + segment.end) / 2 for segment in segments])
@@ -87,17 +88,23 @@ def _annotate(axes: Any, segment: Segment, labels: Sequence[str], middle: float)
     )  # fmt: skip
 
 
-def _peaks(recording: Path, truncated: Truncated) -> Any:
-    """Return the largest absolute samples of short intervals, few enough to draw each."""
+def peaks(pieces: Iterable[Waveform], most: int = MAX_PEAKS) -> NDArray[np.float32]:
+    """Return the largest absolute samples of short intervals, few enough to draw each.
+
+    Args:
+        pieces: a recording at 16 kHz.
+        most: number of intervals.
+    """
     size = audio.SAMPLE_RATE // PEAKS_PER_S
     parts, rest = [], np.zeros(0, np.float32)
-    for block in audio.blocks(recording, truncated=truncated):
+    for block in pieces:
         joined = np.concatenate([rest, block])
         whole = len(joined) // size * size
         parts.append(np.abs(joined[:whole]).reshape(-1, size).max(axis=1))
         rest = joined[whole:]
     if len(rest):
         parts.append(np.abs(rest).max(keepdims=True))
-    peaks = np.concatenate(parts)
-    step = -(-len(peaks) // MAX_PEAKS)
-    return np.pad(peaks, (0, -len(peaks) % step)).reshape(-1, step).max(axis=1)
+    found = np.concatenate(parts)
+    step = -(-len(found) // most)
+    drawn = np.pad(found, (0, -len(found) % step)).reshape(-1, step)
+    return np.asarray(drawn.max(axis=1), np.float32)

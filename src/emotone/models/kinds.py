@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from emotone.audio import Waveform
-from emotone.features import FeatureOptions
+from emotone.features import FeatureOptions, Features
 from emotone.options import Options
 
 MOST_LAYERS = 32
@@ -40,12 +40,16 @@ class ModelKind(Options):
     def title(self) -> str:
         """Name for tables and model cards, such as ``ComParE 2016 + SVM``."""
 
+    def require(self) -> None:
+        """Raise a :class:`UsageError` if something that the model is made of is not here."""
+
 
 class Backbone(nn.Module):
     """Base of the modules that turn features into an embedding, and that into logits.
 
     Attributes:
         output: the last layer; pre-trained weights are loaded into all others.
+        early_rate: learning rate of :attr:`convolutional`, as a share of that of all other layers.
 
     Shape:
         in: features ``(batch, channels, frames, mels)``, zero in padding; lengths ``(batch,)`` in
@@ -54,6 +58,7 @@ class Backbone(nn.Module):
     """
 
     output: nn.Linear
+    early_rate: float = 1.0
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Compute logits; see the class for shapes."""
@@ -81,10 +86,16 @@ class NetworkKind(ModelKind):
 
     Attributes:
         masks_padding: whether padding never changes an answer; only such a network can be shipped.
+        reads_log_mel: whether its features are log-mel spectrograms, which can be augmented.
     """
 
     is_network: ClassVar[Literal[True]] = True
     masks_padding: ClassVar[bool] = True
+    reads_log_mel: ClassVar[bool] = True
+
+    def front_end(self, features: FeatureOptions) -> Features:
+        """Build what computes features from waveforms; see :class:`emotone.features.Features`."""
+        return Features(features)
 
     @abstractmethod
     def build(self, *, channels: int, mels: int, classes: int) -> Backbone:

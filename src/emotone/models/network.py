@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emotone.errors import UsageError
-from emotone.features import FeatureOptions, Features
+from emotone.features import FeatureOptions
 from emotone.models.kinds import NetworkKind
 
 MEASURED_S = 10  # long enough that single frames do not matter
@@ -39,14 +39,19 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         model.check(features)
+        self.kind = model
         self.labels, self.dimensions = list(labels), list(dimensions)
-        self.features = Features(features)
+        self.features = model.front_end(features)
+        channels, mels = self.features.shape
         self.backbone = model.build(
-            channels=features.channels,
-            mels=features.mels,
-            classes=len(self.labels) + len(self.dimensions),
+            channels=channels, mels=mels, classes=len(self.labels) + len(self.dimensions)
         )
         self.register_load_state_dict_pre_hook(_rename_in_place)  # type: ignore[no-untyped-call]
+
+    @property
+    def size(self) -> int:
+        """Number of weights, those of an encoder in the front end included."""
+        return self.features.size + sum(weights.numel() for weights in self.parameters())
 
     def forward(
         self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None
@@ -135,13 +140,13 @@ def multiply_adds(network: Network) -> int:
         for module in network.backbone.modules()
         if type(module) in hooks
     ]
-    options = network.features.options
-    frames = round(MEASURED_S * 1000 / options.hop_ms)
+    channels, mels = network.features.shape
+    frames = round(MEASURED_S / network.features.hop_s)
     was_training = network.training
     network.eval()
     with torch.no_grad():
         weight = next(network.parameters())
-        features = weight.new_zeros(1, options.channels, frames, options.mels)
+        features = weight.new_zeros(1, channels, frames, mels)
         network.backbone(features, torch.tensor([frames], device=weight.device))
     network.train(was_training)
     for handle in handles:

@@ -104,8 +104,13 @@ def _described(tensor: Tensor | None) -> str:
 
 def _sizes(features: FeatureOptions, model: NetworkKind, classes: int) -> Weights:
     """Return the tensors of a network without their content, which takes no memory."""
+    front_end = model.front_end(features)
+    channels, mels = front_end.shape
     with torch.device("meta"):
-        backbone = model.build(channels=features.channels, mels=features.mels, classes=classes)
-        statistics = torch.zeros(features.channels, features.mels)
-    of_backbone = {f"backbone.{name}": value for name, value in backbone.state_dict().items()}
-    return of_backbone | {"features.mean": statistics, "features.std": statistics}
+        backbone = model.build(channels=channels, mels=mels, classes=classes)
+    parts = {"features": front_end, "backbone": backbone}
+    return {
+        f"{part}.{name}": value
+        for part, module in parts.items()
+        for name, value in module.state_dict().items()
+    }

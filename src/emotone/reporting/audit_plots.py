@@ -12,8 +12,8 @@ from emotone.reporting.plots import BLUE, GREY, INK, LIGHT_GREY, ORANGE, Drawing
 from emotone.reporting.rendering import percent
 from emotone.text import plural
 
-LISTED_SPEAKERS = 40  # more do not fit on an axis
-CROWDED_ROWS = 14  # height of an axis without names
+LISTED_ROWS = 40  # more names do not fit on an axis
+FEWEST_ROWS = 6  # in a picture before there is a second one
 ROW = 0.21  # height in inches
 
 AUDIT: Figures[Audit] = Figures()
@@ -49,10 +49,13 @@ def robustness(audit: Audit) -> Drawing | None:
     for axes in (unchanged, change):
         axes.tick_params(axis="y", length=0)
         _lines_between_groups(axes, heights, effects)
+    meanings = {True: "blue: criteria met", False: "orange: missed", None: "grey: no criterion"}
+    drawn = {effect.passed for effect in effects}
+    colours = "; ".join(text for passed, text in meanings.items() if passed in drawn).capitalize()
+    marks = " Vertical marks: criteria." if drawn - {None} else ""
     return Drawing(
         [figure],
-        "Blue: criteria met; orange: missed; grey: no criterion. Vertical marks: criteria. Lines: "
-        "95 % intervals of Δ UAR, paired, bootstrapped over speakers.",
+        f"{colours}.{marks} Lines: 95 % intervals of Δ UAR, paired, bootstrapped over speakers.",
     )
 
 
@@ -65,44 +68,43 @@ def _lines_between_groups(axes: Axes, heights: Sequence[int], effects: Sequence[
 @AUDIT.figure("Fairness", beside="fairness")
 def fairness(audit: Audit) -> Drawing | None:
     """UAR of each part of the utterances."""
-    groups = {found.column: found.parts for found in audit.fairness}
-    speakers = groups.pop("speaker", ())
-    pictures = []
-    rows = [(f"{column}: {part.name}", part) for column, parts in groups.items() for part in parts]
-    if rows:
-        pictures.append(_parts(audit, rows))
-    if speakers:
-        ordered = sorted(speakers, key=lambda part: -part.uar)
-        pictures.append(_parts(audit, [(part.name, part) for part in ordered]))
-    if not pictures:
+    rows = [
+        (f"{found.column}: {part.name}", part)
+        for found in sorted(audit.fairness, key=lambda found: found.column == "speaker")
+        for part in sorted(found.parts, key=lambda p: -p.uar if found.column == "speaker" else 0)
+    ]
+    if not rows:
         return None
-    return Drawing(
-        pictures,
-        "UAR over the emotions that occur in a part; the line is that of all utterances. "
-        "Horizontal lines: 95 % intervals, bootstrapped over speakers. Grey: too few utterances to "
-        "compare.",
-    )
+    half = max(-(-len(rows) // 2), FEWEST_ROWS)  # two pictures of one height leave no hole
+    pictures = [_parts(audit, rows[at : at + half], half) for at in range(0, len(rows), half)]
+    drawn = [part for found in audit.fairness for part in found.parts]
+    caption = "UAR over the emotions that occur in a part; the line is that of all utterances."
+    if any(part.interval_95 is not None for part in drawn):
+        caption += " Horizontal lines: 95 % intervals, bootstrapped over speakers."
+    if not all(part.compared for part in drawn):
+        caption += " Grey: too few utterances to compare."
+    return Drawing(pictures, caption)
 
 
-def _parts(audit: Audit, rows: Sequence[tuple[str, Part]]) -> Figure:
-    named = len(rows) <= LISTED_SPEAKERS
-    height = ROW * (len(rows) if named else CROWDED_ROWS)
-    figure = Figure(figsize=(4.4, 0.8 + height), layout="constrained")
+def _parts(audit: Audit, rows: Sequence[tuple[str, Part]], places: int) -> Figure:
+    """Draw parts in an axis with room for ``places`` of them."""
+    named = places <= LISTED_ROWS
+    figure = Figure(figsize=(4.4, 0.8 + ROW * min(places, LISTED_ROWS)), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(len(rows))[::-1]
-    for place, (_, part) in zip(places, rows, strict=True):
+    heights = np.arange(places - 1, places - 1 - len(rows), -1)
+    for height, (_, part) in zip(heights, rows, strict=True):
         colour = BLUE if part.compared else GREY
         if part.interval_95 is not None:
             axes.plot(
-                [100 * end for end in part.interval_95], [place] * 2, color=colour, linewidth=1.3
+                [100 * end for end in part.interval_95], [height] * 2, color=colour, linewidth=1.3
             )
-        axes.plot(100 * part.uar, place, "o", color=colour, markersize=4)
+        axes.plot(100 * part.uar, height, "o", color=colour, markersize=4)
     axes.axvline(100 * audit.clean.uar, color=ORANGE, linewidth=1)
-    axes.set(xlabel="UAR, %", xlim=(0, 102), ylim=(-0.7, len(rows) - 0.3))
+    axes.set(xlabel="UAR, %", xlim=(0, 102), ylim=(-0.7, places - 0.3))
     if named:
-        axes.set_yticks(places, [name for name, _ in rows])
+        axes.set_yticks(heights, [name for name, _ in rows])
     else:
-        axes.set(yticks=[], ylabel=plural(len(rows), "speaker"))
+        axes.set(yticks=[], ylabel=plural(len(rows), "part"))
     axes.tick_params(axis="y", length=0)
     return figure
 
@@ -113,11 +115,12 @@ def calibration(audit: Audit) -> Drawing | None:
     reliability, coverage = (Figure(figsize=(4.4, 3.2), layout="constrained") for _ in range(2))
     _reliability(reliability.subplots(), audit)
     _coverage(coverage.subplots(), audit)
+    threshold = f"model's threshold, a probability of {audit.subject.threshold:.2f}"
+    dot = f"; the dot is the {threshold}." if audit.coverage.accuracy is not None else "."
     return Drawing(
         [reliability, coverage],
-        "Left: accuracy of answers of similar confidence; the bars are their share, and the line "
-        "is perfect calibration. Right: accuracy of the most confident answers; the dot is the "
-        f"model's threshold, a probability of {audit.subject.threshold:.2f}.",
+        "First: accuracy of answers of similar confidence; the bars are their share, and the line "
+        f"is perfect calibration. Second: accuracy of the most confident answers{dot}",
     )
 
 

@@ -8,7 +8,7 @@ from emotone.evaluation.audit_results import Audit, Effect, Requirement
 from emotone.evaluation.changes import GROUPS
 from emotone.files import refuse_foreign, write_text
 from emotone.reporting.audit_plots import AUDIT
-from emotone.reporting.experiment_report import shares_of_rows
+from emotone.reporting.experiment_report import recalls, shares_of_rows
 from emotone.reporting.rendering import points, template
 from emotone.reporting.report import is_report
 
@@ -37,6 +37,11 @@ def render(audit: Audit, kind: str) -> str:
         "criterion": criterion,
         "limits": limits,
         "verdicts": VERDICTS,
+        "recalls": recalls(audit.clean.recall),
+        "sounds": [
+            (one.title, "" if one.answered else "(no answer)", one.confident)
+            for one in audit.non_speech
+        ],
         "shares": shares_of_rows(audit.clean.confusion),
         "figures": {figure.beside: figure for figure in figures},
     }

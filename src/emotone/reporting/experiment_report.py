@@ -1,6 +1,7 @@
 """Report of an experiment: an HTML page without outside links, Markdown, and a LaTeX table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,12 @@ from emotone.reporting.rendering import protocol_name, template
 
 
 def render(
-    results: Results, configuration: str, kind: str, predictions: pd.DataFrame | None = None
+    results: Results,
+    configuration: str,
+    kind: str,
+    *,
+    changed: Mapping[str, Any] | None = None,
+    predictions: pd.DataFrame | None = None,
 ) -> str:
     """Render the results of an experiment.
 
@@ -19,6 +25,7 @@ def render(
         results: of the experiment.
         configuration: of the experiment, as YAML.
         kind: ``html``, ``md`` or ``tex``.
+        changed: its options that differ from the defaults, which come first on the page.
         predictions: of the experiment; needed for ``html`` if it has dimensions.
     """
     scores = results.scores
@@ -27,6 +34,11 @@ def render(
         "setting": results.setting,
         "scores": scores,
         "configuration": configuration,
+        "changed": changed or {},
+        "recalls": recalls(scores.recall),
+        "speakers": [
+            (name, f"({one.utterances})", one.uar) for name, one in scores.by_speaker.items()
+        ],
         "protocol": protocol_name(results.setting.protocol),
         "shares": shares_of_rows(scores.confusion),
         "rates": [
@@ -48,3 +60,8 @@ def shares_of_rows(counts: Sequence[Sequence[int]]) -> list[list[float]]:
     [[0.75, 0.25], [0.0, 0.0]]
     """
     return [[count / max(sum(row), 1) for count in row] for row in counts]
+
+
+def recalls(found: Mapping[str, float | None]) -> list[tuple[str, str, float | None]]:
+    """Rows of the bars of the recall per emotion: name, note and share."""
+    return [(label, "", recall) for label, recall in found.items()]

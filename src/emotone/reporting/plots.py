@@ -19,6 +19,7 @@ from emotone.evaluation.audit_results import Audit
 from emotone.evaluation.results import AblationResults, AblationRow, Results, RunRecord
 from emotone.evaluation.search_results import SearchResults
 from emotone.reporting.rendering import percent
+from emotone.text import plural
 
 BLUE, ORANGE, GREY, LIGHT_GREY = "#1f5f99", "#b4541a", "#8a94a3", "#dde2e9"
 INK = "#26303d"
@@ -157,10 +158,10 @@ def _learning_caption(results: Results, runs: Sequence[RunRecord]) -> str:
         validation = "Dots: kept epochs, with the highest validation CCC."
     else:
         validation = "No validation set is used; the last epoch is kept."
+    lines = "Thin lines are runs, thick lines their mean. " if len(runs) > 1 else ""
     return (
-        "Thin lines are runs, thick lines their mean. "
-        f"{len(results.runs)} runs of {epochs} epochs; {minutes:.1f} minutes of process time. "
-        f"{validation}"
+        f"{lines}{plural(len(results.runs), 'run')} of {epochs} epochs; {minutes:.1f} minutes of "
+        f"process time. {validation}"
     )
 
 
@@ -189,7 +190,8 @@ def _curves(
             if name != "training_loss" and run.kept_epoch is not None:
                 height = values[row, run.kept_epoch - 1]
                 axes.plot(run.kept_epoch, height, ".", color=colour, alpha=0.6)
-        axes.plot(epochs, values.T, color=colour, alpha=0.22, linewidth=0.8)
+        if len(runs) > 1:
+            axes.plot(epochs, values.T, color=colour, alpha=0.22, linewidth=0.8)
         label = name.replace("_", " ").replace("uar", "UAR").replace("ccc", "CCC")
         axes.plot(epochs, np.nanmean(values, axis=0), color=colour, linewidth=2, label=label)
     axes.set(xlabel="epoch", ylabel=ylabel, ylim=ylim or (0, None))
@@ -221,11 +223,18 @@ def ablation_picture(results: AblationResults) -> Drawing | None:
     for axes in (first, *others):
         axes.grid(axis="y", color=LIGHT_GREY, linewidth=0.6)
         axes.tick_params(axis="y", length=0)
-    return Drawing(
-        [figure],
-        "Large dots: mean over seeds; small dots: seeds. Lines: 95 % intervals, bootstrapped over "
-        "speakers (and seeds, for differences). Orange: the default of this version.",
-    )
+    return Drawing([figure], _ablation_caption(rows, with_differences=bool(references)))
+
+
+def _ablation_caption(rows: Sequence[AblationRow], *, with_differences: bool) -> str:
+    several = any(len(row.rates.uar.of_seeds) > 1 for row in rows if row.rates is not None)
+    parts = [
+        "Large dots: mean over seeds; small dots: seeds." if several else "Dots: UAR of one seed.",
+        "Lines: 95 % intervals, bootstrapped over speakers"
+        + (" (and seeds, for differences)." if several and with_differences else "."),
+        "Orange: the default of this version." if any(row.is_default for row in rows) else "",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _variant(row: AblationRow, height: float, rates: Axes, differences: dict[str, Axes]) -> None:
@@ -234,7 +243,8 @@ def _variant(row: AblationRow, height: float, rates: Axes, differences: dict[str
     uar = row.rates.uar
     colour = ORANGE if row.is_default else BLUE
     seeds = _percent(uar.of_seeds)
-    rates.plot(seeds, [height] * len(seeds), ".", color=colour, alpha=0.4)
+    if len(seeds) > 1:
+        rates.plot(seeds, [height] * len(seeds), ".", color=colour, alpha=0.4)
     _interval(rates, uar.mean, uar.interval_95, height, colour)
     for reference, axes in differences.items():
         found = row.differences.get(reference)

@@ -1,18 +1,20 @@
-"""Write the reports of a results folder: of an experiment, or of an ablation and its variants."""
+"""Write the reports of a results folder: of an experiment, a search, or an ablation's variants."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from emotone.evaluation.results_folder import VARIANTS, ResultsFolder
+from emotone.evaluation.search_results import is_search
 from emotone.files import refuse_foreign, write_text
-from emotone.reporting import ablation_report, experiment_report
+from emotone.reporting import ablation_report, experiment_report, search_report
 from emotone.reporting.rendering import KINDS
 
 NAMES = tuple(f"report.{kind}" for kind in KINDS)
 TABLE = "table.csv"  # of an ablation
 SIGNS = (  # of the files that emotone writes, near their beginning
-    "<title>emotone: ", ": speech emotion recognition\n", ": ablation\n", "Needs booktabs.",
-    "# Audit of ", "variant,", '"subject": {',
+    "<title>emotone: ", ": speech emotion recognition\n", ": ablation\n", ": search\n",
+    "Needs booktabs.", "# Audit of ", "variant,", '"subject": {',
 )  # fmt: skip
 SIGNED = 1000  # characters
 
@@ -53,13 +55,18 @@ def covered(folder: Path) -> list[Path]:
 
 
 def write(
-    folder: Path, advance: Callable[[], None] = lambda: None, *, force: bool | None = None
+    folder: Path,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    changed: Callable[[str], Mapping[str, Any]] = lambda _: {},
+    force: bool | None = None,
 ) -> list[Path]:
-    """Write the reports of a finished experiment, or of an ablation and its variants.
+    """Write the reports of a finished experiment, a search, or an ablation and its variants.
 
     Args:
         folder: results folder; each report is written into the folder whose results it shows.
         advance: called after each folder of :func:`covered`.
+        changed: finds the options of a configuration, as YAML, that differ from the defaults.
         force: whether to overwrite reports that emotone did not write.
 
     Returns:
@@ -73,16 +80,30 @@ def write(
     refuse_foreign_reports(folder, force=force)
     written = []
     for each in map(ResultsFolder, covered(folder)):
-        written.append(_write_ablation(each) if each.is_ablation else _write_experiment(each))
+        if is_search(each.path):
+            written.append(search_report.write(each.path))
+        elif each.is_ablation:
+            written.append(_write_ablation(each))
+        else:
+            written.append(_write_experiment(each, changed))
         advance()
     return written[0]
 
 
-def _write_experiment(folder: ResultsFolder) -> list[Path]:
+def _write_experiment(
+    folder: ResultsFolder, changed: Callable[[str], Mapping[str, Any]]
+) -> list[Path]:
     results, configuration = folder.results(), folder.configuration()
     predictions = folder.predictions() if results.dimensions else None
+    options = changed(configuration)
     return [
-        _write(folder, name, experiment_report.render(results, configuration, kind, predictions))
+        _write(
+            folder,
+            name,
+            experiment_report.render(
+                results, configuration, kind, changed=options, predictions=predictions
+            ),
+        )
         for name, kind in zip(NAMES, KINDS, strict=True)
     ]
 

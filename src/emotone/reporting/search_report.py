@@ -84,10 +84,9 @@ def progress(results: SearchResults) -> Drawing:
     axes.step([trial.number for trial in scored], best, where="post", color=ORANGE, label="best")
     axes.set(xlabel="trial", ylabel="validation UAR in %")
     axes.legend(frameon=False, ncols=3)
-    return Drawing(
-        [figure],
-        "UAR on validation speakers; of a pruned trial, the mean of the runs that it had.",
-    )
+    pruned = any(trial.state == "pruned" for trial in known)
+    note = "; of a pruned trial, the mean of the runs that it had." if pruned else "."
+    return Drawing([figure], f"UAR on validation speakers{note}")
 
 
 @SEARCH.figure("Importance of the options")
@@ -141,11 +140,9 @@ def parallel_coordinates(results: SearchResults) -> Drawing | None:
     axes.set_xticks(range(len(names) + 1), labels, rotation=20, ha="right")
     axes.set(yticks=[], ylim=(-0.06, 1.06))
     axes.spines[:].set_visible(False)
-    return Drawing(
-        [figure],
-        "A line for each scored trial, the darker the better. A line has a gap at an option whose "
-        "condition did not hold.",
-    )
+    gaps = any(trial.values.keys() < set(names) for trial in trials)
+    note = " A line has a gap at an option whose condition did not hold." if gaps else ""
+    return Drawing([figure], f"A line for each scored trial, the darker the better.{note}")
 
 
 class _Scale:

@@ -14,6 +14,11 @@ from emotone.serve.middleware import Middleware
 from emotone.serve.options import ServeOptions
 from emotone.serve.service import Service
 
+DESCRIPTION = """\
+Speech emotion recognition. Answers are JSON. Errors have a `code` for programs, and a `message` and
+a `hint` for people; those with status 429 or 503 have the header `Retry-After` with a number of
+seconds. [Try it in the browser](./)."""
+
 
 def create(options: ServeOptions | None = None) -> FastAPI:
     """Make the application.
@@ -37,7 +42,8 @@ def create(options: ServeOptions | None = None) -> FastAPI:
 
     app = FastAPI(
         docs_url=None, redoc_url=None, title="emotone", version=__version__, lifespan=lifespan,
-        description="Speech emotion recognition.",
+        description=DESCRIPTION, openapi_tags=routes.TAGS,
+        generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.state.service = service
     routes.include(app, needs_token=options.token is not None)

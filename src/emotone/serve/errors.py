@@ -9,8 +9,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocketState
 
+from emotone.errors import EmotoneError
+
 HINTS = {
     "not_audio": "send a WAV, FLAC, MP3, Ogg, Opus, M4A or WebM file with sound in it",
+    "no_speech": "record closer to the microphone, or send another file",
     "too_large": "send a smaller or shorter file, or cut it into parts",
     "unsupported_media_type": "send the file as multipart/form-data in the field 'file', or as the "
     "body with a Content-Type such as audio/wav",
@@ -22,6 +25,7 @@ HINTS = {
     "incomplete": "send it again",
     "too_slow": "send it over a faster connection, or a smaller file",
     "not_found": "see /docs for the available paths",
+    "websocket": "open it with a WebSocket client; see /docs for an example",
     "starting": "try again in a few seconds",
     "share": "wait until another one of yours has ended; see Retry-After",
     "disk_full": "try again later; if this is your server, make room in its temporary folder",
@@ -29,6 +33,7 @@ HINTS = {
 }
 RETRY_S = 1
 CHALLENGE = 'Basic realm="emotone", charset="UTF-8"'  # makes browsers ask for a password
+DECODED = "the array"  # what messages call an upload that was decoded
 REFUSED = 1008  # closing code of a stream
 MAX_REASON = 120  # bytes that fit into a closing frame
 
@@ -41,18 +46,38 @@ class RefusedError(Exception):
         code: key of :data:`HINTS`.
         message: what is wrong.
         headers: headers of the answer.
+        hint: what to do; that of the code if it is empty.
     """
 
     def __init__(
-        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: dict[str, str] | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(message)
         self.status, self.code, self.headers = status, code, headers or {}
+        self.hint = hint or HINTS[code]
+
+
+def of_audio(error: EmotoneError, path: str, code: str) -> RefusedError:
+    """Return the refusal of a file; what emotone says to do about it, after "; ", is the hint.
+
+    Args:
+        error: about the file.
+        path: of the file, which means nothing to the client.
+        code: key of :data:`HINTS`.
+    """
+    text = str(error).removeprefix(f"{path}: ").removeprefix(f"{DECODED}: ")
+    message, _, hint = text.replace(path, "the upload").partition("; ")
+    return RefusedError(400, code, message, hint=hint)
 
 
 def response(error: RefusedError) -> JSONResponse:
     """Return the answer to a refused request."""
-    content = {"code": error.code, "message": str(error), "hint": HINTS[error.code]}
+    content = {"code": error.code, "message": str(error), "hint": error.hint}
     headers = dict(error.headers)
     if error.status in (429, 503):
         headers["Retry-After"] = str(RETRY_S)

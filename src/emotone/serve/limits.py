@@ -1,12 +1,16 @@
-"""Limits of a request: size, time and rate of its body, overlap of windows, a client's share."""
+"""Limits of a request: size, time, rate of its body, windows, turns, a client's share."""
 
 import asyncio
+import json
 import time
 from collections import Counter
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
+from emotone.errors import UsageError
+from emotone.inference.spans import Span
+from emotone.inference.turns import at_once, from_values
 from emotone.serve.errors import RefusedError
 from emotone.serve.options import ServeOptions
 
@@ -47,6 +51,30 @@ def check_overlap(window: float, hop: float, options: ServeOptions) -> None:
         least = window / options.overlap
         text = f"hop: at least {least:.4g} s for a window of {window:g} s, got {hop:g} s"
         raise RefusedError(422, "invalid", text)
+
+
+def given_turns(text: str, options: ServeOptions) -> tuple[Span, ...]:
+    """Read the turns of a request, JSON objects with ``start``, ``end`` and ``speaker``.
+
+    Raises:
+        RefusedError: with status 422 if they cannot be used, are too many, or too many share a
+            moment.
+    """
+    try:
+        values = json.loads(text)
+        if not isinstance(values, list):
+            raise UsageError("turns: expected a JSON array of objects")
+        if len(values) > options.turns:
+            raise UsageError(f"turns: at most {options.turns}, got {len(values)}")
+        turns = from_values(values)
+        if at_once(turns) > options.overlap:
+            raise UsageError(f"turns: at most {options.overlap} at the same time")
+    except UsageError as error:
+        raise RefusedError(422, "invalid", str(error)) from error
+    except (ValueError, RecursionError) as error:
+        text = "turns: not JSON; send an array of objects with start, end and speaker"
+        raise RefusedError(422, "invalid", text) from error
+    return tuple(turns)
 
 
 def check_length(headers: Headers, options: ServeOptions) -> None:

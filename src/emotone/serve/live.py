@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from emotone import audio
 from emotone.audio.windows import Window, Windows, batches
 from emotone.errors import AudioError, EmotoneError
-from emotone.inference.recognizer import BATCH, BATCH_S
+from emotone.inference.averaging import BATCH
+from emotone.inference.recognizer import BATCH_S
 from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import refuse
 from emotone.serve.options import ServeOptions

@@ -27,7 +27,8 @@ class ServeOptions(Options):
         uploads: maximum number of concurrent uploads of one client; more receive 429.
         connections: maximum number of concurrent connections of one client; more receive 429.
         overlap: maximum number of windows that share a moment: a hop is at least a window divided
-            by this.
+            by this. The same for turns.
+        turns: maximum number of turns of a call.
         streams: maximum number of concurrent live streams of one client.
         stream_minutes: longest live stream, in minutes.
         message_kb: largest message of a live stream, in kilobytes.
@@ -54,6 +55,7 @@ class ServeOptions(Options):
     uploads: int = Field(16, ge=1)
     connections: int = Field(64, ge=1)
     overlap: int = Field(32, ge=1)
+    turns: int = Field(2000, ge=1)
     streams: int = Field(4, ge=0)
     stream_minutes: float = Field(60.0, gt=0)
     message_kb: float = Field(1000.0, gt=0)

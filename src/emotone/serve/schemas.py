@@ -1,15 +1,29 @@
 """Parameters and answers of the endpoints, for validation and the OpenAPI document."""
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from emotone.serve import examples
+
 Probabilities = dict[str, float]
 Dimensions = dict[str, float]
 Dimension = Field(None, description="Values in 0 to 1, if the model has dimensions.")
-WindowLength = Annotated[float, Query(ge=0.025, le=60, allow_inf_nan=False)]
-Hop = Annotated[float, Query(ge=0.1, le=60, allow_inf_nan=False)]
+ModelName = Annotated[
+    str | None, Query(description="A name of /v1/models; the first by default.")
+]  # fmt: skip
+WindowLength = Annotated[
+    float,
+    Query(ge=0.025, le=60, allow_inf_nan=False, description="Length of a window in seconds."),
+]
+Hop = Annotated[
+    float,
+    Query(
+        ge=0.1, le=60, allow_inf_nan=False,
+        description="Time between the starts of two windows in seconds, at most the window.",
+    ),
+]  # fmt: skip
 Threshold = Annotated[
     float | None,
     Query(
@@ -18,6 +32,26 @@ Threshold = Annotated[
         "/v1/models for the default.",
     ),
 ]  # fmt: skip
+Only = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        description="Emotions to choose among, with commas, such as anger,neutral; all by default.",
+    ),
+]
+
+
+class Health(BaseModel):
+    """The server is alive."""
+
+    status: Literal["alive"]
+    version: str
+
+
+class Ready(BaseModel):
+    """A worker has loaded the models."""
+
+    status: Literal["ready"]
 
 
 class Answer(BaseModel):
@@ -52,6 +86,39 @@ class Segments(BaseModel):
     segments: list[Segment]
 
 
+class Turn(Segment):
+    """The emotion in a turn; null if no speech was found in it."""
+
+    speaker: str
+
+
+class Speaker(BaseModel):
+    """A speaker of a call."""
+
+    speaker: str
+    channel: int | None = Field(description="From 1; null if channels are not split.")
+    enrolled: bool = Field(description="Whether the speaker's own speech was enrolled.")
+    turns: int = Field(description="Number of turns.")
+    seconds: float = Field(description="Time in turns with an answer.")
+    confident_turns: int
+    confident_seconds: float
+    shares: Probabilities = Field(description="Share of confident_seconds of each emotion.")
+    trend: dict[str, float] | None = Field(
+        description="Share in the second half of the call minus that in the first; null if one "
+        "has less than two confident turns."
+    )
+
+
+class Call(BaseModel):
+    """The turns of a call, in order of time, and its speakers."""
+
+    model: str
+    seconds: float = Field(description="Length of the recording.")
+    turns: list[Turn]
+    speakers: list[Speaker]
+    notes: list[str] = Field(description="What is to be known about the answers.")
+
+
 class Model(BaseModel):
     """An available model."""
 
@@ -76,23 +143,6 @@ class Refusal(BaseModel):
     error: Reason
 
 
-def _refusals(reasons: dict[int, str]) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Refusal, "description": why} for status, why in reasons.items()}
-
-
-UNAUTHORIZED = _refusals({401: "The token is missing or wrong."})
-REFUSALS = UNAUTHORIZED | _refusals(
-    {
-        400: "Not audio, or incomplete.",
-        403: "Sent by a page of another server.",
-        404: "No such model.",
-        408: "The upload took too long.",
-        413: "Too large or too long.",
-        415: "Not sent as audio.",
-        421: "Not a name of this server.",
-        422: "A parameter is out of its range.",
-        429: "Too many uploads of this client at once; see Retry-After.",
-        503: "Too many requests are waiting, or no worker is able to work; see Retry-After.",
-        507: "No room to store the upload.",
-    }
-)
+STREAM_REFUSALS = examples.refusals(Refusal, 401, 421, 422, 426)
+UNAUTHORIZED = examples.refusals(Refusal, 401)
+REFUSALS = examples.refusals(Refusal, 400, 401, 403, 404, 408, 413, 415, 421, 422, 429, 503, 507)

@@ -2,20 +2,42 @@
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
 
-from emotone.errors import AudioError, UsageError
+from emotone.errors import AudioError, NoSpeechError, UsageError
+from emotone.inference.calls import call_options
+from emotone.inference.listening import CallOptions
 from emotone.inference.worker import CrashedError, TimeLimitError
-from emotone.serve.errors import RefusedError
-from emotone.serve.limits import Share, check_overlap
+from emotone.serve.errors import RefusedError, of_audio
+from emotone.serve.limits import Share, check_overlap, given_turns
 from emotone.serve.metrics import Metrics
 from emotone.serve.options import ServeOptions
-from emotone.serve.upload import stored
+from emotone.serve.upload import stored, text_in
 from emotone.serve.workers import BusyError, Job, TooLongError, Workers
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request with audio asks for.
+
+    Attributes:
+        model: name of a model; ``None`` for the default.
+        threshold: probability from which the answer is confident; ``None`` for the default.
+        only: emotions to choose among, with commas; ``None`` for all.
+        windows: window and hop in seconds; ``None`` to recognise the file as a whole, or in turns.
+        channels: ``mix`` or ``split`` for a call; ``None`` if it is none.
+    """
+
+    model: str | None
+    threshold: float | None
+    only: str | None
+    windows: tuple[float, float] | None = None
+    channels: str | None = None
 
 
 class Service:
@@ -41,49 +63,56 @@ class Service:
         if self.workers is not None:
             self.workers.close()
 
-    async def recognise(
-        self,
-        request: Request,
-        model: str | None,
-        windows: tuple[float, float] | None,
-        threshold: float | None,
-    ) -> dict[str, Any]:
-        """Answer a request with audio.
-
-        Args:
-            request: with an audio file, see :mod:`emotone.serve.upload`.
-            model: name of a model; ``None`` for the default.
-            windows: window and hop in seconds; ``None`` to recognise the file as a whole.
-            threshold: probability from which the answer is confident; ``None`` for the default.
+    async def recognise(self, request: Request, asked: Asked) -> dict[str, Any]:
+        """Answer a request with audio, see :mod:`emotone.serve.upload`.
 
         Raises:
             RefusedError: if there is no answer.
         """
         workers, options = self.workers, self.options
         assert workers is not None
-        name = model or options.models[0]
+        name = asked.model or options.models[0]
         if name not in workers.models:
             raise RefusedError(404, "unknown_model", f"there is no model {name!r} here")
-        if windows is not None:
-            check_overlap(*windows, options)
+        try:
+            workers.models[name].with_only(asked.only)  # before the upload is read
+        except UsageError as error:
+            raise RefusedError(422, "invalid", str(error)) from error
+        if asked.windows is not None:
+            check_overlap(*asked.windows, options)
         self._check_queue()
         try:
             async with stored(request) as path:
                 self._check_queue()  # those who are still sending do not wait in it
-                job = Job(name, str(path), 60 * options.minutes, windows, threshold)
+                job = Job(
+                    name, str(path), 60 * options.minutes, asked.windows, asked.threshold,
+                    asked.only, await self._call(request, asked),
+                )  # fmt: skip
                 answer = await self._answer(request, workers, job)
         except ClientDisconnect as error:
             raise RefusedError(400, "incomplete", "the upload was interrupted") from error
         self.metrics.audio.inc(answer["seconds"])
         return answer
 
+    async def _call(self, request: Request, asked: Asked) -> CallOptions | None:
+        """Return how to recognise a request as a call; its file is stored."""
+        if asked.channels is None:
+            return None
+        text = await text_in(request, "turns")
+        turns = None if text is None else given_turns(text, self.options)
+        try:
+            return call_options(asked.channels, turns, asked.windows, "")
+        except UsageError as error:
+            raise RefusedError(422, "invalid", str(error)) from error
+
     async def _answer(self, request: Request, workers: Workers, job: Job) -> dict[str, Any]:
         self._count(1)
         try:
             return await _while_connected(request, workers.recognise(job), Path(job.path))
+        except NoSpeechError as error:
+            raise of_audio(error, job.path, "no_speech") from error
         except AudioError as error:
-            message = str(error).replace(job.path, "the upload")
-            raise RefusedError(400, "not_audio", message) from error
+            raise of_audio(error, job.path, "not_audio") from error
         except (CrashedError, TimeLimitError) as error:
             message = f"the upload cannot be decoded: {error}"
             raise RefusedError(400, "not_audio", message) from error

@@ -1,10 +1,12 @@
 """The audio file in a request: the field ``file`` of a form, or the whole body."""
 
+import copy
 import logging
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
@@ -16,9 +18,10 @@ from emotone.serve.errors import RefusedError
 log = logging.getLogger("emotone.serve")
 
 RAW = ("audio/", "video/", "application/octet-stream")
+FORM = "multipart/form-data"
 CHUNK_BYTES = 2**18
 # of the OpenAPI document
-BODY = {
+BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -34,6 +37,26 @@ BODY = {
         },
     }
 }
+
+
+BODY_OF_CALL = copy.deepcopy(BODY)
+BODY_OF_CALL["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["turns"] = {
+    "type": "string",
+    "description": "JSON array of turns, objects with start and end in seconds, speaker and, if it "
+    "is known, channel from 1. Without, a turn ends where its speaker pauses.",
+}
+
+
+async def text_in(request: Request, field: str) -> str | None:
+    """Return a text field of the form of a request whose file is stored; ``None`` without.
+
+    Raises:
+        RefusedError: if it is a file.
+    """
+    value = (await request.form()).get(field) if _kind(request) == FORM else None
+    if isinstance(value, UploadFile):
+        raise RefusedError(422, "invalid", f"the field '{field}' is a file; send it as text")
+    return value
 
 
 @asynccontextmanager
@@ -67,8 +90,8 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
     Raises:
         RefusedError: if there is none.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
+    kind = _kind(request)
+    if kind == FORM:
         try:
             form = await request.form(max_files=1, max_fields=10)
         except (MultipartParseError, HTTPException, LookupError, ValueError) as error:
@@ -89,3 +112,7 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
         raise RefusedError(
             415, "unsupported_media_type", f"Content-Type {kind or 'is missing'} is not audio"
         )
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()

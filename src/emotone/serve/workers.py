@@ -5,19 +5,22 @@ the file is gone, its worker stops. The audio of a live stream comes as windows.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotone import audio
 from emotone.audio.windows import Window
 from emotone.errors import AudioError, EmotoneError
+from emotone.inference.calls import recognise as recognise_call
 from emotone.inference.execution import ProcessExecutor
-from emotone.inference.formats import as_dict, segment_as_dict
+from emotone.inference.formats import as_dict, call_as_dict, segment_as_dict
+from emotone.inference.listening import CallOptions
 from emotone.inference.recognizer import Recognizer, load
 from emotone.inference.worker import CrashedError
 
@@ -48,7 +51,9 @@ class Job:
         path: audio file.
         max_seconds: longest audio.
         windows: window and hop in seconds; ``None`` to recognise the file as a whole.
+        call: how to recognise it as a call; ``None`` if it is none.
         threshold: probability from which an answer is confident; ``None`` for that of the service.
+        only: emotions to choose among, with commas; ``None`` for all.
     """
 
     model: str
@@ -56,6 +61,8 @@ class Job:
     max_seconds: float
     windows: tuple[float, float] | None = None
     threshold: float | None = None
+    only: str | None = None
+    call: CallOptions | None = None
 
 
 class Workers:
@@ -205,17 +212,26 @@ def _segments(
 
 def _recognise(job: Job) -> dict[str, Any]:
     """Answer a request; called in a worker process."""
+    recognizer = _recognizer(job.model, job.threshold).with_only(job.only)
+
+    def advance(_: float) -> None:
+        _check_wanted(job)
+
     with _limited_memory():
+        if job.call is not None:
+            samples = _decoded(job, split=job.call.split)
+            call = recognise_call(
+                recognizer, (samples, audio.SAMPLE_RATE), job.call, "error", advance
+            )
+            return {"model": job.model} | call_as_dict(call)
         waveform = _decoded(job)
         seconds = len(waveform) / audio.SAMPLE_RATE
         answer: dict[str, Any] = {"model": job.model, "seconds": round(seconds, 3)}
-        recognizer, speech = _recognizer(job.model, job.threshold), (waveform, audio.SAMPLE_RATE)
+        speech = (waveform, audio.SAMPLE_RATE)
         if job.windows is None:
             return answer | as_dict(recognizer.predict(speech))
         window, hop = job.windows
-        found = recognizer.segments(
-            speech, window=window, hop=hop, advance=lambda _: _check_wanted(job)
-        )
+        found = recognizer.segments(speech, window=window, hop=hop, advance=advance)
         return answer | {"segments": [segment_as_dict(segment) for segment in found]}
 
 
@@ -225,22 +241,26 @@ def _check_wanted(job: Job) -> None:
         raise AbandonedError("the client has left")
 
 
-def _decoded(job: Job) -> audio.Waveform:
+def _decoded(job: Job, *, split: bool = False) -> NDArray[np.float32]:
+    """Decode the file of a job; shape ``(samples,)``, or ``(samples, channels)`` if split."""
+    blocks = audio.channels(job.path) if split else audio.blocks(job.path)
     try:
-        return np.concatenate(list(_limited(job)))
+        return np.concatenate(list(_limited(job, blocks)), axis=-1).T
     except (EmotoneError, MemoryError):
         raise
     except Exception as error:  # decoders raise errors of any kind on damaged files
-        reason = f"{type(error).__name__}: {error}"
-        raise AudioError(f"{job.path}: not audio that can be decoded ({reason})") from error
+        raise AudioError(f"{job.path}: not audio that can be decoded") from error
 
 
-def _limited(job: Job) -> Iterator[audio.Waveform]:
-    """Decode the file of a job up to its limit."""
+def _limited(
+    job: Job, blocks: Iterable[audio.Waveform | list[audio.Waveform]]
+) -> Iterator[NDArray[np.float32]]:
+    """Read the audio of a job up to its limit; channels are rows."""
     seconds = 0.0
-    for piece in audio.blocks(job.path):
+    for block in blocks:
+        samples = np.asarray(block)
         _check_wanted(job)
-        seconds += len(piece) / audio.SAMPLE_RATE
+        seconds += samples.shape[-1] / audio.SAMPLE_RATE
         if seconds > job.max_seconds:
             raise TooLongError(f"its audio is longer than {job.max_seconds:g} s")
-        yield piece
+        yield samples

@@ -74,6 +74,11 @@ class AugmentOptions(Options):
     mixstyle: float = Field(0.0, ge=0, le=1)
     mixup: float = Field(0.3, ge=0)
 
+    @property
+    def of_log_mel(self) -> list[str]:
+        """Names of the augmentations in use that change log-mel spectrograms: all but mixup."""
+        return [name for name, strength in self if strength and name != "mixup"]
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -115,6 +120,8 @@ def augment(
     Returns:
         Log-mel of shape ``(batch, new_frames, mels)`` and the new numbers of frames.
     """
+    if not options.of_log_mel:  # what it is may be no log-mel
+        return log_mel, frames
     uniform = torch.from_numpy(draws.uniform).float().to(log_mel.device)
     normal = torch.from_numpy(draws.normal).float().to(log_mel.device)
     speed = 1 + options.speed * (2 * uniform[:, 0] - 1)

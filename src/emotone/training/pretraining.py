@@ -34,7 +34,7 @@ def parameter_groups(backbone: Backbone, options: FineTuningOptions) -> list[dic
     others = [one for one in backbone.parameters() if id(one) not in numbers]
     groups: list[dict[str, Any]] = [
         {"params": others, SHARE: 1.0},
-        {"params": convolutions, SHARE: options.convolution_rate},
+        {"params": convolutions, SHARE: backbone.early_rate * options.convolution_rate},
     ]
     return [group for group in groups if group["params"]]  # a network may have no convolutions
 

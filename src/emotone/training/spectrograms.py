@@ -1,9 +1,14 @@
-"""Log-mel spectrograms of a corpus, computed once and kept on disk."""
+"""Log-mel spectrograms of a corpus, computed once and kept on disk.
+
+A model with another front end (:meth:`emotone.models.kinds.NetworkKind.front_end`) has what that
+computes from an utterance in their place, such as the hidden states of an encoder.
+"""
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +21,8 @@ from torch import Tensor
 from emotone import audio
 from emotone.audio.activity import only_speech
 from emotone.corpora import Corpus
-from emotone.features import FeatureOptions, Features, Moments
-from emotone.features.utterances import cache_key, map_utterances
+from emotone.features import Features, Moments
+from emotone.features.utterances import cache_key, each_utterance
 from emotone.files import replacing, suppress_os_errors
 from emotone.training.disturbances import DisturbanceOptions, Disturber, disturbers
 
@@ -29,8 +34,8 @@ class Spectrograms:
         hop_s: step from frame to frame in seconds.
         versions: number of disturbed versions of each utterance for training.
         test_version: number of the disturbed version for tests; ``None`` without one.
-        bounds: spectrogram ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``. First come
-            all utterances, then their first disturbed versions, and so on.
+        bounds: spectrogram ``i`` has the frames from ``bounds[i]`` to ``bounds[i + 1]``. Each
+            utterance is followed by its disturbed versions.
         targets: number of each utterance's emotion in ``labels``.
         dimensions: names of the dimensions that are learnt beside the emotions.
         wanted: their values in 0 … 1, NaN where there is none; shape
@@ -45,12 +50,12 @@ class Spectrograms:
         path: Path,
         bounds: Sequence[int],
         corpus: Corpus,
-        options: FeatureOptions,
+        hop_s: float,
         disturbances: DisturbanceOptions,
     ) -> None:
-        self.hop_s = options.hop_ms / 1000
+        self.hop_s = hop_s
         self.path: Path | None = path
-        self.values: NDArray[np.float32] = np.load(path, mmap_mode="r")
+        self.values: NDArray[np.floating] = np.load(path, mmap_mode="r")
         self.bounds = np.asarray(bounds)
         self.labels = corpus.labels
         self.versions = disturbances.versions
@@ -72,13 +77,13 @@ class Spectrograms:
         if self.path is not None:
             self.values = np.load(self.path, mmap_mode="r")
 
-    def detach(self) -> tuple["Spectrograms", NDArray[np.float32]]:
+    def detach(self) -> tuple["Spectrograms", NDArray[np.floating]]:
         """Split into a copy without file and the values, to send both to another machine."""
         light = copy.copy(self)
         light.path = None
         return light, np.array(self.values)
 
-    def attach(self, values: NDArray[np.float32]) -> "Spectrograms":
+    def attach(self, values: NDArray[np.floating]) -> "Spectrograms":
         """Return a copy with its values after :meth:`detach`, on another machine."""
         whole = copy.copy(self)
         whole.values = values
@@ -88,15 +93,20 @@ class Spectrograms:
         """Log-mel of an undisturbed utterance, shape ``(frames, mels)``."""
         return torch.from_numpy(np.array(self.version(utterance, 0)))
 
-    def version(self, utterance: int, number: int) -> NDArray[np.float32]:
+    def version(self, utterance: int, number: int) -> NDArray[np.floating]:
         """Log-mel of a version of an utterance, 0 for itself; shape ``(frames, mels)``."""
-        place = number * len(self.targets) + utterance
+        place = utterance * self._each + number
         return self.values[self.bounds[place] : self.bounds[place + 1]]
 
     @property
     def frames(self) -> NDArray[np.int64]:
         """Number of frames of each undisturbed utterance."""
-        return np.diff(self.bounds[: len(self.targets) + 1])
+        return np.diff(self.bounds)[:: self._each]
+
+    @property
+    def _each(self) -> int:
+        """Spectrograms of an utterance, itself and its disturbed versions."""
+        return 1 + self.versions + (self.test_version is not None)
 
     def seconds(self, segment_s: float | None = None) -> float:
         """Seconds of audio in a pass over the corpus; with zero-padded segments if given."""
@@ -112,7 +122,7 @@ class Spectrograms:
 
 def load_or_compute(
     corpus: Corpus,
-    options: FeatureOptions,
+    features: Features,
     folder: Path,
     *,
     disturbances: DisturbanceOptions | None = None,
@@ -125,7 +135,7 @@ def load_or_compute(
 
     Args:
         corpus: corpus whose audio is read.
-        options: options of the features.
+        features: front end.
         folder: cache.
         disturbances: of the disturbed versions; ``None`` for none.
         workers: number of files to read at once; processes if there are disturbed versions.
@@ -135,42 +145,56 @@ def load_or_compute(
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
         StorageError: if the folder cannot be written.
     """
-    shaping = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level"}
-    shape = options.model_dump_json(include=shaping)
+    shape = features.key
     disturbances = disturbances or DisturbanceOptions()
     if disturbances.versions or disturbances.test:
-        shape += disturbances.model_dump_json(exclude={"share"})
+        shape += disturbances.model_dump_json(exclude={"share"}) + "by utterance"
     path = folder / f"{cache_key(corpus, shape)}.npy"
     index = path.with_suffix(".json")
-    if path.is_file() and index.is_file():
-        return Spectrograms(path, json.loads(index.read_text()), corpus, options, disturbances)
-    versions = 1 + disturbances.versions + disturbances.test
-    computed = map_utterances(
-        corpus, _Versions(options, disturbances), advance, workers=workers, processes=versions > 1
-    )
-    arrays = [of_one[number] for number in range(versions) for of_one in computed]
-    bounds = [0, *np.cumsum([len(array) for array in arrays]).tolist()]
-    with replacing(path) as temporary:
-        values = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.float32, shape=(bounds[-1], options.mels)
-        )
-        for start, array in zip(bounds, arrays, strict=False):
-            values[start : start + len(array)] = array
-        values.flush()
-    with replacing(index) as temporary:
-        temporary.write_text(json.dumps(bounds), encoding="utf-8")
-    return Spectrograms(path, bounds, corpus, options, disturbances)
+    if not (path.is_file() and index.is_file()):
+        versions = 1 + disturbances.versions + disturbances.test
+        computed = each_utterance(
+            corpus, _Versions(features, disturbances), advance,
+            workers=1 if features.uses_all_cores else workers, processes=versions > 1,
+        )  # fmt: skip
+        with replacing(path) as temporary:
+            bounds = _write(temporary, computed, features)
+        with replacing(index) as temporary:
+            temporary.write_text(json.dumps(bounds), encoding="utf-8")
+    bounds = json.loads(index.read_text())
+    return Spectrograms(path, bounds, corpus, features.hop_s, disturbances)
+
+
+def _write(
+    path: Path, computed: Iterable[Sequence[NDArray[np.floating]]], features: Features
+) -> list[int]:
+    """Write arrays of shape ``(frames, width)`` one after another as one; return their bounds.
+
+    They go to disk as they come, because all of them may be more than memory holds.
+    """
+    bounds = [0]
+
+    def write_header() -> None:  # NumPy leaves space in it for a longer first axis
+        kept_as = np.dtype(features.kept_as).str
+        shape = bounds[-1], features.width
+        header = {"descr": kept_as, "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+
+    with path.open("wb") as file:
+        write_header()
+        for array in chain.from_iterable(computed):
+            file.write(array.tobytes())
+            bounds.append(bounds[-1] + len(array))
+        file.seek(0)
+        write_header()
+    return bounds
 
 
 class _Versions:
     """Computes log-mel spectrograms of an utterance and of its disturbed versions."""
 
-    def __init__(self, options: FeatureOptions, disturbances: DisturbanceOptions) -> None:
-        self.options, self.disturbances = options, disturbances
-
-    @cached_property
-    def features(self) -> Features:
-        return Features(self.options)
+    def __init__(self, features: Features, disturbances: DisturbanceOptions) -> None:
+        self.features, self.disturbances = features, disturbances
 
     @cached_property
     def disturb(self) -> list[Disturber]:
@@ -178,9 +202,9 @@ class _Versions:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Other processes read noises and rooms themselves."""
-        return type(self), (self.options, self.disturbances)
+        return type(self), (self.features, self.disturbances)
 
-    def __call__(self, waveform: audio.Waveform) -> list[NDArray[np.float32]]:
+    def __call__(self, waveform: audio.Waveform) -> list[NDArray[np.floating]]:
         """Return arrays of shape ``(frames, mels)``, that of the utterance itself first."""
         heard, *others = map(self._heard, (waveform, *(one(waveform) for one in self.disturb)))
         # unusual speech, if none was found: that it is speech, the label says
@@ -188,13 +212,15 @@ class _Versions:
         return [clean, *(self._log_mel(other) if len(other) else clean for other in others)]
 
     def _heard(self, waveform: audio.Waveform) -> audio.Waveform:
-        return only_speech(waveform) if self.options.frames == "speech" else waveform
+        return only_speech(waveform) if self.features.options.frames == "speech" else waveform
 
-    def _log_mel(self, waveform: audio.Waveform) -> NDArray[np.float32]:
+    def _log_mel(self, waveform: audio.Waveform) -> NDArray[np.floating]:
         log_mel, _ = self.features.log_mel(
             torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
         )
-        return log_mel[0].numpy()
+        values: NDArray[np.floating] = log_mel[0].numpy()
+        largest = np.finfo(self.features.kept_as).max  # of float16 it is 65,504
+        return values.clip(-largest, largest).astype(self.features.kept_as, copy=False)
 
 
 def moments_of_versions(

@@ -8,6 +8,18 @@ from fastapi.routing import APIRoute
 
 from emotone.serve.security import OPEN, SCHEMES
 
+# groups of the OpenAPI document, in the order of its page
+TAGS = [
+    {
+        "name": "Recordings",
+        "description": "A recording is sent as the field `file` of a form, or as the body with a "
+        "`Content-Type` of audio or video.",
+    },
+    {"name": "Live audio", "description": "Samples in, answers out, over a WebSocket."},
+    {"name": "Models", "description": "What can recognise, and which emotions."},
+    {"name": "Operation", "description": "For those who operate the server."},
+]
+
 
 def include(app: FastAPI, *, needs_token: bool) -> None:
     """Add all endpoints to an application.

@@ -4,13 +4,17 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from emotone.serve import examples
 from emotone.serve.schemas import UNAUTHORIZED, Model
 from emotone.serve.service import ServiceOf
 
-router = APIRouter()
+router = APIRouter(tags=["Models"])
 
 
-@router.get("/v1/models", responses=UNAUTHORIZED, response_model=list[Model])
+@router.get(
+    "/v1/models", summary="List the models", response_model=list[Model],
+    responses=UNAUTHORIZED | examples.of(examples.MODELS),
+)  # fmt: skip
 async def models(service: ServiceOf) -> list[dict[str, Any]]:
     """The available models, the default one first."""
     assert service.workers is not None

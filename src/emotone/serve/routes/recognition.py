@@ -1,34 +1,59 @@
 """``/v1/predict`` and ``/v1/segments``: an uploaded recording as a whole, and in windows."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
-from emotone.serve.schemas import REFUSALS, Answer, Hop, Segments, Threshold, WindowLength
-from emotone.serve.service import ServiceOf
+from emotone.serve import examples
+from emotone.serve.schemas import (
+    REFUSALS,
+    Answer,
+    Hop,
+    ModelName,
+    Only,
+    Segments,
+    Threshold,
+    WindowLength,
+)
+from emotone.serve.service import Asked, ServiceOf
 from emotone.serve.upload import BODY
 
-Name = Annotated[str | None, Query(description="A name of /v1/models; the first by default.")]
-
-router = APIRouter()
+router = APIRouter(tags=["Recordings"])
 
 
-@router.post("/v1/predict", openapi_extra=BODY, responses=REFUSALS, response_model=Answer)
+@router.post(
+    "/v1/predict", summary="Recognise a recording as a whole", openapi_extra=BODY,
+    responses=REFUSALS | examples.of(examples.ANSWER), response_model=Answer,
+)  # fmt: skip
 async def predict(
-    request: Request, service: ServiceOf, model: Name = None, threshold: Threshold = None
+    request: Request,
+    service: ServiceOf,
+    model: ModelName = None,
+    threshold: Threshold = None,
+    only: Only = None,
 ) -> dict[str, Any]:
-    """Recognise the emotion of a recording."""
-    return await service.recognise(request, model, None, threshold)
+    """Recognise the emotion of a recording.
+
+    `curl -F file=@call.wav http://127.0.0.1:8000/v1/predict`
+    """
+    return await service.recognise(request, Asked(model, threshold, only))
 
 
-@router.post("/v1/segments", openapi_extra=BODY, responses=REFUSALS, response_model=Segments)
+@router.post(
+    "/v1/segments", summary="Recognise a recording over time", openapi_extra=BODY,
+    responses=REFUSALS | examples.of(examples.SEGMENTS), response_model=Segments,
+)  # fmt: skip
 async def segments(
     request: Request,
     service: ServiceOf,
-    model: Name = None,
+    model: ModelName = None,
     window: WindowLength = 3.0,
     hop: Hop = 1.0,
     threshold: Threshold = None,
+    only: Only = None,
 ) -> dict[str, Any]:
-    """Recognise windows of a recording; those without sound have no label."""
-    return await service.recognise(request, model, (window, hop), threshold)
+    """Recognise windows of a recording; those without speech have `null` in place of the answer.
+
+    `curl -F file=@call.wav "http://127.0.0.1:8000/v1/segments?window=3&hop=1"`
+    """
+    return await service.recognise(request, Asked(model, threshold, only, (window, hop)))

@@ -1,20 +1,25 @@
-// The page uses the documented interface, as any client does: /v1/predict, /v1/segments and the
-// WebSocket /v1/stream. Names, labels and messages are put in as text, never as markup.
+// The page: a list of recordings, each answered by /v1/predict and, once it is looked at, by
+// /v1/segments; live audio by the WebSocket /v1/stream.
+import { offer, offerAll, show, tabulate } from "./answer.js";
+import { clock, colours, make, words } from "./emotions.js";
+import { open, wav } from "./microphone.js";
+import { ask, models, stream } from "./service.js";
+import { Timeline, lanesOf, outline, peakOf } from "./timeline.js";
+
+const WINDOW_S = 3, HOP_S = 1, LIVE_SHOWN_S = 60, LONGEST_S = 600, AT_ONCE = 2;
+const NO_SPEECH = { label: null, confidence: null, confident: null, probabilities: null };
 const find = (name) => document.querySelector(`#emotone-${name}`);
-const WINDOW_S = 3, HOP_S = 1, PEAKS_PER_S = 20, LIVE_SHOWN_S = 60, ROW = 22, WAVE = 56, LABELS = 84;
-let shown = null; // what the page shows: {name, model, whole, segments, peaks, labels}
-let live = null;
-let last = null; // the last recording, to be recognised again with another model
-let asked = 0; // number of the last request, so that a late answer does not replace a newer one
+const audio = find("audio");
+const items = []; // {name, sound, state, model, labels, threshold, whole, segments, peaks, error}
+let selected = null;
+let isNew = false; // whether the page has not gone to it yet
+let capturing = null; // {kind, microphone, socket, pieces, seconds, segments, peaks, …}
+let working = 0;
 
-function make(name, attributes, text = "", space = "http://www.w3.org/1999/xhtml") {
-  const made = document.createElementNS(space, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(text);
-  return made;
-}
-
-const draft = (name, attributes, text) => make(name, attributes, text, "http://www.w3.org/2000/svg");
+const timeline = new Timeline(find("timeline"), (time) => {
+  if (audio.readyState) audio.currentTime = time;
+  follow(time);
+});
 
 function status(text) { find("status").textContent = text; }
 
@@ -23,232 +28,284 @@ function fail(text) {
   find("error").hidden = !text;
 }
 
-async function models() {
-  const answer = await fetch("v1/models");
-  if (!answer.ok) throw new Error("the models cannot be listed");
-  for (const model of await answer.json()) {
-    const option = new Option(`${model.name.split("/").pop()}, ${model.labels.length} emotions`, model.name);
-    option.labels = model.labels;
-    find("model").add(option);
-  }
+function chosen() {
+  const { value, about } = find("model").selectedOptions[0];
+  return { model: value, labels: about.labels, threshold: about.confident_from };
 }
 
-const model = () => find("model").selectedOptions[0];
+// Recordings
 
-async function ask(path, sound) {
-  const answer = await fetch(`v1/${path}${path.includes("?") ? "&" : "?"}model=${encodeURIComponent(model().value)}`,
-    { method: "POST", body: sound, headers: { "Content-Type": "application/octet-stream" } });
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(`${said.error.message}: ${said.error.hint}.`);
-  return said;
+function add(sounds) {
+  const added = sounds.map(({ name, sound, ...more }) => ({ name, sound, state: "waiting", ...more }));
+  items.push(...added);
+  if (!added.length) return;
+  select(added[0]);
+  work();
 }
 
-async function recognise(sound, name) {
-  stop();
-  last = { sound, name };
-  const number = ++asked;
-  fail("");
-  find("answer").hidden = true;
-  status(`Processing ${name} …`);
+function work() {
+  for (let free = AT_ONCE - working; free > 0; free--) answerWaiting();
+}
+
+async function answerWaiting() {
+  working++;
+  for (let item; (item = items.find(({ state }) => state === "waiting"));) await recognise(item);
+  working--;
+}
+
+async function recognise(item) {
+  if (item.model !== find("model").value) item.segments = null;
+  Object.assign(item, chosen(), { state: "processing", whole: null, error: null });
+  update(item);
+  const run = item.run = {}; // so that a late answer does not replace that of another model
   try {
-    const labels = model().labels;
-    const whole = await ask("predict", sound);
-    const { segments } = await ask(`segments?window=${WINDOW_S}&hop=${HOP_S}`, sound);
-    const peaks = await outline(sound);
-    if (number !== asked) return;
-    shown = { name, model: model().value, whole, segments, peaks, labels, seconds: whole.seconds, from: 0 };
-    URL.revokeObjectURL(find("player").src);
-    find("player").src = URL.createObjectURL(sound);
-    find("player").hidden = false;
-    status(`${name}: ${whole.seconds.toFixed(1)} s processed.`);
-    show();
-  } catch (error) {
-    if (number !== asked) return;
-    status("");
-    fail(error.message);
-  }
-}
-
-async function outline(sound) {
-  const context = new OfflineAudioContext(1, 1, 16000);
-  try {
-    const samples = (await context.decodeAudioData(await sound.arrayBuffer())).getChannelData(0);
-    return peaksOf(samples, 16000 / PEAKS_PER_S);
-  } catch { // the server decodes formats that this browser does not; then no waveform is drawn
-    return [];
-  }
-}
-
-function peaksOf(samples, size) {
-  const peaks = [];
-  for (let start = 0; start < samples.length; start += size) {
-    let peak = 0;
-    for (const sample of samples.subarray(start, start + size)) peak = Math.max(peak, Math.abs(sample));
-    peaks.push(peak);
-  }
-  return peaks;
-}
-
-function show() {
-  const { whole, labels } = shown;
-  const percent = (share) => `${Math.round(100 * share)}\u00a0%`;
-  find("answer").hidden = false;
-  find("label").textContent = whole.label === null ? "no speech"
-    : `${whole.label}${whole.confident ? "" : ", not sure"} (${percent(whole.confidence)})`;
-  const rows = labels.map((label) => {
-    const share = whole.probabilities?.[label] ?? 0;
-    const row = make("li", { class: whole.confident ? "" : "unsure" });
-    const track = make("div", { class: "track", "aria-hidden": "true" });
-    const bar = make("div", { class: "share" });
-    bar.style.width = `${100 * share}%`;
-    track.append(bar);
-    row.append(make("span", {}, label), track, make("span", {}, percent(share)));
-    return row;
-  });
-  find("bars").replaceChildren(...rows);
-  draw();
-  offer();
-}
-
-function draw() {
-  const { segments, peaks, labels, seconds, from } = shown;
-  const svg = find("timeline"), width = Math.max(svg.clientWidth, 280);
-  const height = WAVE + 8 + ROW * labels.length + 22;
-  const x = (time) => LABELS + (width - LABELS) * Math.min(Math.max((time - from) / Math.max(seconds - from, 0.1), 0), 1);
-  const largest = Math.max(1e-3, ...peaks);
-  const parts = [];
-  const step = (width - LABELS) / Math.max(peaks.length, 1);
-  peaks.forEach((peak, i) => {
-    const tall = Math.max(WAVE * peak / largest, 1);
-    parts.push(draft("rect", { x: (LABELS + i * step).toFixed(1), y: ((WAVE - tall) / 2).toFixed(1),
-      width: Math.max(step, 0.5).toFixed(2), height: tall.toFixed(1), fill: "currentColor", opacity: 0.7 }));
-  });
-  labels.forEach((label, row) => {
-    const y = WAVE + 8 + row * ROW;
-    parts.push(draft("text", { x: 0, y: y + 15, fill: "currentColor" }, label));
-    parts.push(draft("rect", { x: LABELS, y, width: width - LABELS, height: ROW - 2, fill: "none", stroke: "currentColor", "stroke-opacity": 0.25 }));
-  });
-  // each window is drawn around its middle, up to half way to its neighbours
-  const middles = segments.map((one) => (one.start + one.end) / 2);
-  segments.forEach((one, i) => {
-    if (one.label === null) return;
-    const left = x(i ? (middles[i - 1] + middles[i]) / 2 : one.start);
-    const right = x(i + 1 < segments.length ? (middles[i] + middles[i + 1]) / 2 : one.end);
-    labels.forEach((label, row) => {
-      const share = one.probabilities[label], y = WAVE + 8 + row * ROW;
-      parts.push(draft("rect", { x: left.toFixed(1), y, width: (right - left).toFixed(1), height: ROW - 2,
-        fill: "currentColor", opacity: (0.85 * share).toFixed(3) }));
-      if (label === one.label && right - left > 26)
-        parts.push(draft("text", { x: ((left + right) / 2).toFixed(1), y: y + 14, "text-anchor": "middle",
-          class: share > 0.5 ? "on-dark" : "", fill: "currentColor" }, `${Math.round(100 * share)}${one.confident ? "" : "?"}`));
+    const whole = await ask("predict", { model: item.model }, item.sound).catch((error) => {
+      if (error.code !== "no_speech") throw error;
+      return NO_SPEECH;
     });
-  });
-  for (const share of [0, 0.5, 1]) {
-    const time = from + share * (seconds - from);
-    parts.push(draft("text", { x: x(time).toFixed(1), y: height - 4, fill: "currentColor",
-      "text-anchor": ["start", "middle", "end"][2 * share] }, `${time.toFixed(1)} s`));
-  }
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.style.height = `${height}px`;
-  svg.setAttribute("aria-label", "Emotion over time. " + segments.map((one) =>
-    `${one.start.toFixed(0)} to ${one.end.toFixed(0)} seconds: ${one.label ?? "no speech"}${one.confident === false ? ", not sure" : ""}`).join("; "));
-  svg.replaceChildren(...parts);
-}
-
-function offer() {
-  const { name, model, whole, segments, labels } = shown;
-  const rows = segments.map((one) => [one.start, one.end, one.label ?? "", one.confidence ?? "", one.confident ?? "",
-    ...labels.map((label) => one.probabilities?.[label] ?? "")]);
-  const header = ["start", "end", "label", "confidence", "confident", ...labels.map((label) => `p_${label}`)];
-  const quoted = (cell) => /[",\r\n]/.test(cell) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell;
-  const csv = [header, ...rows].map((row) => row.map(quoted).join(",")).join("\n") + "\n";
-  const json = JSON.stringify({ file: name, ...whole, model, segments }, null, 1);
-  for (const [kind, text, type] of [["json", json, "application/json"], ["csv", csv, "text/csv"]]) {
-    const link = find(kind);
-    if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
-    link.href = URL.createObjectURL(new Blob([text], { type }));
-  }
-}
-
-async function talk() {
-  if (live) return stop();
-  ++asked;
-  last = null;
-  fail("");
-  let media, context;
-  try {
-    media = await navigator.mediaDevices.getUserMedia({ audio: true });
-    context = new AudioContext();
-    await context.audioWorklet.addModule("page/recorder.js");
+    const windows = whole.label === null ? await windowsOf(item) : null;
+    if (item.run === run) Object.assign(item, { state: "done", whole: { seconds: windows?.seconds, ...whole }, segments: windows?.segments ?? item.segments });
   } catch (error) {
-    media?.getTracks().forEach((track) => track.stop());
-    return fail(navigator.mediaDevices ? `The microphone cannot be used (${error.message}); allow it in the browser.`
-      : "This browser gives the microphone to pages over HTTPS or from this computer only.");
+    if (item.run === run) Object.assign(item, { state: "failed", error: `${error.message}.` });
   }
-  const rate = context.sampleRate, labels = model().labels;
-  const address = new URL("v1/stream", location.href);
-  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  address.search = new URLSearchParams({ rate, format: "f32le", window: WINDOW_S, hop: HOP_S, model: model().value });
-  const socket = new WebSocket(address);
-  const recorder = new AudioWorkletNode(context, "emotone-recorder");
-  live = { media, context, socket, recorder };
-  const mine = live;
-  const all = { segments: [], peaks: [], seconds: 0, shownAt: 0 };
-  recorder.port.onmessage = ({ data }) => {
-    if (socket.readyState !== WebSocket.OPEN) return;
-    socket.send(data.buffer);
-    all.peaks.push({ time: all.seconds, peak: data.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0) });
-    all.seconds += data.length / rate;
-    if (!all.segments.length) status(`Live: ${all.seconds.toFixed(0)} s recorded, the first answer comes after ${WINDOW_S} s.`);
-  };
+  if (item.run === run) update(item);
+}
+
+const windowsOf = (item) => ask("segments", { model: item.model, window: WINDOW_S, hop: HOP_S }, item.sound);
+
+function update(item) {
+  list();
+  announce();
+  if (item === selected) look();
+}
+
+function list() {
+  const rows = items.map((item) => {
+    const said = { waiting: "waiting", processing: "processing …", failed: `error: ${item.error}` }[item.state] ?? words(item.whole);
+    const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.background = (item.whole && colours(item.labels).get(item.whole.label)) ?? "none";
+    const row = make("button", { type: "button", class: "recording", ...(item === selected && { "aria-current": "true" }) },
+      swatch, make("span", { class: "name" }, item.name), make("span", { class: "said" }, said));
+    row.addEventListener("click", () => select(item));
+    return make("li", {}, row);
+  });
+  const focused = [...find("list").children].findIndex((row) => row.contains(document.activeElement));
+  find("list").replaceChildren(...rows);
+  rows[focused]?.firstChild.focus();
+  find("recordings").hidden = !items.length;
+  offerAll(items);
+}
+
+function announce() {
+  const [failed, open] = [["failed"], ["waiting", "processing"]].map((states) => items.filter(({ state }) => states.includes(state)).length);
+  if (open) status(items.length > 1 ? `${items.length - open} of ${items.length} recordings answered …` : `Processing ${items[0].name} …`);
+  else if (items.length > 1) status(`${items.length} recordings answered${failed ? `, ${failed} of them with an error` : ""}.`);
+  else if (items.length) status(failed ? `${items[0].name} has no answer.` : `${items[0].name}: ${words(items[0].whole)}.`);
+}
+
+// Answers
+
+function select(item) {
+  selected = item;
+  isNew = true;
+  list();
+  look();
+}
+
+// In one column, what is chosen is below the list: go there once.
+function arrive() {
+  if (isNew && matchMedia("(max-width: 960px)").matches) find("status").scrollIntoView();
+  isNew = false;
+}
+
+function look() {
+  const item = selected, { name, whole, error, sound } = item ?? {};
+  fail(error ? `${name}: ${error}` : "");
+  find("empty").hidden = item !== null;
+  find("answer").hidden = !whole;
+  find("course").hidden = true;
+  if (error) arrive();
+  listen(null);
+  if (!whole) return;
+  show(item);
+  listen(sound);
+  course(item).catch((problem) => item === selected && fail(`${name}: ${problem.message}.`));
+}
+
+// Show the course over time, for which windows and waveform are needed.
+async function course(item) {
+  const run = item.run;
+  item.segments ??= (await windowsOf(item)).segments;
+  item.peaks ??= await outline(item.sound, lanesOf(item.segments, []).length);
+  if (item !== selected || item.run !== run) return;
+  draw(item, { from: 0, to: item.whole.seconds, slides: true });
+  follow(0);
+  arrive();
+}
+
+function draw(item, span) {
+  find("course").hidden = false;
+  timeline.show({ lanes: lanesOf(item.segments, item.peaks), labels: item.labels, ...span });
+  tabulate(item.segments);
+  offer(item);
+}
+
+function listen(sound) {
+  audio.pause();
+  if (audio.src) URL.revokeObjectURL(audio.src);
+  if (sound) audio.src = URL.createObjectURL(sound);
+  else audio.removeAttribute("src");
+  find("play").hidden = !sound;
+  find("play").disabled = false;
+  find("now").textContent = "";
+}
+
+function follow(time) {
+  timeline.move(time);
+  find("now").textContent = `${clock(time)} / ${clock(timeline.shown.to)} · ${timeline.said(time)}`;
+}
+
+function play() {
+  if (!audio.paused) return audio.pause();
+  audio.play().catch((error) => error.name === "NotSupportedError" && mute());
+}
+
+function mute() {
+  find("play").disabled = true;
+  status("This browser cannot play the recording; its answer is not affected.");
+}
+
+function step() {
+  if (timeline.shown && audio.src && !audio.seeking) follow(audio.currentTime);
+  if (!audio.paused) requestAnimationFrame(step);
+}
+
+// The microphone: recorded and then sent, or live
+
+async function capture(kind) {
+  if (capturing) return finish();
+  const session = capturing = { kind, ...chosen(), pieces: [], seconds: 0, segments: [], peaks: [] };
+  fail("");
+  press(session, true);
+  try {
+    session.microphone = await open((samples) => hear(session, samples));
+  } catch (error) {
+    press(session, false);
+    capturing = null;
+    return fail(error.message);
+  }
+  if (capturing !== session) return session.microphone.close(); // stopped before it began
+  if (kind === "live") connect(session);
+  status(kind === "live" ? `Live: the first answer comes after ${WINDOW_S} s.` : "Recording.");
+}
+
+function press({ kind }, on) {
+  find(kind).setAttribute("aria-pressed", on);
+  find(kind).textContent = on ? "Stop" : { record: "Record", live: "Live" }[kind];
+}
+
+function hear(session, samples) {
+  const { kind, socket, microphone, pieces } = session;
+  if (session !== capturing || (kind === "live" && socket?.readyState !== WebSocket.OPEN)) return;
+  socket?.send(samples);
+  session.seconds += samples.length / microphone.rate;
+  session.peaks.push(peakOf(samples));
+  if (session.seconds <= LONGEST_S) pieces.push(samples);
+  else if (kind === "record") return finish();
+  find(kind).textContent = `Stop (${clock(session.seconds)})`;
+}
+
+function connect(session) {
+  const { microphone, model } = session;
+  const socket = session.socket = stream({ rate: Math.round(microphone.rate), format: "f32le", window: WINDOW_S, hop: HOP_S, model });
+  socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => {
-    const one = JSON.parse(data);
-    all.segments.push(one);
-    const from = Math.max(0, one.end - LIVE_SHOWN_S);
-    shown = {
-      name: "live", model: model().value, labels, seconds: one.end, from, whole: { ...one, seconds: one.end },
-      segments: all.segments, peaks: all.peaks.filter((p) => p.time >= from).map((p) => p.peak),
-    };
-    find("player").hidden = true;
-    status(`Live: ${one.end.toFixed(0)} s processed.`);
-    const everything = shown.segments;
-    shown.segments = everything.filter((segment) => segment.end > from);
-    show();
-    shown.segments = everything; // the downloads hold all
-    offer();
-    shown.segments = everything.filter((segment) => segment.end > from);
+    session.segments.push(JSON.parse(data));
+    lookLive(session);
   };
   socket.onclose = ({ code, reason }) => {
-    if (live === mine) stop();
-    status(`Live: ended after ${all.seconds.toFixed(0)} s.`);
-    if (code !== 1000) fail(`The stream ended: ${reason || "the connection broke"}.`);
+    if (code !== 1000) session.error = `Live audio ended: ${reason || "the server does not answer, or the connection broke; try again"}.`;
+    if (capturing === session) stop(session);
+    ended(session);
   };
-  context.createMediaStreamSource(media).connect(recorder);
-  find("talk").textContent = "Stop";
-  find("talk").setAttribute("aria-pressed", "true");
 }
 
-function stop() {
-  if (!live) return;
-  const { media, context, socket } = live;
-  live = null;
-  media.getTracks().forEach((track) => track.stop());
-  context.close();
-  if (socket.readyState === WebSocket.OPEN) socket.send("end");
-  else socket.close();
-  find("talk").textContent = "Talk live";
-  find("talk").setAttribute("aria-pressed", "false");
+function lookLive({ segments, peaks, labels, model, threshold, seconds }) {
+  const last = segments.at(-1), from = Math.max(0, last.end - LIVE_SHOWN_S);
+  const item = selected = { name: "live", live: true, labels, model, threshold, whole: { ...last, seconds: last.end }, segments };
+  find("answer").hidden = false;
+  find("empty").hidden = true;
+  if (segments.length === 1) status("Live: an answer each second.");
+  list();
+  listen(null);
+  show(item);
+  draw({ ...item, segments: segments.filter(({ end }) => end > from), peaks: [peaks.slice(Math.floor(from / seconds * peaks.length))] },
+    { from, to: last.end, slides: false });
+  offer(item); // all windows, not only those that are drawn
 }
+
+function finish() {
+  const session = capturing;
+  stop(session);
+  if (session.socket?.readyState === WebSocket.OPEN) session.socket.send("end");
+  else if (session.socket) session.socket.close();
+  else ended(session);
+}
+
+function stop(session) {
+  capturing = null;
+  session.microphone?.close();
+  press(session, false);
+}
+
+// What was recorded becomes an item of the list, as any file; live audio keeps its windows.
+async function ended({ kind, microphone, pieces, seconds, segments, model, error }) {
+  status(`${kind === "live" ? "Live audio" : "The recording"} ended after ${clock(seconds)}.`);
+  if (pieces.length && seconds <= LONGEST_S && (kind === "record" || segments.length)) {
+    const name = `${kind === "live" ? "Live" : "Recording"} ${new Date().toTimeString().slice(0, 8)}`;
+    add([{ name, sound: await wav(pieces, microphone.rate), model, segments: segments.length ? segments : null }]);
+  }
+  if (error) fail(error);
+}
+
+// Events
 
 document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-find("file").addEventListener("change", ({ target }) => target.files[0] && recognise(target.files[0], target.files[0].name));
-find("file").addEventListener("click", ({ target }) => { target.value = ""; }); // the same file again is a change
-find("model").addEventListener("change", () => last && !live && recognise(last.sound, last.name));
-find("talk").addEventListener("click", talk);
+const addFiles = (files) => add([...files].map((file) => ({ name: file.name, sound: file })));
+find("file").addEventListener("change", ({ target }) => {
+  addFiles(target.files);
+  target.value = ""; // the same file again is a change
+});
+for (const kind of ["dragover", "drop", "dragleave"])
+  document.addEventListener(kind, (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    find("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop") addFiles(event.dataTransfer.files);
+  });
+find("model").addEventListener("change", () => {
+  for (const item of items) Object.assign(item, { state: "waiting", run: null });
+  if (items.length) select(items.includes(selected) ? selected : items[0]);
+  work();
+});
+for (const kind of ["record", "live"]) find(kind).addEventListener("click", () => capture(kind));
 for (const button of document.querySelectorAll("[data-sample]"))
   button.addEventListener("click", async () => {
-    find("file").value = "";
-    recognise(await (await fetch(`page/samples/${button.dataset.sample}`)).blob(), `${button.textContent} (synthetic)`);
+    const sound = await (await fetch(`page/samples/${button.dataset.sample}`)).blob();
+    add([{ name: `${button.textContent} (synthetic)`, sound }]);
   });
-new ResizeObserver(() => shown && draw()).observe(document.querySelector("main"));
-models().catch((error) => fail(error.message));
+find("clear").addEventListener("click", () => {
+  items.length = 0;
+  select(null);
+  status("The list is empty.");
+  find("file").focus();
+});
+find("play").addEventListener("click", play);
+for (const kind of ["play", "pause", "seeked"]) audio.addEventListener(kind, step);
+for (const kind of ["play", "pause"])
+  audio.addEventListener(kind, () => { find("play").textContent = audio.paused ? "Play" : "Pause"; });
+audio.addEventListener("error", () => audio.src && mute());
+
+models().then((found) => find("model").append(...found.map((about) => Object.assign(
+  new Option(`${about.name.split("/").pop()}, ${about.labels.length} emotions`, about.name), { about }))),
+).catch((error) => fail(`The models cannot be listed: ${error.message}.`));

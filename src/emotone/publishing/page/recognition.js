@@ -1,0 +1,144 @@
+// Recognition of a waveform, step by step as emotone.Recognizer.predict does it: the speech of it,
+// in parts of 10 s, through the network; probabilities are the mean over the parts.
+import { RATE } from "./audio.js";
+
+// see emotone.audio.activity
+const CHUNK = 512, CONTEXT = 64, STATE = [1, 1, 128];
+const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, PADDING = 2, LONGEST_PAUSE = 10;
+const LEVEL = 10 ** (-20 / 20), LOUD = 8, MAX_GAIN = 10 ** (60 / 20), BLOCK = 30 * RATE;
+// see emotone.inference.hearing and emotone.audio.windows
+const PART = 10 * RATE, LEAST = 0.4 * RATE, SHORTEST_S = 0.025;
+const FRAME = RATE / 40, SILENCE = 10 ** (-60 / 10), MIN_SOUND = 0.1 * RATE, PIECE = 60 * RATE;
+
+export class Recognizer {
+  /** @param {{labels: string[], temperature: number, confident_from: number, frames: string}} model */
+  constructor(ort, network, detector, model) {
+    Object.assign(this, { ort, network, detector, model });
+  }
+
+  /** @returns {{label, confidence, confident, probabilities, seconds}}; an Error says why there is no answer. */
+  async predict(waveform, advance = () => {}) {
+    const seconds = waveform.length / RATE;
+    if (seconds < SHORTEST_S)
+      throw new Error(`${(1000 * seconds).toFixed(1)} ms are too short to show an emotion; at least ${1000 * SHORTEST_S} ms are needed`);
+    const onlySpeech = this.model.frames === "speech";
+    const heard = onlySpeech ? await this.onlySpeech(waveform, (share) => advance(share / 2)) : waveform;
+    const total = new Float64Array(this.model.labels.length);
+    let samples = 0, before = 0;
+    for (const [start, stop] of windows(heard.length)) {
+      const part = heard.subarray(start, stop);
+      if (onlySpeech ? part.length >= LEAST : hasSound(part)) {
+        (await this.probabilities(part)).forEach((value, label) => { total[label] += (stop - before) * value; });
+        samples += stop - before;
+      }
+      before = stop;
+      advance(0.5 + stop / heard.length / 2);
+    }
+    if (!samples) throw new Error(soundIn(waveform)
+      ? "no speech found; it holds noise, music or voices other than speech"
+      : "silent throughout (nothing above -60 dBFS); if there is speech in it, make it louder");
+    return { ...this.answer(total.map((value) => value / samples)), seconds };
+  }
+
+  answer(probabilities) {
+    const { labels, confident_from: threshold } = this.model;
+    const best = probabilities.indexOf(Math.max(...probabilities)), confidence = probabilities[best];
+    return {
+      label: labels[best], confidence, confident: confidence >= threshold,
+      probabilities: Object.fromEntries(labels.map((label, i) => [label, probabilities[i]])),
+    };
+  }
+
+  async probabilities(waveform) {
+    const inputs = {
+      waveform: new this.ort.Tensor("float32", waveform.slice(), [1, waveform.length]),
+      lengths: new this.ort.Tensor("int64", BigInt64Array.of(BigInt(waveform.length)), [1]),
+    };
+    const { logits } = await this.network.run(inputs, ["logits"]);
+    const scaled = Array.from(logits.data, (value) => value / this.model.temperature), largest = Math.max(...scaled);
+    const exponentials = scaled.map((value) => Math.exp(value - largest));
+    const sum = exponentials.reduce((one, other) => one + other);
+    return exponentials.map((value) => value / sum);
+  }
+
+  /** What is speech, of each block of 30 s. */
+  async onlySpeech(waveform, advance) {
+    const found = [];
+    for (let start = 0; start < waveform.length; start += BLOCK) {
+      const block = waveform.subarray(start, start + BLOCK);
+      for (const [begin, end] of speechRegions(await this.speechProbabilities(block), block.length))
+        found.push(block.subarray(begin, end));
+      advance(Math.min((start + BLOCK) / waveform.length, 1));
+    }
+    return joined(found);
+  }
+
+  async speechProbabilities(waveform) {
+    const count = Math.ceil(waveform.length / CHUNK), width = CONTEXT + CHUNK;
+    const mean = waveform.reduce((sum, sample) => sum + sample, 0) / waveform.length;
+    const chunks = new Float64Array(count * CHUNK);
+    waveform.forEach((sample, i) => { chunks[i] = sample - mean; });
+    const levels = Array.from({ length: count }, (_, chunk) => Math.sqrt(power(chunks.subarray(chunk * CHUNK, (chunk + 1) * CHUNK))));
+    levels.sort((one, other) => other - one);
+    const gain = Math.min(LEVEL / Math.max(levels[Math.min(LOUD, count) - 1], 1e-12), MAX_GAIN);
+    const input = new Float32Array(count * width); // each chunk, and before it the end of its predecessor
+    for (let chunk = 0; chunk < count; chunk++)
+      for (let i = chunk ? 0 : CONTEXT; i < width; i++) input[chunk * width + i] = chunks[chunk * CHUNK - CONTEXT + i] * gain;
+    const zeros = () => new this.ort.Tensor("float32", new Float32Array(STATE[2]), STATE);
+    const inputs = { input: new this.ort.Tensor("float32", input, [count, width]), h: zeros(), c: zeros() };
+    return (await this.detector.run(inputs, ["speech_probs"])).speech_probs.data;
+  }
+}
+
+/** Start and end in samples of each region of speech, from the probabilities of its chunks. */
+function speechRegions(probabilities, samples) {
+  const runs = [];
+  let speaks = false;
+  probabilities.forEach((probability, chunk) => {
+    const now = probability >= SPEECH_FROM || (speaks && probability >= SPEECH_UNTIL);
+    if (now && !speaks) runs.push([chunk, chunk]);
+    if (now) runs.at(-1)[1] = chunk + 1;
+    speaks = now;
+  });
+  const regions = [];
+  for (const [start, stop] of runs.filter(([first, last]) => last - first >= SHORTEST)) {
+    const begin = start - PADDING, end = stop + PADDING;
+    if (regions.length && begin - regions.at(-1)[1] <= LONGEST_PAUSE) regions.at(-1)[1] = end;
+    else regions.push([begin, end]);
+  }
+  return regions.map(([begin, end]) => [Math.max(begin * CHUNK, 0), Math.min(end * CHUNK, samples)]);
+}
+
+/** Windows of 10 s one after the other; the last one ends with the samples and is as long. */
+function* windows(samples) {
+  let covered = 0;
+  for (; covered + PART <= samples; covered += PART) yield [covered, covered + PART];
+  if (covered < samples) yield [Math.max(samples - PART, 0), samples];
+}
+
+function joined(pieces) {
+  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) { whole.set(piece, at); at += piece.length; }
+  return whole;
+}
+
+function soundIn(waveform) {
+  for (let start = 0; start < waveform.length; start += PIECE)
+    if (hasSound(waveform.subarray(start, start + PIECE))) return true;
+  return false;
+}
+
+function hasSound(samples) {
+  const frames = Math.ceil(samples.length / FRAME);
+  let loud = 0;
+  for (let start = 0; start < samples.length; start += FRAME)
+    if (power(samples.subarray(start, start + FRAME), FRAME) > SILENCE) loud++;
+  return loud * FRAME >= MIN_SOUND || loud === frames;
+}
+
+function power(samples, count = samples.length) {
+  let sum = 0;
+  for (const sample of samples) sum += sample * sample;
+  return sum / count;
+}

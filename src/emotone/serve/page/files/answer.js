@@ -1,0 +1,71 @@
+// What the page says about a recording: headline, bars, table, downloads.
+import { colours, make, percent, words } from "./emotions.js";
+
+const find = (name) => document.querySelector(`#emotone-${name}`);
+
+// Show what is known of an item: its answer as a whole, or the last window of live audio.
+export function show(item) {
+  const { whole, labels, threshold } = item;
+  const colour = colours(labels);
+  find("about").textContent = item.live ? `Live, the last ${Math.round(whole.end - whole.start)} s`
+    : [item.name, `${whole.seconds.toFixed(1)} s`, item.model.split("/").pop()].join(" · ");
+  find("label").textContent = words(whole);
+  find("label").classList.toggle("none", whole.label === null);
+  find("label").style.borderColor = colour.get(whole.label);
+  find("bars").replaceChildren(...(whole.label === null ? [] : labels.map((label) => bar(label, whole, colour.get(label), threshold))));
+  find("threshold").textContent = whole.label === null ? "There is nothing in it that the model hears as speech."
+    : `Below ${percent(threshold)} (the line), an answer is “not sure”: the headline, and each window by itself.`;
+}
+
+function bar(label, { label: best, probabilities }, colour, threshold) {
+  const share = probabilities[label];
+  const fill = make("div", { class: "share" }), mark = make("div", { class: "mark" });
+  fill.style.width = `${100 * share}%`;
+  fill.style.background = colour;
+  mark.style.left = `${100 * threshold}%`;
+  return make("li", label === best ? { class: "best" } : {}, make("span", {}, label),
+    make("div", { class: "track", "aria-hidden": "true" }, fill, mark), make("span", {}, percent(share)));
+}
+
+// List the windows, those of a speaker by itself if there are several.
+export function tabulate(segments) {
+  const several = segments.some((one) => one.speaker !== undefined);
+  const head = [...(several ? ["speaker"] : []), "from", "to", "emotion", "probability", ""];
+  const row = (one) => [...(several ? [`${one.speaker}`] : []), `${one.start.toFixed(1)} s`, `${one.end.toFixed(1)} s`,
+    one.label ?? "no speech", one.label === null ? "" : percent(one.confidence), one.confident === false ? "not sure" : ""];
+  const line = (kind, texts) => make("tr", {}, ...texts.map((text) => make(kind, kind === "th" ? { scope: "col" } : {}, text)));
+  find("table").replaceChildren(make("thead", {}, line("th", head)), make("tbody", {}, ...segments.map((one) => line("td", row(one)))));
+}
+
+// Offer the windows of an item as JSON and CSV.
+export function offer({ name, model, whole, segments, labels }) {
+  link("json", json({ file: name, ...whole, model, segments }));
+  const times = ["start", "end", ...(segments.some((one) => one.speaker !== undefined) ? ["speaker"] : [])];
+  link("csv", csv([...times, ...columns(labels)], segments.map((one) => [...times.map((key) => one[key]), ...values(one, labels)])));
+}
+
+// Offer the answers of all items as JSON and CSV.
+export function offerAll(items) {
+  const done = items.filter((item) => item.whole);
+  link("all-json", json(items.map(({ name, model, whole, error }) => whole ? { file: name, ...whole, model } : { file: name, error })));
+  const labels = [...new Set(done.flatMap((item) => item.labels))];
+  link("all-csv", csv(["file", ...columns(labels)], done.map(({ name, whole }) => [name, ...values(whole, labels)])));
+}
+
+const columns = (labels) => ["label", "confidence", "confident", ...labels.map((label) => `p_${label}`)];
+
+const values = (answer, labels) =>
+  [answer.label, answer.confidence, answer.confident, ...labels.map((label) => answer.probabilities?.[label])];
+
+const json = (content) => new Blob([JSON.stringify(content, null, 1)], { type: "application/json" });
+
+function csv(header, rows) {
+  const quoted = (cell) => /[",\r\n]/.test(cell) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell ?? "";
+  return new Blob([[header, ...rows].map((row) => row.map(quoted).join(",")).join("\n") + "\n"], { type: "text/csv" });
+}
+
+function link(name, content) {
+  const made = find(name);
+  if (made.href.startsWith("blob:")) URL.revokeObjectURL(made.href);
+  made.href = URL.createObjectURL(content);
+}
