@@ -326,7 +326,7 @@ def test_everything_is_done_by_keyboard_alone(visit: Visit) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_can_be_pressed_and_read(
-    browser: Any, server: Server, tmp_path: Path, width: int, scheme: str
+    browser: Any, server: Server, conversation: Path, tmp_path: Path, width: int, scheme: str
 ) -> None:
     visit = Visit(browser, server, viewport={"width": width, "height": 800}, color_scheme=scheme)
     (tmp_path / f"{'a-long-name-without-any-space' * 3}.wav").write_bytes(b"no audio" * 99)
@@ -335,15 +335,18 @@ def test_it_fits_can_be_pressed_and_read(
     visit.wait("error")
     visit.sample()
     visit.page.click("summary")
+    visit.page.select_option("#emotone-voices", "split")
+    visit.upload(conversation)
     visit.page.click("#emotone-list li:first-child button")
-    for _ in range(2):  # with the error, and with the answer
+    visit.wait("error")
+    for place in (2, 3, 3):  # with the error, with an answer, and with that of a call
         assert visit.page.evaluate("document.documentElement.scrollWidth") == width
         small = [target for target in visit.page.evaluate(TARGETS) if target[1] < 44]
         assert small == []
         found = visit.page.evaluate(CONTRASTS)
         assert len(found) > 10
         assert [one for one in found if one[1] < 4.5] == []
-        visit.page.click("#emotone-list li:last-child button")
+        visit.page.click(f"#emotone-list li:nth-child({place}) button")
         visit.wait("course")
         top = "document.querySelector('#emotone-label').getBoundingClientRect().top"
         if width < 960:  # one column: the answer is below the list, and the page went there
@@ -380,35 +383,84 @@ def _lightness(colour: str) -> float:
     return float(116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16)
 
 
-@needs_browser
-def test_speakers_have_lanes_of_their_own(visit: Visit) -> None:
-    def turn(start: float, end: float, speaker: str, label: str) -> dict[str, Any]:
-        shares = {"anger": 0.9, "happiness": 0.02, "neutral": 0.04, "sadness": 0.04}
-        shares[label], shares["anger"] = shares["anger"], shares[label]
-        return {"start": start, "end": end, "speaker": speaker, "label": label,
-                "confidence": 0.9, "confident": True, "probabilities": shares}  # fmt: skip
+@pytest.fixture(scope="module")
+def conversation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A call in which the second channel speaks first, and then the first."""
+    path = tmp_path_factory.mktemp("call") / "call.flac"
+    one, other = spoken(0, 3), spoken(1, 3)
+    soundfile.write(path, np.block([[0 * one, one], [other, 0 * other]]).T, 16_000)
+    return path
 
-    turns = [
-        turn(0, 1, "left", "anger"),
-        turn(1, 2, "right", "sadness"),
-        turn(2, 3, "left", "neutral"),
-    ]
-    answer = {"model": "emotone-base", "seconds": 3.0, "segments": turns}
-    visit.page.route("**/v1/segments?*", lambda route: route.fulfill(json=answer))
-    visit.sample()
+
+@needs_browser
+def test_a_call_has_a_lane_and_a_summary_for_each_speaker(
+    visit: Visit, server: Server, conversation: Path, recording: Path
+) -> None:
+    visit.tab_to("#emotone-voices")
+    visit.page.keyboard.press("ArrowDown")
+    visit.upload(conversation)
+    call = upload_of(server, conversation, "call?channels=split")
+    turns = call["turns"]
+    assert [one["speaker"] for one in turns][:: len(turns) - 1] == ["channel 2", "channel 1"]
+    assert visit.text("label") == f"2 speakers, {len(turns)} turns"
+    assert visit.text("status") == f"call.flac: 2 speakers, {len(turns)} turns."
+    summaries = visit.page.locator("#emotone-bars li")
+    for one, summary in zip(call["speakers"], summaries.all_inner_texts(), strict=True):
+        confident, answered = (int(one[key] + 0.5) for key in ("confident_seconds", "seconds"))
+        plural = "" if one["turns"] == 1 else "s"
+        said_of = f"{one['speaker']}, {one['turns']} turn{plural}, confident for {confident} of"
+        assert f"{said_of} {answered}\xa0s" in summary
+        for label, share in one["shares"].items():
+            assert (f"{label} {int(100 * share + 0.5)}\xa0%" in summary) == (share > 0)
     lanes = visit.page.locator("#emotone-timeline .lane")
-    assert lanes.all_text_contents() == ["left", "right"]
-    assert visit.page.locator("#emotone-timeline .row").count() == 8
-    assert visit.page.locator("#emotone-timeline .best").count() == 3
-    assert visit.text("now") == "0:00 / 0:03 · left: anger 90 %"
+    assert lanes.all_text_contents() == ["channel 1", "channel 2"]
+    waves = visit.page.locator("#emotone-timeline .wave").evaluate_all(
+        "all => all.map((one) => one.getAttribute('d').match(/(?<=v)[0-9.]+/g).map(Number))"
+    )
+    halves = [np.array_split(wave, 2) for wave in waves]
+    assert [begin.sum() < end.sum() for begin, end in halves] == [True, False]
     visit.page.focus("#emotone-timeline")
     visit.page.keyboard.press("ArrowRight")
-    visit.wait("now", "right: sadness")
-    assert list(csv.DictReader(io.StringIO(visit.download("csv"))))[1]["speaker"] == "right"
+    visit.wait("now", f"0:01 / 0:06 · channel 2: {said(turns[0])}".replace(" %", "\xa0%"))
+    visit.page.click("summary")
+    rows = [row.split("\t")[0] for row in visit.text("table").splitlines()[1:]]
+    assert rows == [one["speaker"] for one in turns]
+    assert json.loads(visit.download("json"))["turns"] == turns
+    for name in ("csv", "all-csv"):
+        table = list(csv.DictReader(io.StringIO(visit.download(name))))
+        assert [(row["speaker"], float(row["start"])) for row in table] == [
+            (one["speaker"], one["start"]) for one in turns
+        ]
+    assert visit.complaints == []
 
 
 @needs_browser
-def test_labels_are_text(visit: Visit) -> None:
+def test_the_choice_of_calls_concerns_files_and_answers_them_again(
+    visit: Visit, conversation: Path, recording: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "half.flac"
+    sound, rate = soundfile.read(conversation)
+    soundfile.write(half, sound * [1, 0], rate)
+    visit.page.select_option("#emotone-voices", "split")
+    visit.page.set_input_files("#emotone-file", [recording])
+    visit.wait("error", "secret name.wav: 1 channel, where each speaker should have one, 2 to 8;")
+    assert visit.text("error").endswith("; choose “One speaker”.")
+    visit.sample()
+    visit.wait("label", "happiness")
+    visit.page.set_input_files("#emotone-file", [half])
+    visit.wait("label", "2 speakers, ")
+    assert "'channel 2': no speech found" in visit.text("threshold")
+    assert "channel 2, 0 turns\nno confident turn" in re.sub(r"\s*\n\s*", "\n", visit.text("bars"))
+    visit.page.select_option("#emotone-voices", "one")
+    visit.wait("status", "3 recordings answered.")
+    said = visit.page.locator("#emotone-list .said").all_text_contents()
+    assert all("%" in one for one in said)
+    visit.wait("course")
+    assert visit.page.locator("#emotone-timeline .lane").count() == 0
+
+
+@needs_browser
+def test_labels_are_text(visit: Visit, conversation: Path) -> None:
     label = '<img src=x onerror=alert(1)>, "odd"'
     answer = {
         "model": "m", "seconds": 1.0, "label": label, "confidence": 1.0, "confident": True,
@@ -418,16 +470,29 @@ def test_labels_are_text(visit: Visit) -> None:
     model = {"name": "m", "labels": [label], "confident_from": 0.5}
     page.route("**/v1/models", lambda route: route.fulfill(json=[model]))
     page.route("**/v1/predict?*", lambda route: route.fulfill(json=answer))
-    segments = answer | {"segments": [answer | {"start": 0.0, "end": 1.0, "speaker": label}]}
-    page.route("**/v1/segments?*", lambda route: route.fulfill(json=segments))
+    part = answer | {"start": 0.0, "end": 1.0}
+    page.route("**/v1/segments?*", lambda route: route.fulfill(json=answer | {"segments": [part]}))
+    speaker = {
+        "speaker": label, "channel": 1, "turns": 1, "seconds": 1.0, "confident_seconds": 1.0,
+        "shares": {label: 1.0},
+    }  # fmt: skip
+    call = {"model": "m", "seconds": 1.0, "turns": [part | {"speaker": label}],
+            "speakers": [speaker], "notes": [label]}  # fmt: skip
+    page.route("**/v1/call?*", lambda route: route.fulfill(json=call))
     visit.open(page.url)
     visit.sample()
     assert label in visit.text("bars")
     assert label in visit.text("label")
+    page.select_option("#emotone-voices", "split")
+    visit.upload(conversation)
+    visit.wait("label", "1 speaker, 1 turn")
+    visit.wait("course")
+    assert visit.text("bars").count(label) == 2
+    assert label in visit.text("threshold")
     assert page.locator("#emotone-timeline text").first.text_content() == label
     assert page.locator("main img").count() == 0
     (row,) = csv.DictReader(io.StringIO(visit.download("csv")))
-    assert row["label"] == label
+    assert row["label"] == row["speaker"] == label
     assert visit.complaints == []
 
 

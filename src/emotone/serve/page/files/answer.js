@@ -7,8 +7,7 @@ const find = (name) => document.querySelector(`#emotone-${name}`);
 export function show(item) {
   const { whole, labels, threshold } = item;
   const colour = colours(labels);
-  find("about").textContent = item.live ? `Live, the last ${Math.round(whole.end - whole.start)} s`
-    : [item.name, `${whole.seconds.toFixed(1)} s`, item.model.split("/").pop()].join(" · ");
+  find("about").textContent = item.live ? `Live, the last ${Math.round(whole.end - whole.start)} s` : about(item);
   find("label").textContent = words(whole);
   find("label").classList.toggle("none", whole.label === null);
   find("label").style.borderColor = colour.get(whole.label);
@@ -16,6 +15,8 @@ export function show(item) {
   find("threshold").textContent = whole.label === null ? "There is nothing in it that the model hears as speech."
     : `Below ${percent(threshold)} (the line), an answer is “not sure”: the headline, and each window by itself.`;
 }
+
+export const about = ({ name, whole, model }) => [name, `${whole.seconds.toFixed(1)} s`, model.split("/").pop()].join(" · ");
 
 function bar(label, { label: best, probabilities }, colour, threshold) {
   const share = probabilities[label];
@@ -27,9 +28,9 @@ function bar(label, { label: best, probabilities }, colour, threshold) {
     make("div", { class: "track", "aria-hidden": "true" }, fill, mark), make("span", {}, percent(share)));
 }
 
-// List the windows, those of a speaker by itself if there are several.
+// List the windows of a recording, or the turns of a call.
 export function tabulate(segments) {
-  const several = segments.some((one) => one.speaker !== undefined);
+  const several = hasSpeakers(segments);
   const head = [...(several ? ["speaker"] : []), "from", "to", "emotion", "probability", ""];
   const row = (one) => [...(several ? [`${one.speaker}`] : []), `${one.start.toFixed(1)} s`, `${one.end.toFixed(1)} s`,
     one.label ?? "no speech", one.label === null ? "" : percent(one.confidence), one.confident === false ? "not sure" : ""];
@@ -37,29 +38,30 @@ export function tabulate(segments) {
   find("table").replaceChildren(make("thead", {}, line("th", head)), make("tbody", {}, ...segments.map((one) => line("td", row(one)))));
 }
 
-// Offer the windows of an item as JSON and CSV.
+// Offer the windows, or turns, of an item as JSON and CSV.
 export function offer({ name, model, whole, segments, labels }) {
-  link("json", json({ file: name, ...whole, model, segments }));
-  const times = ["start", "end", ...(segments.some((one) => one.speaker !== undefined) ? ["speaker"] : [])];
-  link("csv", csv([...times, ...columns(labels)], segments.map((one) => [...times.map((key) => one[key]), ...values(one, labels)])));
+  link("json", json({ file: name, ...whole, model, ...(whole.turns ? {} : { segments }) }));
+  link("csv", csv(["start", "end", ...(hasSpeakers(segments) ? ["speaker"] : [])], segments, labels));
 }
 
-// Offer the answers of all items as JSON and CSV.
+// Offer the answers of all items as JSON and CSV, to each turn of those that are calls.
 export function offerAll(items) {
   const done = items.filter((item) => item.whole);
   link("all-json", json(items.map(({ name, model, whole, error }) => whole ? { file: name, ...whole, model } : { file: name, error })));
   const labels = [...new Set(done.flatMap((item) => item.labels))];
-  link("all-csv", csv(["file", ...columns(labels)], done.map(({ name, whole }) => [name, ...values(whole, labels)])));
+  const answers = done.flatMap(({ name, whole }) => (whole.turns ?? [whole]).map((one) => ({ file: name, ...one })));
+  link("all-csv", csv(["file", ...(hasSpeakers(answers) ? ["start", "end", "speaker"] : [])], answers, labels));
 }
 
-const columns = (labels) => ["label", "confidence", "confident", ...labels.map((label) => `p_${label}`)];
-
-const values = (answer, labels) =>
-  [answer.label, answer.confidence, answer.confident, ...labels.map((label) => answer.probabilities?.[label])];
+const hasSpeakers = (answers) => answers.some((one) => one.speaker !== undefined);
 
 const json = (content) => new Blob([JSON.stringify(content, null, 1)], { type: "application/json" });
 
-function csv(header, rows) {
+// Write answers as CSV: of each some of its values, and then its emotions.
+function csv(keys, answers, labels) {
+  const names = [...keys, "label", "confidence", "confident"];
+  const header = [...names, ...labels.map((label) => `p_${label}`)];
+  const rows = answers.map((one) => [...names.map((key) => one[key]), ...labels.map((label) => one.probabilities?.[label])]);
   const quoted = (cell) => /[",\r\n]/.test(cell) ? `"${`${cell}`.replaceAll('"', '""')}"` : cell ?? "";
   return new Blob([[header, ...rows].map((row) => row.map(quoted).join(",")).join("\n") + "\n"], { type: "text/csv" });
 }

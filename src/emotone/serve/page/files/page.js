@@ -1,16 +1,18 @@
 // The page: a list of recordings, each answered by /v1/predict and, once it is looked at, by
-// /v1/segments; live audio by the WebSocket /v1/stream.
+// /v1/segments; files that are calls by /v1/call; live audio by the WebSocket /v1/stream.
 import { offer, offerAll, show, tabulate } from "./answer.js";
+import { showCall, wordsOfCall } from "./call.js";
 import { clock, colours, make, words } from "./emotions.js";
 import { open, wav } from "./microphone.js";
 import { ask, models, stream } from "./service.js";
 import { Timeline, lanesOf, outline, peakOf } from "./timeline.js";
 
 const WINDOW_S = 3, HOP_S = 1, LIVE_SHOWN_S = 60, LONGEST_S = 600, AT_ONCE = 2;
+const OTHER_CHOICE = "leave out channels=split, or give turns"; // as the server says it
 const NO_SPEECH = { label: null, confidence: null, confident: null, probabilities: null };
 const find = (name) => document.querySelector(`#emotone-${name}`);
 const audio = find("audio");
-const items = []; // {name, sound, state, model, labels, threshold, whole, segments, peaks, error}
+const items = []; // {name, sound, isFile, isCall, state, model, labels, threshold, whole, segments, peaks, error}
 let selected = null;
 let isNew = false; // whether the page has not gone to it yet
 let capturing = null; // {kind, microphone, socket, pieces, seconds, segments, peaks, …}
@@ -36,7 +38,7 @@ function chosen() {
 // Recordings
 
 function add(sounds) {
-  const added = sounds.map(({ name, sound, ...more }) => ({ name, sound, state: "waiting", ...more }));
+  const added = sounds.map(({ name, sound, ...more }) => ({ name, sound, isCall: false, state: "waiting", ...more }));
   items.push(...added);
   if (!added.length) return;
   select(added[0]);
@@ -54,22 +56,26 @@ async function answerWaiting() {
 }
 
 async function recognise(item) {
-  if (item.model !== find("model").value) item.segments = null;
-  Object.assign(item, chosen(), { state: "processing", whole: null, error: null });
+  const isCall = Boolean(item.isFile) && find("voices").value === "split";
+  if (item.model !== find("model").value || item.isCall !== isCall) item.segments = item.peaks = null;
+  Object.assign(item, chosen(), { isCall, state: "processing", whole: null, error: null });
   update(item);
   const run = item.run = {}; // so that a late answer does not replace that of another model
   try {
-    const whole = await ask("predict", { model: item.model }, item.sound).catch((error) => {
+    const asked = isCall ? ask("call", { model: item.model, channels: "split" }, item.sound) : ask("predict", { model: item.model }, item.sound);
+    const whole = await asked.catch((error) => {
       if (error.code !== "no_speech") throw error;
       return NO_SPEECH;
     });
     const windows = whole.label === null ? await windowsOf(item) : null;
-    if (item.run === run) Object.assign(item, { state: "done", whole: { seconds: windows?.seconds, ...whole }, segments: windows?.segments ?? item.segments });
+    if (item.run === run) Object.assign(item, { state: "done", whole: { seconds: windows?.seconds, ...whole }, segments: whole.turns ?? windows?.segments ?? item.segments });
   } catch (error) {
-    if (item.run === run) Object.assign(item, { state: "failed", error: `${error.message}.` });
+    if (item.run === run) Object.assign(item, { state: "failed", error: `${error.message.replace(OTHER_CHOICE, "choose “One speaker”")}.` });
   }
   if (item.run === run) update(item);
 }
+
+const said = ({ whole }) => whole.turns ? wordsOfCall(whole) : words(whole);
 
 const windowsOf = (item) => ask("segments", { model: item.model, window: WINDOW_S, hop: HOP_S }, item.sound);
 
@@ -81,11 +87,11 @@ function update(item) {
 
 function list() {
   const rows = items.map((item) => {
-    const said = { waiting: "waiting", processing: "processing …", failed: `error: ${item.error}` }[item.state] ?? words(item.whole);
+    const state = { waiting: "waiting", processing: "processing …", failed: `error: ${item.error}` }[item.state] ?? said(item);
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = (item.whole && colours(item.labels).get(item.whole.label)) ?? "none";
     const row = make("button", { type: "button", class: "recording", ...(item === selected && { "aria-current": "true" }) },
-      swatch, make("span", { class: "name" }, item.name), make("span", { class: "said" }, said));
+      swatch, make("span", { class: "name" }, item.name), make("span", { class: "said" }, state));
     row.addEventListener("click", () => select(item));
     return make("li", {}, row);
   });
@@ -100,7 +106,7 @@ function announce() {
   const [failed, open] = [["failed"], ["waiting", "processing"]].map((states) => items.filter(({ state }) => states.includes(state)).length);
   if (open) status(items.length > 1 ? `${items.length - open} of ${items.length} recordings answered …` : `Processing ${items[0].name} …`);
   else if (items.length > 1) status(`${items.length} recordings answered${failed ? `, ${failed} of them with an error` : ""}.`);
-  else if (items.length) status(failed ? `${items[0].name} has no answer.` : `${items[0].name}: ${words(items[0].whole)}.`);
+  else if (items.length) status(failed ? `${items[0].name} has no answer.` : `${items[0].name}: ${said(items[0])}.`);
 }
 
 // Answers
@@ -127,7 +133,7 @@ function look() {
   if (error) arrive();
   listen(null);
   if (!whole) return;
-  show(item);
+  (whole.turns ? showCall : show)(item);
   listen(sound);
   course(item).catch((problem) => item === selected && fail(`${name}: ${problem.message}.`));
 }
@@ -135,9 +141,11 @@ function look() {
 // Show the course over time, for which windows and waveform are needed.
 async function course(item) {
   const run = item.run;
-  item.segments ??= (await windowsOf(item)).segments;
-  item.peaks ??= await outline(item.sound, lanesOf(item.segments, []).length);
-  if (item !== selected || item.run !== run) return;
+  const segments = item.segments ?? (await windowsOf(item)).segments;
+  const peaks = item.peaks ?? await outline(item.sound, Boolean(item.whole.turns));
+  if (item.run !== run) return; // its answer has changed
+  Object.assign(item, { segments, peaks });
+  if (item !== selected) return;
   draw(item, { from: 0, to: item.whole.seconds, slides: true });
   follow(0);
   arrive();
@@ -145,7 +153,7 @@ async function course(item) {
 
 function draw(item, span) {
   find("course").hidden = false;
-  timeline.show({ lanes: lanesOf(item.segments, item.peaks), labels: item.labels, ...span });
+  timeline.show({ lanes: lanesOf(item.segments, item.peaks, item.whole.speakers), labels: item.labels, ...span });
   tabulate(item.segments);
   offer(item);
 }
@@ -271,7 +279,7 @@ async function ended({ kind, microphone, pieces, seconds, segments, model, error
 // Events
 
 document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
-const addFiles = (files) => add([...files].map((file) => ({ name: file.name, sound: file })));
+const addFiles = (files) => add([...files].map((file) => ({ name: file.name, sound: file, isFile: true })));
 find("file").addEventListener("change", ({ target }) => {
   addFiles(target.files);
   target.value = ""; // the same file again is a change
@@ -283,11 +291,13 @@ for (const kind of ["dragover", "drop", "dragleave"])
     find("drop").classList.toggle("over", kind === "dragover");
     if (kind === "drop") addFiles(event.dataTransfer.files);
   });
-find("model").addEventListener("change", () => {
-  for (const item of items) Object.assign(item, { state: "waiting", run: null });
-  if (items.length) select(items.includes(selected) ? selected : items[0]);
+function again(changed) {
+  for (const item of changed) Object.assign(item, { state: "waiting", run: null });
+  if (changed.length) select(items.includes(selected) ? selected : changed[0]);
   work();
-});
+}
+find("model").addEventListener("change", () => again(items));
+find("voices").addEventListener("change", () => again(items.filter(({ isFile }) => isFile)));
 for (const kind of ["record", "live"]) find(kind).addEventListener("click", () => capture(kind));
 for (const button of document.querySelectorAll("[data-sample]"))
   button.addEventListener("click", async () => {

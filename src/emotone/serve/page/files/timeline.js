@@ -3,6 +3,7 @@
 import { clock, colours, draft, words } from "./emotions.js";
 
 const PEAKS_PER_S = 20, LABELS = 92, ROW = 26, WAVE = 48, HEAD = 22, GAP = 8, AXIS = 24;
+const END_S = 0.05; // the end of a recording belongs to the window before it
 const STEPS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600];
 
 // Overlapping windows are drawn around their middles, up to half way to their neighbours; spans that
@@ -20,22 +21,20 @@ export function cells(spans) {
   });
 }
 
-// One lane for each speaker, or one for all.
-export function lanesOf(segments, peaks) {
-  const names = [...new Set(segments.map((one) => one.speaker ?? ""))];
-  return (names.length ? names : [""]).map((name, i) => ({
-    name: `${name}`, spans: segments.filter((one) => (one.speaker ?? "") === name),
-    peaks: peaks.length === names.length ? peaks[i] : peaks[0] ?? [],
+// One lane for each speaker of a call, with the waveform of its channel, or one for all.
+export function lanesOf(segments, peaks, speakers = [{ channel: 1 }]) {
+  return speakers.map(({ speaker, channel }) => ({
+    name: speaker ?? "", spans: segments.filter((one) => one.speaker === speaker), peaks: peaks[channel - 1] ?? [],
   }));
 }
 
-// Decode a recording to peaks for each channel; none if this browser cannot decode it.
-export async function outline(sound, lanes) {
+// Decode a recording to its peaks, or those of each channel; none if this browser cannot decode it.
+export async function outline(sound, isCall) {
   const context = new OfflineAudioContext(1, 1, 16000);
   try {
     const decoded = await context.decodeAudioData(await sound.arrayBuffer());
     const channels = Array.from({ length: decoded.numberOfChannels }, (_, i) => peaksOf(decoded.getChannelData(i)));
-    return channels.length === lanes ? channels : [loudest(channels)];
+    return isCall ? channels : [loudest(channels)];
   } catch { // the server decodes formats that this browser does not; then no waveform is drawn
     return [];
   }
@@ -90,9 +89,10 @@ export class Timeline {
   // What is answered at a time, in each lane.
   said(time) {
     return this.shown.lanes.flatMap(({ name, cells: all }) => {
-      const cell = all.find(({ left, right }) => left <= time && time < right) ?? (time >= this.shown.to ? all.at(-1) : null);
+      const at = Math.min(time, this.shown.to - END_S);
+      const cell = all.find(({ left, right }) => left <= at && at < right);
       return cell ? [`${name && `${name}: `}${words(cell.span)}`] : [];
-    }).join("; ");
+    }).join("; ") || "no turn";
   }
 
   move(time) {
