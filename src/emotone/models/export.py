@@ -77,7 +77,9 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         if tensor.name in weights:
             value = weights[tensor.name].numpy()
             tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
-    model = _without_traces(onnxscript.optimizer.optimize(program))
+    with _quiet():
+        optimised = onnxscript.optimizer.optimize(program)
+    model = _without_traces(optimised)
     if enrolling:
         defaults = [value.numpy() for value in _no_speaker(exported)]
         model = _with_defaults(model, dict(zip(SPEAKER, defaults, strict=True)))
@@ -282,12 +284,14 @@ def _gates(weights: Tensor) -> Tensor:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Suppress the messages of PyTorch's exporter."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
