@@ -37,6 +37,8 @@ def values_with(option: Option, value: Any) -> dict[str, Any]:
         values["model"] = {"kind": needed}
         if needed == "acrnn-3d":
             values["training"] = {"segment_s": 3.0, "crop": 1.0}
+        if needed == "ssl":
+            values["training"] = {"augment": {"warp": 0, "level_db": 0, "equaliser_db": 0}}
     set_value(values, option.key, value, option.key)
     return values
 
