@@ -83,7 +83,7 @@ def read(options: TableOptions) -> Corpus:
     if missing:
         raise CorpusError(
             f"{path}: {plural(len(missing), 'file')} {agree(len(missing), 'do')} not exist, the "
-            f"first is {missing[0]}; paths are relative to {path.parent}"
+            f"first is {missing[0]}; relative paths start from {path.parent}"
         )
     table["utterance"] = _names(table)
     table["corpus"] = path.stem

@@ -24,7 +24,7 @@ def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
         return ExperimentConfig.model_validate(safe_yaml.parsed(folder.configuration(), CONFIG))
     except (ValueError, UsageError) as error:
         raise UsageError(
-            f"{folder} holds no configuration of this version of emotone; choose another --out"
+            f"{folder} holds no results of this version of emotone; give another folder"
         ) from error
 
 

@@ -107,7 +107,7 @@ def _blocks(source: Source, truncated: Truncated, *, split: bool) -> Iterator[li
         if not 2 <= len(block) <= MOST_CHANNELS:
             raise AudioError(
                 f"{plural(len(block), 'channel')}, where each speaker should have one, 2 to "
-                f"{MOST_CHANNELS}; leave out channels=split, or give turns"
+                f"{MOST_CHANNELS}; recognise it without splitting channels"
             )
         yield block
 

@@ -8,7 +8,7 @@ import { ask, models, stream } from "./service.js";
 import { Timeline, lanesOf, outline, peakOf } from "./timeline.js";
 
 const WINDOW_S = 3, HOP_S = 1, LIVE_SHOWN_S = 60, LONGEST_S = 600, AT_ONCE = 2;
-const OTHER_CHOICE = "leave out channels=split, or give turns"; // as the server says it
+const OTHER_CHOICE = "recognise it without splitting channels"; // as the server says it
 const NO_SPEECH = { label: null, confidence: null, confident: null, probabilities: null };
 const find = (name) => document.querySelector(`#emotone-${name}`);
 const audio = find("audio");
