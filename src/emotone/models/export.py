@@ -72,7 +72,7 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
                 setattr(module, name, _OnnxBLSTM(child))
     enrolling = network.features.options.norm == "enrol"
     program = onnx.load_from_string(_traced(exported, enrolling=enrolling))
-    weights = exported.state_dict()
+    weights = _wrapped(exported, enrolling=enrolling).state_dict()
     for tensor in program.graph.initializer:
         if tensor.name in weights:
             value = weights[tensor.name].numpy()
@@ -113,7 +113,7 @@ def _trace(exported: Network, *, enrolling: bool) -> bytes:
         inputs, outputs = [*inputs, *SPEAKER], [*outputs, "moments"]
     with _quiet():
         program = torch.onnx.export(
-            (_Enrolling if enrolling else _Plain)(exported),
+            _wrapped(exported, enrolling=enrolling),
             example,
             dynamo=True,
             input_names=inputs,
@@ -125,6 +125,10 @@ def _trace(exported: Network, *, enrolling: bool) -> bytes:
         )
     assert program is not None
     return bytes(program.model_proto.SerializeToString())
+
+
+def _wrapped(exported: Network, *, enrolling: bool) -> "_Plain":
+    return _Enrolling(exported) if enrolling else _Plain(exported)
 
 
 def _no_speaker(network: Network) -> tuple[Tensor, Tensor]:
