@@ -21,6 +21,7 @@ def as_dict(prediction: Prediction | None) -> dict[str, Any]:
     if prediction is None:
         return dict(NO_PREDICTION)
     values = replace(prediction, embedding=None).to_dict()
+    values["confidence"] = round(values["confidence"], 4)
     for name in {"probabilities", "dimensions"} & values.keys():
         values[name] = {key: round(value, 4) for key, value in values[name].items()}
     return values
