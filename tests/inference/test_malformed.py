@@ -73,7 +73,7 @@ MESSAGES = {  # of some faults, for each use that reads the faulty part
     ("predict", "config.json a device"): "it is a pipe, socket or device, not a file",
     ("predict", "config.json deep"): "is not JSON",
     ("predict", "model.onnx a folder"): "it is a folder, not a file",
-    ("predict", "model.onnx 4 TB"): "it is larger than 256 MB",
+    ("predict", "model.onnx 4 TB"): "it is larger than 2147 MB",
     ("predict", "model.onnx truncated"): "not an ONNX file, or damaged",
     ("predict", "model.onnx endless loop"): "it uses the operator 'Loop', which no export",
     ("predict", "model.onnx weights elsewhere"): "its weights are in another file",

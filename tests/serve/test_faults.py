@@ -109,15 +109,19 @@ def test_the_examples_of_the_documentation_work(address: Running, tmp_path: Path
         pytest.skip("needs curl")
     url, process = address
     soundfile.write(tmp_path / "call.wav", voice(0, 3.5), 16_000)
+    (two := tmp_path / "two").mkdir()
+    both = np.stack([voice(0, 3.5), voice(1, 3.5)], axis=1)
+    soundfile.write(two / "call.wav", both, 16_000)
     text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     lines = re.findall(r"^curl .*$", text, flags=re.MULTILINE)
     asked = {path for line in lines for path in re.findall(r":8000(/[a-z0-9/]*)", line)}
     assert asked == {
-        "/v1/predict", "/v1/segments", "/v1/models", "/health", "/ready", "/metrics",
+        "/v1/predict", "/v1/segments", "/v1/call", "/v1/models", "/health", "/ready", "/metrics",
     }  # fmt: skip
     for line in lines:
         command = line.replace("http://127.0.0.1:8000", url).replace("curl ", "curl -sS --fail ", 1)
-        done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+        place = two if "/v1/call" in line else tmp_path
+        done = subprocess.run(command, shell=True, cwd=place, capture_output=True, text=True)
         assert done.returncode == 0, (line, done.stderr)
         assert done.stdout.strip()
     client = [sys.executable, str(ROOT / "examples" / "client.py"), "--url", url, "call.wav"]
