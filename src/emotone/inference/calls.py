@@ -15,7 +15,7 @@ from emotone.inference.averaging import Averager, End, Part
 from emotone.inference.call import Call, Turn, summary
 from emotone.inference.dividing import within
 from emotone.inference.hearing import Known, Listener
-from emotone.inference.listening import CallOptions, Pass, Plan, planned
+from emotone.inference.listening import NOT_SPLIT, CallOptions, Pass, Plan, planned
 from emotone.inference.model import Model
 from emotone.inference.prediction import Prediction
 from emotone.inference.spans import Cutter, Span
@@ -107,7 +107,7 @@ def _blocks(source: Source, truncated: Truncated, *, split: bool) -> Iterator[li
         if not 2 <= len(block) <= MOST_CHANNELS:
             raise AudioError(
                 f"{plural(len(block), 'channel')}, where each speaker should have one, 2 to "
-                f"{MOST_CHANNELS}; recognise it without splitting channels"
+                f"{MOST_CHANNELS}; {NOT_SPLIT}"
             )
         yield block
 

@@ -21,6 +21,7 @@ from emotone.text import agree, plural, shown
 
 ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
 SAME = 1e-6  # share of the energy by which channels differ at least
+NOT_SPLIT = "recognise it without splitting channels"  # what to do with other recordings
 LEAK = 100.0  # 20 dB: what is so much louder on another channel leaks from there
 
 Pass = Callable[[], Iterable[list[Waveform]]]  # reads the channels piece by piece
@@ -202,8 +203,7 @@ def _tracks(
     _hear(tracks, [track.close() for track in tracks])
     if not differs:
         raise AudioError(
-            "all channels are the same, where each speaker should have one; leave out "
-            "channels=split, or give turns"
+            f"all channels are the same, where each speaker should have one; {NOT_SPLIT}"
         )
     return tracks
 

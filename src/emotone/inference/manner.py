@@ -1,21 +1,19 @@
 """How files are recognised: as a whole, in windows, in the rows of a table, or as a call."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from emotone.audio import Truncated
 from emotone.inference.call import Call
-from emotone.inference.calls import recognise
+from emotone.inference.calls import Advance, recognise
 from emotone.inference.listening import CallOptions
 from emotone.inference.prediction import Segment
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.inference.speaker import fingerprint
-
-Advance = Callable[[float], None]
 
 
 class Manner(Protocol):
@@ -111,16 +109,13 @@ class AsCall:
     def settings(self) -> dict[str, Any]:
         """See :class:`Manner`."""
         window, hop = map(float, self.options.windows) if self.options.windows else (None, None)
-        turns = self.options.turns and [
-            (one.start, one.end, one.speaker, one.channel) for one in self.options.turns
-        ]
+        turns = "pauses" if window is None else None
+        if self.options.turns:
+            given = [(one.start, one.end, one.speaker, one.channel) for one in self.options.turns]
+            turns = fingerprint(json.dumps(given))
         return {
             "channels": "split" if self.options.split else "mix",
-            "turns": fingerprint(json.dumps(turns))
-            if turns
-            else "pauses"
-            if window is None
-            else None,
+            "turns": turns,
             "window": window,
             "hop": hop,
         }

@@ -26,14 +26,13 @@ from emotone.models.network import Network
 
 op: Any = opset20  # its types are too narrow for constants
 OPSET = 20
-# between PyTorch and ONNX Runtime
+# largest difference of an output between PyTorch and ONNX Runtime, and what messages call it
 TOLERANCES = {"logits": 1e-4, "embedding": 1e-3, "dimensions": 1e-4}
+OUTPUTS = {"logits": "logits", "embedding": "embeddings", "dimensions": "dimensions"}
 LONGEST = 2**24  # samples; the exporter needs a bound
 SPEAKER = ("speaker", "speaker_weight")  # optional inputs
 MOST_TRACED = 8
 _TRACED: dict[tuple[str, ...], bytes] = {}  # the latest graphs by structure
-# and how messages call them
-OUTPUTS = {"logits": "logits", "embedding": "embeddings", "dimensions": "dimensions"}
 
 
 def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:

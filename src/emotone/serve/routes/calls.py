@@ -16,6 +16,7 @@ router = APIRouter(tags=["Recordings"])
 @router.post(
     "/v1/call", summary="Recognise the turns of a call", openapi_extra=BODY_OF_CALL,
     responses=REFUSALS | examples.of(examples.CALL), response_model=Call,
+    response_model_exclude_unset=True,
 )  # fmt: skip
 async def call(
     request: Request,

@@ -24,6 +24,7 @@ router = APIRouter(tags=["Recordings"])
 @router.post(
     "/v1/predict", summary="Recognise a recording as a whole", openapi_extra=BODY,
     responses=REFUSALS | examples.of(examples.ANSWER), response_model=Answer,
+    response_model_exclude_unset=True,
 )  # fmt: skip
 async def predict(
     request: Request,
@@ -42,6 +43,7 @@ async def predict(
 @router.post(
     "/v1/segments", summary="Recognise a recording over time", openapi_extra=BODY,
     responses=REFUSALS | examples.of(examples.SEGMENTS), response_model=Segments,
+    response_model_exclude_unset=True,
 )  # fmt: skip
 async def segments(
     request: Request,
