@@ -46,7 +46,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.kind": "acrn"}]}},
-        "model.kind must be one of acrnn-3d, crnn, opensmile-svm, got 'acrn'",
+        "model.kind must be one of acrnn-3d, crnn, opensmile-svm, ssl, got 'acrn'",
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.lstm": 5, "seeds": [3]}]}},
