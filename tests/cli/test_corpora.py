@@ -72,6 +72,7 @@ def test_names_are_shown_and_drawn_as_they_are(
     table.write_text(text)
     done = emotone("corpus", table, "--plot", tmp_path / "p.svg")
     assert done.returncode == 0, done.stderr
+    assert "2 speakers (sex not known)" in done.stdout
     for name in ("x[/b]", ":smile: $_{$", "[b]$\\frac$"):
         assert name in done.stdout
     assert (tmp_path / "p.svg").is_file()

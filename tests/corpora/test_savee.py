@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from emotone import corpora
 from emotone.corpora.savee import SaveeOptions
+from emotone.errors import CorpusError
 from tests.helpers import real_corpus, rows, write
 
 
@@ -21,6 +24,13 @@ def test_names(tmp_path: Path) -> None:
         "KL_n16": ("neutral", "KL", "01"),
         "KL_n30": ("neutral", "KL", "h05"),
     }
+
+
+def test_another_folder_is_refused_with_the_number_of_its_files(tmp_path: Path) -> None:
+    for name in ("ann/1", "ann/2", "bob/1", "bob/2"):
+        write(tmp_path / f"{name}.wav")
+    with pytest.raises(CorpusError, match="holds 4 audio files such as 1; "):
+        corpora.read(SaveeOptions(root=tmp_path))
 
 
 def test_real_savee_has_the_sentences_that_its_authors_describe() -> None:

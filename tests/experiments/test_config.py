@@ -42,6 +42,8 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
     [
         ("training.epoch=3", "unknown option 'training.epoch'; did you mean 'epochs'?"),
         ("training.augment.wrap=0", "unknown option 'training.augment.wrap'; did you mean 'warp'?"),
+        ("epochs=3", "unknown option 'epochs'; did you mean 'training.epochs'?"),
+        ("model.jobs=3", "unknown option 'model.jobs'; did you mean 'runtime.jobs'?"),
         ("corpus.rot=x", "unknown option 'corpus.rot'; did you mean 'root'?"),
         ("modell.lstm=3", "unknown option 'modell'; did you mean 'model'?"),
         ("features.zzz=3", "unknown option 'features.zzz'; known are hop_ms, window_ms,"),

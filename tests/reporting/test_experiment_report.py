@@ -86,6 +86,20 @@ def test_speaker_dependent_figures_are_called_so(kind: str) -> None:
     assert "speaker-independent" not in text.replace("with speaker-independent ones", "")
 
 
+@pytest.mark.parametrize("kind", ["html", "md"])
+@pytest.mark.parametrize(("interval", "marked"), [((0.30, 0.45), True), ((0.35, 0.45), False)])
+def test_a_rate_that_guessing_reaches_is_marked(
+    kind: str, interval: tuple[float, float], marked: bool
+) -> None:
+    results = made_results()
+    scores = replace(results.scores, uar=replace(results.scores.uar, interval_95=interval))
+    for only_dimensions in (False, True):
+        changed = replace(results, scores=scores, only_dimensions=only_dimensions)
+        text = experiment_report.render(changed, CONFIGURATION, kind)
+        assert "a UAR of 33.3 %" in text
+        assert ("may have learnt nothing" in text) == (marked and not only_dimensions)
+
+
 @pytest.mark.parametrize("kind", ["html", "md", "tex"])
 def test_transductive_figures_are_called_so(kind: str) -> None:
     plain = experiment_report.render(made_results(), CONFIGURATION, kind)

@@ -151,7 +151,8 @@ def show_inspection(inspection: "Inspection") -> None:
     facts = inspection.as_dict()
     output = console()
     hours = (facts["seconds"]["sum"] or 0) / SECONDS_PER_HOUR
-    sexes = ", ".join(f"{count} {sex}" for sex, count in facts["sexes"].items())
+    known = {sex: count for sex, count in facts["sexes"].items() if sex != "not known"}
+    sexes = ", ".join(f"{count} {sex}" for sex, count in known.items()) or "sex not known"
     output.print(
         f"{facts['corpus']}: {plural(facts['utterances'], 'utterance')}, "
         f"{plural(facts['speakers'], 'speaker')} ({sexes}), {hours:.2f} hours"

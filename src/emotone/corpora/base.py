@@ -234,7 +234,7 @@ def corpus_from_names(
         elif row:
             rows.append({"utterance": stem, "file": str(path), **row})
     if not rows:
-        raise no_such_corpus(name, root, info.layout, unrecognised, parse)
+        raise no_such_corpus(name, root, info.layout, parse)
     problems = incomplete(name, len(rows), info.utterances)
     if unrecognised:
         shown = ", ".join(unrecognised[:3]) + (", …" if len(unrecognised) > 3 else "")
@@ -246,15 +246,15 @@ def no_such_corpus(
     name: str,
     root: Path,
     layout: str,
-    found: Sequence[str],
     parse: Callable[[str], dict[str, str] | None] = lambda stem: None,
 ) -> CorpusError:
     """Return the error for a folder in which no file has a name of the corpus.
 
     Suggests a folder beside or above it that holds such files, if there is one.
     """
+    found = audio_paths(root)
     content = (
-        f"{plural(len(found), 'audio file')} such as {found[0]}" if found else "no audio files"
+        f"{plural(len(found), 'audio file')} such as {found[0].stem}" if found else "no audio files"
     )
     if not found and (others := audio.search(root).others.most_common(1)):
         content += f", but {plural(others[0][1], 'file')} with the suffix {others[0][0]}"

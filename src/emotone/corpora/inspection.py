@@ -197,7 +197,7 @@ def _table_problems(table: pd.DataFrame) -> Iterator[str]:
 
 def _named(problem: str, files: list[str]) -> Iterator[str]:
     if files:
-        names = ", ".join(Path(file).name for file in files[:LISTED])
+        names = ", ".join("/".join(Path(file).parts[-2:]) for file in files[:LISTED])
         more = ", …" if len(files) > LISTED else ""
         yield f"{plural(len(files), 'file')} {agree(len(files), 'are')} {problem}: {names}{more}"
 

@@ -87,7 +87,7 @@ def read(options: NemoOptions) -> Corpus:
                 }
             )
     if not rows:
-        raise no_such_corpus("nemo", root, INFO.layout, list(files))
+        raise no_such_corpus("nemo", root, INFO.layout)
     problems = []
     if absent:
         problems.append(f"{absent} of {len(table)} rows of data.tsv have no audio in samples")

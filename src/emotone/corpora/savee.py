@@ -86,15 +86,12 @@ def read(options: SaveeOptions) -> Corpus:
     """
     root = existing_root(options, INFO.layout)
     rows: dict[str, dict[str, str]] = {}
-    unrecognised = []
     for path in audio_paths(root):
         for name in (path.stem, f"{path.parent.name}_{path.stem}"):
             if row := parse(name):
                 rows.setdefault(name, {"utterance": name, "file": str(path), **row})
                 break
-        else:
-            unrecognised.append(path.stem)
     if not rows:
-        raise no_such_corpus("savee", root, INFO.layout, unrecognised)
+        raise no_such_corpus("savee", root, INFO.layout)
     problems = incomplete("savee", len(rows), INFO.utterances)
     return corpus_from_rows("savee", rows.values(), language=INFO.language_code, problems=problems)

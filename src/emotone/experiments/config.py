@@ -291,7 +291,12 @@ def _explain(error: ValidationError) -> str:
         asked = given.get("name") if isinstance(given, dict) else given
         hint = nearest(str(asked), READERS) if asked else ""
         return f"corpus.name must be one of {', '.join(READERS)}, got {shown(asked)}{hint}"
-    known = _names(location[:-1], {"corpus": corpus_class, "model": model_class})
+    classes = {"corpus": corpus_class, "model": model_class}
+    known = _names(location[:-1], classes)
+    if first["type"] == "extra_forbidden" and location:  # such as epochs for training.epochs
+        option = location[-1]
+        homes = [one for one in ExperimentConfig.model_fields if option in _names([one], classes)]
+        known = [f"{home}.{option}" for home in homes] or known
     return explained(first, name, known)
 
 

@@ -29,6 +29,7 @@ def render(
         predictions: of the experiment; needed for ``html`` if it has dimensions.
     """
     scores = results.scores
+    chance = 1 / len(results.setting.labels)
     context = {
         "results": results,
         "setting": results.setting,
@@ -45,6 +46,9 @@ def render(
             ("UAR", "balanced accuracy, UA", scores.uar),
             ("WAR", "accuracy, WA", scores.war),
         ],
+        "chance": chance,
+        "no_better_than_chance": scores.uar.interval_95[0] <= chance
+        and not results.only_dimensions,
         "figures": list(EXPERIMENT.sections(results)) if kind == "html" else [],
         "scatter": None
         if predictions is None or kind != "html"
