@@ -10,8 +10,9 @@ DATA ?= ../shared/data
 demo: .venv/installed
 	@$(BIN)/emotone demo --out out/demo
 
+# More processes than cores: many tests wait for other processes.
 test: lint
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup
+	$(BIN)/pytest --numprocesses=4 --dist=loadgroup
 
 # Unit tests only: no training in separate processes, no server, no browser.
 test-fast: .venv/installed

@@ -70,3 +70,10 @@ def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked
             started[folder].features,
             started[folder].model,
         )
+
+
+@pytest.mark.xdist_group("made")
+def test_tests_of_a_group_stay_in_one_process(request: pytest.FixtureRequest) -> None:
+    if not request.config.getoption("loadgroup", default=False):
+        pytest.skip("needs make test")
+    assert request.node.nodeid.endswith("@made")  # by which pytest-xdist groups them

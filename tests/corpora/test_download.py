@@ -61,5 +61,6 @@ def test_an_unreachable_repository_is_an_error(
     # a host that never answers, at an address of this machine
     nowhere = audb.Repository("public", "127.0.0.1:9", "s3")
     monkeypatch.setattr(audb.config, "REPOSITORIES", [nowhere])
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", lambda seconds: None)  # between attempts
     with pytest.raises(CorpusError, match=r"cannot download from public .*check the network"):
         download("emodb", tmp_path / "out")

@@ -60,8 +60,8 @@ def test_unreadable_silent_and_clipped_files_are_reported(make_table: Callable[.
     assert "s0_anger_0.wav: the file is empty" in found.problems[0]
     assert "s0_anger_1.wav: not audio" in found.problems[0]
     assert found.problems[1:] == (
-        "1 file is silent: s0_neutral_0.wav",
-        "1 file is clipped: s0_neutral_1.wav",
+        "1 file is silent: corpus/s0_neutral_0.wav",
+        "1 file is clipped: corpus/s0_neutral_1.wav",
     )
     assert found.as_dict()["utterances"] == 16
 

@@ -132,7 +132,7 @@ def test_a_browser_asks_nobody_else_and_no_page_is_too_wide(site: Path, address:
         page.set_viewport_size({"width": max(WIDTHS), "height": 900})
         page.goto(f"{address}index.html")
         page.fill("input[name=query]", "threshold")
-        page.wait_for_selector(".md-search-result__item a")
+        page.wait_for_selector(".md-search-result__item a", timeout=120_000)  # it makes an index
         browser.close()
     local = (address, "data:", "blob:")
     assert [url for url in asked if not url.startswith(local)] == []

@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 import pytest
 import soundfile
+import yaml
 
 from emotone.errors import AudioError, StorageError, UsageError
 from emotone.experiments.cluster import RemoteError, connected
 from emotone.experiments.crossval import crossval
-from emotone.experiments.overrides import PRESETS
 from emotone.inference import jobs
 from emotone.inference.prediction import Prediction
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.worker import CrashedError
-from tests.helpers import Recorder, config, emotone, one_line, voice
+from tests.helpers import Recorder, config, emotone, one_line, values, voice
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one fixture for all
 
@@ -61,7 +61,7 @@ def test_a_machine_that_dies_loses_nothing(
     machines: Any, make_table: Callable[..., Path], tmp_path: Path
 ) -> None:
     table = make_table()
-    longer = {"epochs": 40, "patience": 40}
+    longer = {"epochs": 12, "patience": 12}
     crossval(config(table, seeds=[0, 1], training=longer), tmp_path / "here", Recorder())
     victim = machines.add_node(num_cpus=1)
 
@@ -144,12 +144,12 @@ def test_no_cluster_is_one_line(
         crossval(config(make_table(), runtime={"cluster": address}), tmp_path / "x", Recorder())
 
 
-def test_the_command_runs_on_a_cluster(machines: Any, tmp_path: Path) -> None:
-    ran = emotone(
-        "crossval", PRESETS / "demo.yaml", "corpus.speakers=6", "corpus.utterances=4",
-        "protocol.folds=2", "protocol.validation_speakers=1", "training.epochs=1",
-        "--cluster", machines.address, "--out", tmp_path / "out",
-    )  # fmt: skip
+def test_the_command_runs_on_a_cluster(
+    machines: Any, make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    experiment = tmp_path / "experiment.yaml"
+    experiment.write_text(yaml.safe_dump(values(make_table())))
+    ran = emotone("crossval", experiment, "--cluster", machines.address, "--out", tmp_path / "out")
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "out" / "report.html").is_file()
 
