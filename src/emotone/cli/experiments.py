@@ -1,7 +1,7 @@
 """Commands that train, evaluate and report."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -158,6 +158,10 @@ def export(
     calibrate: Annotated[
         Path | None, typer.Option(help="See emotone train; needed with --labels.")
     ] = None,
+    precision: Annotated[
+        Literal["float32", "int8"],
+        typer.Option(help="How the graph stores weights: int8 makes its file a third as large."),
+    ] = "float32",
     web: Annotated[
         Path | None,
         typer.Option(
@@ -178,7 +182,7 @@ def export(
 
     Examples:
         emotone export out/model --labels anger,neutral --calibrate out/mine --out out/two
-        emotone export emotone-base --web out/page
+        emotone export emotone-base --web out/page --precision int8
     """
     from emotone.inference.model_folder import locate
 
@@ -187,7 +191,7 @@ def export(
     if web is not None:
         if labels is not None or calibrate is not None:
             raise UsageError("--labels and --calibrate belong to --out; export to it first")
-        _write_page(locate(model), web, registry, force=force)
+        _write_page(locate(model), web, registry, precision, force=force)
         return
     if registry is not None:
         raise UsageError("--registry belongs to --web; leave it out")
@@ -195,8 +199,11 @@ def export(
 
     assert out is not None
     some = None if labels is None else [label.strip() for label in labels.split(",")]
-    exported = shipping.export(locate(model), out, some, calibrate, force=force)
-    typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4")
+    exported = shipping.export(
+        locate(model), out, some, calibrate, precision=precision, force=force
+    )
+    since = "" if precision == "float32" else f", before weights were stored as {precision}"
+    typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4{since}")
 
 
 def report(
@@ -246,13 +253,17 @@ def write_reports(folder: Path, *, force: bool | None = None) -> list[Path]:
         return write(folder, advance, changed=changed, force=force)
 
 
-def _write_page(folder: Path, out: Path, registry: str | None, *, force: bool) -> None:
+def _write_page(
+    folder: Path, out: Path, registry: str | None, precision: str, *, force: bool
+) -> None:
     from emotone.cli.progress import counting
     from emotone.publishing.npm import MEGABYTES
     from emotone.publishing.web import write_page
 
     with counting("downloading ONNX Runtime Web, MB", MEGABYTES) as advance:
-        index = write_page(folder, out, registry=registry, force=force, advance=advance)
+        index = write_page(
+            folder, out, registry=registry, precision=precision, force=force, advance=advance
+        )
     typer.echo(f"{index}: serve its folder, such as with python -m http.server -d {out}")
 
 

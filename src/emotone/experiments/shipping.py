@@ -30,6 +30,7 @@ from emotone.inference import model_folder
 from emotone.models import weights
 from emotone.models.export import to_onnx
 from emotone.models.network import Network, with_labels
+from emotone.publishing.precision import with_precision
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
 
@@ -142,6 +143,7 @@ def export(
     labels: Sequence[str] | None = None,
     calibrate: Path | None = None,
     *,
+    precision: str = "float32",
     force: bool = False,
 ) -> Path:
     """Export the network of a model folder again, compared with PyTorch on speech.
@@ -152,6 +154,8 @@ def export(
             the same network as this version of emotone exports it.
         labels: the labels that remain possible; ``None`` for all.
         calibrate: see :func:`train`; needed in a new model folder with fewer labels.
+        precision: of the weights in the graph after the comparison, see
+            :func:`emotone.publishing.precision.with_precision`.
         force: overwrite an ONNX file that emotone did not make.
 
     Returns:
@@ -160,7 +164,8 @@ def export(
     Raises:
         ModelError: if the folder is not a model, or the network cannot be exported.
         UsageError: if the new model folder exists, emotone did not make the ONNX file that exists,
-            ``out`` ends in another suffix, a label is unknown, or fewer labels are not calibrated.
+            ``out`` ends in another suffix, a label or the precision is unknown, or fewer labels are
+            not calibrated.
         StorageError: if it cannot be written.
     """
     is_file = out.suffix == ".onnx"
@@ -178,7 +183,7 @@ def export(
     spoken = [synthetic.utterance(n, emotions[n % len(emotions)], 0) for n in range(CHECKED)]
     lengths = np.linspace(0.03, 1, CHECKED)
     cut = [one[: int(share * len(one))] for one, share in zip(spoken, lengths, strict=True)]
-    model = to_onnx(network, cut)
+    model = with_precision(to_onnx(network, cut), precision)
     if is_file:
         with replacing(out) as temporary:
             temporary.write_bytes(_marked(model))

@@ -22,6 +22,7 @@ def write_page(
     *,
     name: str | None = None,
     registry: str | None = None,
+    precision: str = "float32",
     force: bool = False,
     advance: Callable[[], None] = lambda: None,
 ) -> Path:
@@ -32,6 +33,7 @@ def write_page(
         out: folder of the page: new, empty, or made by this function.
         name: of the model, shown on the page; by default that of its folder.
         registry: see :func:`emotone.publishing.npm.runtime`.
+        precision: of the stored weights, see :func:`emotone.publishing.precision.with_precision`.
         force: whether other files may be in ``out``.
         advance: see :func:`emotone.publishing.npm.runtime`.
 
@@ -40,12 +42,17 @@ def write_page(
 
     Raises:
         ModelError: if the folder is no model, or one that cannot recognise.
-        UsageError: if ``out`` holds other files, or ONNX Runtime Web cannot be had.
+        UsageError: if ``out`` holds other files, the precision is unknown, or ONNX Runtime Web
+            cannot be had.
         StorageError: if it cannot be written.
     """
     refuse_other_files(out, force=force)
     config = model_folder.read(folder)
     network = model_folder.content(folder, model_folder.ONNX, config)
+    if precision != "float32":
+        from emotone.publishing.precision import with_precision  # needs onnx, which others do not
+
+        network = with_precision(network, precision)
     about = {
         "name": name or folder.resolve().name,
         "labels": config.labels,
