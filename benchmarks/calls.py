@@ -25,7 +25,7 @@ from emotone.evaluation.metrics import uar
 from emotone.experiments.corpus_arguments import corpus_options
 
 CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")
-CALLS = 4  # of each corpus
+CALLS = 16  # of each corpus
 TURNS = 40  # of each call
 GAP_S = (0.3, 1.2)  # between turns
 NOISE_DB = -60.0  # on both channels, throughout
