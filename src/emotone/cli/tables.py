@@ -172,7 +172,8 @@ def _add(table: Table, title: str, *, right: bool = False) -> None:
 
 
 def _speakers_table(facts: dict[str, Any]) -> Table:
-    table = Table()
+    # narrow, so that eight emotions fit 80 columns
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     _add(table, "speaker")
     labels = list(facts["emotions"])
     for label in [*labels, "all"]:
