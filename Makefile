@@ -104,7 +104,7 @@ SHIPPED := src/emotone/pretrained
 
 models: .venv/installed
 	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/cross-corpus
-	for tried in recipe-0.1 12-epochs seven-emotions; do \
+	for tried in recipe-0.1 12-epochs 24-epochs seven-emotions; do \
 		$(BIN)/emotone crossval $(MODELS)/emotone-base/$$tried/config.yaml $(ROOTS) --out out/$$tried || exit 1; done
 	$(BIN)/emotone crossval $(EIGHT) --out $(MODELS)/emotone-8/kfold
 	rm -rf $(SHIPPED)/*

@@ -110,7 +110,7 @@ def _is_ours(row: AblationRow) -> bool:
 def unknown_corpora() -> str:
     """UAR on each corpus after training on the others."""
     models = HERE / "models" / "emotone-base"
-    names = ("recipe-0.1", "12-epochs", "seven-emotions", "cross-corpus")
+    names = ("recipe-0.1", "12-epochs", "24-epochs", "seven-emotions", "cross-corpus")
     folders = [ResultsFolder(models / name) for name in names]
     labels = folders[-1].results().setting.labels
     results = [results_among(folder, labels) for folder in folders]
@@ -124,7 +124,8 @@ def unknown_corpora() -> str:
     rates = (*(result.scores.uar for result in results), disturbed.uar)
     lines.append(["mean over corpora", *(percent(rate.fold_mean) for rate in rates)])
     titles = [
-        "recipe of 0.1", "12 epochs", "seven emotions", "emotone-base", "emotone-base, disturbed"
+        "recipe of 0.1", "12 epochs", "24 epochs", "seven emotions", "emotone-base",
+        "emotone-base, disturbed",
     ]  # fmt: skip
     return _table(["left out", *titles], lines)
 
