@@ -26,7 +26,7 @@ from emotone.experiments.audit_answers import generator
 from emotone.experiments.audit_material import CorpusMaterial, Recordings
 from emotone.experiments.audit_selection import AuditOptions, utterances
 from emotone.inference.recognizer import Recognizer, load
-from tests.helpers import voice
+from tests.helpers import trained, voice
 
 pytestmark = pytest.mark.slow
 
@@ -266,6 +266,17 @@ def test_babble_is_of_other_speakers(corpus: Corpus, monkeypatch: pytest.MonkeyP
     lengths = {len(one.read()): one.speaker for one in rows}
     assert len(mixed) == 25
     assert {lengths[length] for length in mixed} == {"S00", "S02"}
+
+
+@pytest.mark.usefixtures("few")
+def test_validation_speakers_are_new_to_their_model(tmp_path: Path) -> None:
+    folder = trained(tmp_path, protocol={"validation_speakers": 1})
+    corpus = corpora.read(TableOptions(root=tmp_path / "table.csv"))
+    found = audit(load(folder), corpus, tmp_path / "audit", AuditOptions(new_speakers=True))
+    assert (found.subject.speakers, found.subject.known_speakers) == (1, 0)
+    assert found.subject.utterances == 4
+    every = audit(load(folder), corpus, tmp_path / "every")
+    assert (every.subject.speakers, every.subject.known_speakers) == (2, 1)
 
 
 @pytest.mark.usefixtures("few")

@@ -48,7 +48,8 @@ def select(
         corpus: corpus of the audit.
         model: configuration of the model.
         options: what the audit covers.
-        heard: names of utterances in the training of the model, whatever their speakers are called.
+        heard: names of utterances that the fingerprints of the model have, training and validation
+            ones, whatever their speakers are called. Validation speakers count as new.
 
     Returns:
         Rows of the corpus with a column ``known``: whether the model was trained on the speaker;
@@ -70,8 +71,8 @@ def select(
             f"{corpus.name}: the emotions are {', '.join(corpus.labels)}, but the model answers "
             f"{', '.join(model.labels)}; rename some with map={{…}}"
         )
-    table = table.assign(known=_known(table, model))
-    same = table["utterance"].isin(list(heard))
+    table = table.assign(known=_had_role(table, model, "training"))
+    same = table["utterance"].isin(list(heard)) & ~_had_role(table, model, "validation")
     if not table.loc[same, "known"].all():
         notes.append(
             f"{plural(int(same.sum()), 'utterance')} {agree(int(same.sum()), 'were')} in the "
@@ -116,14 +117,14 @@ def _drawn(table: pd.DataFrame, options: AuditOptions) -> pd.DataFrame:
     return drawn.sort_index().reset_index(drop=True)
 
 
-def _known(table: pd.DataFrame, model: ModelConfig) -> pd.Series:
-    """Whether the model was trained on the speaker of each row."""
-    trained = set(_named(model.training.get("speakers", {}).get("training", []), model))
+def _had_role(table: pd.DataFrame, model: ModelConfig, role: str) -> pd.Series:
+    """Whether the speaker of each row had a role when the model was trained."""
+    named = set(_named(model.training.get("speakers", {}).get(role, []), model))
     prefix = table["corpus"] + "/"
     bare = [
         speaker.removeprefix(start) for speaker, start in zip(table["speaker"], prefix, strict=True)
     ]
-    return (prefix + pd.Series(bare, index=table.index, dtype=str)).isin(trained)
+    return (prefix + pd.Series(bare, index=table.index, dtype=str)).isin(named)
 
 
 def _named(speakers: Iterable[str], model: ModelConfig) -> list[str]:

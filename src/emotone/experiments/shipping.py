@@ -213,7 +213,7 @@ def _marked(model: bytes) -> bytes:
 
 
 def _trained_on(experiment: Experiment) -> Fingerprints:
-    """Fingerprints of all utterances in the training of a network, each once, sorted."""
+    """Fingerprints of all training and validation utterances of a network, each once, sorted."""
     found = [experiment.fingerprints]
     if experiment.initial_model is not None:
         found.append(fingerprints_in(experiment.initial_model))
