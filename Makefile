@@ -12,7 +12,7 @@ demo: .venv/installed
 
 # More processes than cores: many tests wait for other processes.
 test: lint
-	$(BIN)/pytest --numprocesses=4 --dist=loadgroup
+	$(BIN)/pytest --numprocesses=3 --dist=loadgroup
 
 # Unit tests only: no training in separate processes, no server, no browser.
 test-fast: .venv/installed

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # one fixture 
 ROOT = Path(__file__).parents[2]
 WIDTHS = (375, 1280)  # of a phone and of a laptop
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+SEARCHES = "document.querySelector('.md-search-result__meta').innerText.startsWith('Type')"
 CHROMIUM = shutil.which("chromium")
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync")  # fmt: skip
@@ -131,8 +132,9 @@ def test_a_browser_asks_nobody_else_and_no_page_is_too_wide(site: Path, address:
                     pytest.fail(f"{name} is too wide at {width} pixels")
         page.set_viewport_size({"width": max(WIDTHS), "height": 900})
         page.goto(f"{address}index.html")
+        page.wait_for_function(SEARCHES, timeout=120_000)  # it makes an index first
         page.fill("input[name=query]", "threshold")
-        page.wait_for_selector(".md-search-result__item a", timeout=120_000)  # it makes an index
+        page.wait_for_selector(".md-search-result__item a", timeout=120_000)
         browser.close()
     local = (address, "data:", "blob:")
     assert [url for url in asked if not url.startswith(local)] == []

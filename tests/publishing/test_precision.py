@@ -66,9 +66,9 @@ def test_what_is_small_stays_and_nothing_is_stored_twice() -> None:
     assert with_precision(SHIPPED, "float32") == SHIPPED
     program = onnx.load_model_from_string(small)
     kinds = {tensor.name: tensor.data_type for tensor in program.graph.initializer}
-    assert kinds["backbone.lstm.b"] == onnx.TensorProto.FLOAT
+    assert kinds["network.backbone.lstm.b"] == onnx.TensorProto.FLOAT
     assert kinds["features.cosines.float16"] == onnx.TensorProto.FLOAT16
-    assert kinds["backbone.lstm.w.int8"] == onnx.TensorProto.INT8
+    assert kinds["network.backbone.lstm.w.int8"] == onnx.TensorProto.INT8
 
 
 def test_another_precision_is_refused(tmp_path: Path) -> None:
