@@ -81,6 +81,8 @@ function attach(element, attribute, content) {
 async function record() {
   if (recording) return stop();
   fail("");
+  asked++;
+  find("answer").hidden = true;
   const mine = recording = { pieces: [], seconds: 0 };
   try {
     mine.microphone = await open((samples) => take(mine, samples));
