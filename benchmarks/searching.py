@@ -61,7 +61,7 @@ def main() -> None:
     common = ("--fold", FOLD, "--out")
     emotone("search", "demo", space, SEEDS, *bad, "--hours", options.hours, *common, out / "found")
     emotone("search", "demo", space, SEEDS, "--trials", 1, *common, out / "demo")
-    only = f"protocol.only=[{FOLD}]"
+    only = f'protocol.only=["{FOLD}"]'
     tested = {"bad": ("demo", only, *bad), "demo": ("demo", only), "best": (out / "found" / BEST,)}
     for name, arguments in tested.items():
         emotone("crossval", *arguments, TEST_SEEDS, "--out", out / f"tested-{name}")
