@@ -54,7 +54,7 @@ def test_ctrl_c_says_so_at_every_moment(
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         time.sleep(moment)
-        while cpu_seconds(process.pid) < STARTED_S:
+        while process.poll() is None and cpu_seconds(process.pid) < STARTED_S:
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to workers, too
         process.wait(PATIENCE_S)  # while its standard input is open

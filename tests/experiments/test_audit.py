@@ -275,6 +275,7 @@ def test_validation_speakers_are_new_to_their_model(tmp_path: Path) -> None:
     found = audit(load(folder), corpus, tmp_path / "audit", AuditOptions(new_speakers=True))
     assert (found.subject.speakers, found.subject.known_speakers) == (1, 0)
     assert found.subject.utterances == 4
+    assert any(note.startswith("1 speaker chose the epoch") for note in found.subject.notes)
     every = audit(load(folder), corpus, tmp_path / "every")
     assert (every.subject.speakers, every.subject.known_speakers) == (2, 1)
 

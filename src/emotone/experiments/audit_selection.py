@@ -72,7 +72,14 @@ def select(
             f"{', '.join(model.labels)}; rename some with map={{…}}"
         )
     table = table.assign(known=_had_role(table, model, "training"))
-    same = table["utterance"].isin(list(heard)) & ~_had_role(table, model, "validation")
+    validated = _had_role(table, model, "validation")
+    if validated.any():
+        chose = table.loc[validated, "speaker"].nunique()
+        notes.append(
+            f"{plural(chose, 'speaker')} chose the epoch of the model, as validation speakers; "
+            "for others, figures may be slightly lower"
+        )
+    same = table["utterance"].isin(list(heard)) & ~validated
     if not table.loc[same, "known"].all():
         notes.append(
             f"{plural(int(same.sum()), 'utterance')} {agree(int(same.sum()), 'were')} in the "
