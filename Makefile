@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices models bench clean
+.PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices text-independent models bench clean
 
 demo: .venv/installed
 	@$(BIN)/emotone demo --out out/demo
@@ -68,6 +68,21 @@ benchmark: .venv/installed
 	$(foreach corpus,$(TESTED),$(call ablate,$(call benchmark-on,$(corpus)),$(corpus)))
 	$(call pretrained,acrnn,emodb ravdess)
 	$(foreach corpus,emodb ravdess,$(call ablate,benchmark-acrnn,$(corpus)))
+	$(BIN)/python results/tables.py
+
+# What new sentences cost (docs/how-to/text-independent.md): trained on all sentences, on those of the test, on others.
+# Two hours on two cores.
+FOLDS_emodb := 5
+FOLDS_ravdess := 4
+SENTENCES_all :=
+SENTENCES_same := protocol.text_matched=true
+SENTENCES_other := protocol.text_independent=true
+# of a corpus and of the sentences that are trained on
+by-sentences = $(BIN)/emotone crossval $(1) corpus.root=$(DATA)/$(1) protocol.name=kfold protocol.folds=$(FOLDS_$(1)) $(SENTENCES_$(2)) \
+	training.epochs=40 training.patience=40 seeds=[0,1,2,3,4] --out results/text-independent/$(1)/$(2)$(newline)
+
+text-independent: .venv/installed
+	$(foreach corpus,emodb ravdess,$(foreach sentences,all same other,$(call by-sentences,$(corpus),$(sentences))))
 	$(BIN)/python results/tables.py
 
 # The choices behind the pre-trained default, on corpora that are not reported: about 5 hours, before all others.

@@ -36,7 +36,12 @@ from emotone.reporting.rendering import count, difference, interval, p_value, pe
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 EXPLANATION = ROOT / "docs" / "explanation"
-PAGES = (ROOT / "README.md", EXPLANATION / "ingredients.md", EXPLANATION / "results.md")
+PAGES = (
+    ROOT / "README.md",
+    EXPLANATION / "ingredients.md",
+    EXPLANATION / "results.md",
+    ROOT / "docs" / "how-to" / "text-independent.md",
+)
 CORPORA_PAGE = ROOT / "docs" / "corpora.md"
 BENCHMARKS = ROOT / "benchmarks" / "RESULTS.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
@@ -275,6 +280,33 @@ def enrolment() -> str:
                 rows.setdefault(point.enrolled, []).append(f"{percent(point.uar)}{gain}")
     lines = [[str(enrolled), *cells] for enrolled, cells in rows.items()]
     return _table(["enrolment utterances", *(f"{name}, UAR, %" for name in corpora)], lines)
+
+
+@part("text-independent")
+def text_independent() -> str:
+    """What it costs that sentences are new, over the same speakers and seeds."""
+    titles = [
+        "corpus", "trained on all sentences", "on those of the test", "on others: text-independent",
+        "others minus those of the test", "p", "others minus all", "p",
+    ]  # fmt: skip
+    lines = []
+    for corpus, name in CORPORA.items():
+        folders = [HERE / "text-independent" / corpus / each for each in ("all", "same", "other")]
+        if all((folder / "report.md").is_file() for folder in folders):
+            lines.append([name, *_by_sentences([ResultsFolder(each) for each in folders])])
+    return _table(titles, lines) if lines else "\nnot run yet\n\n"
+
+
+def _by_sentences(folders: Sequence[ResultsFolder]) -> Iterator[str]:
+    results = [folder.results() for folder in folders]
+    labels = results[0].setting.labels
+    counts = [scoring.confusions_by_seed(each.predictions(), labels) for each in folders]
+    for folder, result in zip(folders, results, strict=True):
+        report = folder.path.relative_to(ROOT) / "report.md"
+        yield f"[{_uar(result.scores.uar)}]({report})"
+    for theirs in (counts[1], counts[0]):
+        found = scoring.paired_difference(counts[2], theirs)
+        yield from (_difference(found), p_value(found.p))
 
 
 @part("pretrained")

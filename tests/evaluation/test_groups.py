@@ -75,6 +75,35 @@ def test_speakers_and_sentences_of_the_test_have_no_other_role(
         assert len(fold.training) + len(fold.validation) == others
 
 
+def test_matched_sentences_have_the_same_tests_and_are_all_that_training_has() -> None:
+    corpus = corpus_of(SHARED)
+    unseen = make_folds(corpus, options())
+    matched = make_folds(corpus, options(text_independent=False, text_matched=True))
+    assert [(fold.name, fold.test) for fold in matched] == [
+        (fold.name, fold.test) for fold in unseen
+    ]
+    for fold in matched:
+        assert fold.independence == "speaker-independent, text-matched"
+        assert not set(fold.speakers["training"]) & set(fold.speakers["test"])
+        for role in ("training", "validation"):
+            assert said(corpus, fold, role) == said(corpus, fold, "test")
+        tested = fold.as_dict(corpus)["test"]["texts"]
+        assert set(tested) == said(corpus, fold, "test")
+    with pytest.raises(FoldError, match=r"label fear; .* or fewer protocol\.text_groups"):
+        make_folds(
+            corpus_of({"t1": BOTH, "t2": BOTH, "t3": ("fear",)}),
+            options(text_independent=False, text_matched=True),
+        )
+    corpus = corpus_of({"t1": BOTH, "t2": BOTH})
+    with pytest.raises(FoldError, match="training has the sentence 't2', which is not tested"):
+        make_fold(corpus, "x", [0, 1, 2, 3], None, [4], texts="matched")
+
+
+def test_both_options_are_refused() -> None:
+    with pytest.raises(ValueError, match="text_independent and text_matched exclude each other"):
+        options(text_matched=True)
+
+
 def test_without_the_option_nothing_changes() -> None:
     corpus = corpus_of(SHARED)
     folds = make_folds(corpus, options(text_independent=False))
@@ -137,7 +166,7 @@ def test_corpora_that_do_not_allow_it_are_refused_with_the_reason(
 def test_a_sentence_in_two_roles_is_named() -> None:
     corpus = corpus_of({"t1": BOTH, "t2": BOTH})
     with pytest.raises(FoldError, match="fold x: training and test share the sentence 't1'"):
-        make_fold(corpus, "x", [0, 1, 2, 3], None, [6, 7], text_independent=True)
+        make_fold(corpus, "x", [0, 1, 2, 3], None, [6, 7], texts="independent")
 
 
 def test_several_corpora_have_sentences_of_their_own(tmp_path: Path) -> None:

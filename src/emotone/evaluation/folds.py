@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,11 @@ from emotone.text import agree, plural
 
 ROLES = ("training", "validation", "test")
 SPEAKER_DEPENDENT_VALIDATION = 0.1  # share of the training utterances
-MORE_GROUPS = ", or more protocol.text_groups"  # in errors about text-independent folds
+# in errors about folds that divide sentences
+OTHER_GROUPS = {
+    "independent": ", or more protocol.text_groups",
+    "matched": ", or fewer protocol.text_groups",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,9 @@ class Fold:
         test: utterances that are scored, once.
         speakers: names of the speakers in each role.
         speaker_dependent: whether roles may share speakers.
-        texts: sentences of each role, if those of the test utterances are in no other role.
+        texts: sentences of each role, if the protocol divides them.
+        text_matched: whether all roles have the sentences of the test alone; otherwise those are
+            in no other role.
     """
 
     name: str
@@ -43,19 +49,27 @@ class Fold:
     speakers: dict[str, tuple[str, ...]]
     speaker_dependent: bool = False
     texts: dict[str, tuple[str, ...]] | None = None
+    text_matched: bool = False
+
+    @property
+    def text_independent(self) -> bool:
+        """Whether what is said in the test is in no other role."""
+        return self.texts is not None and not self.text_matched
 
     @property
     def independence(self) -> str:
         """Whether what is tested is new to the model: the speakers, and what they say."""
         return independence(
-            speaker_dependent=self.speaker_dependent, text_independent=self.texts is not None
+            speaker_dependent=self.speaker_dependent,
+            text_independent=self.text_independent,
+            text_matched=self.text_matched,
         )
 
     def as_dict(self, corpus: Corpus) -> dict[str, Any]:
         """Record for ``folds.json``: speakers and numbers of utterances of each role.
 
-        A speaker-dependent fold, which speakers do not define, lists its utterances; a
-        text-independent one its sentences.
+        A speaker-dependent fold, which speakers do not define, lists its utterances; one that
+        divides sentences lists these.
         """
         record: dict[str, Any] = {"name": self.name, "speaker_dependent": self.speaker_dependent}
         for role in ROLES:
@@ -76,7 +90,7 @@ def make_fold(
     test: Sequence[int] | None,
     *,
     speaker_dependent: bool = False,
-    text_independent: bool = False,
+    texts: Literal["independent", "matched"] | None = None,
 ) -> Fold:
     """Make a fold and check it. Every fold is made by this function.
 
@@ -87,7 +101,8 @@ def make_fold(
         validation: numbers of the utterances that choose the epoch; ``None`` to keep the last.
         test: numbers of the utterances that are scored; ``None`` for no test.
         speaker_dependent: whether roles may share speakers.
-        text_independent: whether no other role may share sentences with the test.
+        texts: whether no other role may share sentences with the test (``"independent"``), or may
+            have others (``"matched"``); ``None`` if any may.
 
     Raises:
         FoldError: if a role is empty, roles share a speaker (or an utterance, where speakers may
@@ -102,7 +117,7 @@ def make_fold(
         if not numbers and given[role] is not None:
             raise FoldError(
                 f"fold {name}: no speaker is left for {role}; use fewer folds or fewer validation "
-                f"speakers{MORE_GROUPS * text_independent}"
+                f"speakers{OTHER_GROUPS.get(texts or '', '')}"
             )
     for one, other in combinations(ROLES, 2):
         shared = set(speakers[one]) & set(speakers[other])
@@ -116,23 +131,35 @@ def make_fold(
         raise FoldError(
             f"fold {name}: no training utterance has the label {', '.join(missing)}; leave such "
             "classes out of the corpus (corpus.keep), or use fewer validation speakers"
-            f"{MORE_GROUPS * text_independent}"
+            f"{OTHER_GROUPS.get(texts or '', '')}"
         )
-    texts = _texts_of(corpus, name, roles) if text_independent else None
-    return Fold(name, **roles, speakers=speakers, speaker_dependent=speaker_dependent, texts=texts)
+    return Fold(
+        name,
+        **roles,
+        speakers=speakers,
+        speaker_dependent=speaker_dependent,
+        texts=_texts_of(corpus, name, roles, texts) if texts else None,
+        text_matched=texts == "matched",
+    )
 
 
 def _texts_of(
-    corpus: Corpus, name: str, roles: Mapping[str, Sequence[int]]
+    corpus: Corpus, name: str, roles: Mapping[str, Sequence[int]], relation: str
 ) -> dict[str, tuple[str, ...]]:
-    """Sentences of each role; raises a :class:`FoldError` if the test shares some."""
+    """Sentences of each role; raises a :class:`FoldError` if they are not related so."""
     said = sentences(corpus).to_numpy()
     texts = {role: unique(said[list(numbers)]) for role, numbers in roles.items()}
+    tested = set(texts["test"])
     for role in ("training", "validation"):
-        if shared := set(texts[role]) & set(texts["test"]):
+        if relation == "independent" and (shared := set(texts[role]) & tested):
             raise FoldError(
                 f"fold {name}: {role} and test share the sentence '{min(shared)}', so the fold is "
                 "not text-independent"
+            )
+        if relation == "matched" and (others := set(texts[role]) - tested):
+            raise FoldError(
+                f"fold {name}: {role} has the sentence '{min(others)}', which is not tested, so "
+                "the fold is not text-matched"
             )
     return texts
 
@@ -173,13 +200,17 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             f"({', '.join(speakers)}); at least {needed} are needed: to train, "
             f"{'to validate, ' * options.needs_validation}to test"
         )
-    groups = text_groups(corpus, options) if options.text_independent else []
+    groups = text_groups(corpus, options) if options.texts_option else []
     folds = [
         _fold(corpus, options, name, test, np.random.default_rng([options.seed, number]))
         for number, (name, test) in enumerate(_tests(corpus, options).items())
     ]
-    if options.text_independent:
-        folds = [part for fold in folds for part in _by_text(corpus, fold, groups)]
+    if options.texts_option:
+        folds = [
+            part
+            for fold in folds
+            for part in _by_text(corpus, fold, groups, matched=options.text_matched)
+        ]
     if options.nested:
         folds = [
             part
@@ -205,7 +236,8 @@ def _nested(corpus: Corpus, fold: Fold, options: ProtocolOptions, number: int) -
         reason = f"fold {fold.name} has {count} training speakers" if fold.texts is None else ""
         raise FoldError(
             f"protocol.nested={options.nested}: {reason or 'it does not divide sentences'}; it "
-            "needs a speaker per inner fold, and neither text_independent nor speaker_dependent"
+            "needs a speaker per inner fold, and none of text_independent, text_matched and "
+            "speaker_dependent"
         )
     strata = table["emotion"] + "/" + table["sex"]
     groups = stratified_groups(table["speaker"], strata, options.nested, options.seed)
@@ -224,13 +256,16 @@ def _nested(corpus: Corpus, fold: Fold, options: ProtocolOptions, number: int) -
         )
 
 
-def _by_text(corpus: Corpus, fold: Fold, groups: Sequence[NDArray[np.bool_]]) -> Iterator[Fold]:
-    """Divide the test of a fold by what is said; nobody else says it in another role."""
+def _by_text(
+    corpus: Corpus, fold: Fold, groups: Sequence[NDArray[np.bool_]], *, matched: bool
+) -> Iterator[Fold]:
+    """Divide the test of a fold by what is said; others are left with these sentences, or none."""
     for number, said in enumerate(groups, start=1):
         test = [one for one in fold.test if said[one]]
         if test:
             training, validation = (
-                [one for one in role if not said[one]] for role in (fold.training, fold.validation)
+                [one for one in role if said[one] == matched]
+                for role in (fold.training, fold.validation)
             )
             yield make_fold(
                 corpus,
@@ -238,7 +273,7 @@ def _by_text(corpus: Corpus, fold: Fold, groups: Sequence[NDArray[np.bool_]]) ->
                 training,
                 validation if fold.validation else None,
                 test,
-                text_independent=True,
+                texts="matched" if matched else "independent",
             )
 
 

@@ -47,12 +47,12 @@ def text_groups(corpus: Corpus, options: ProtocolOptions) -> list[NDArray[np.boo
     Raises:
         FoldError: if the corpus does not allow text-independent folds; says why.
     """
-    option = "protocol.text_independent"
+    option = options.texts_option
     if options.speaker_dependent or options.name == "cross_corpus":
         other = "protocol.speaker_dependent" if options.speaker_dependent else options.name
         raise FoldError(
-            f"{option} tests unseen speakers and unseen sentences of the same corpora, which "
-            f"{other} does not; leave one of both out"
+            f"{option} divides the speakers and the sentences of the same corpora, which {other} "
+            "does not; leave one of both out"
         )
     said = sentences(corpus)
     if missing := int((said == "").sum()):

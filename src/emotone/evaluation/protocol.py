@@ -1,8 +1,8 @@
 """Options of a protocol: how a corpus is divided into folds."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emotone.options import Options, Seed
 
@@ -36,8 +36,11 @@ class ProtocolOptions(Options):
             ``text_groups``, each fold is tested on one group after the other, and what other
             speakers say of this group has no role, so training takes place on the other groups
             alone.
+        text_matched: what to compare ``text_independent`` with: the same tests, but training takes
+            place on the sentences of the test alone, said by other speakers. With two groups it is
+            of about the same size, so the difference is what known sentences are worth.
         text_groups: number of groups of sentences, stratified by emotion, with
-            ``text_independent``.
+            ``text_independent`` and ``text_matched``.
         nested: number of inner folds that each fold is replaced by, or 0 for none: its training
             speakers are divided into so many groups, each of which is tested after training on the
             others, without the fold's own test speakers. For teachers, see
@@ -56,6 +59,7 @@ class ProtocolOptions(Options):
     validation_speakers: int = Field(1, ge=0)
     speaker_dependent: bool = False
     text_independent: bool = False
+    text_matched: bool = False
     text_groups: int = Field(2, ge=2)
     nested: int = Field(0, ge=0)
     only: tuple[str, ...] = ()
@@ -70,11 +74,30 @@ class ProtocolOptions(Options):
     def independence(self) -> str:
         """Whether what is tested is new to the model: the speakers, and what they say."""
         return independence(
-            speaker_dependent=self.speaker_dependent, text_independent=self.text_independent
+            speaker_dependent=self.speaker_dependent,
+            text_independent=self.text_independent,
+            text_matched=self.text_matched,
         )
 
+    @property
+    def texts_option(self) -> str:
+        """Name of the option that divides the sentences; empty if none does."""
+        names = ("text_independent", "text_matched")
+        return next((f"protocol.{name}" for name in names if getattr(self, name)), "")
 
-def independence(*, speaker_dependent: bool, text_independent: bool) -> str:
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        if self.text_independent and self.text_matched:
+            raise ValueError(
+                "text_independent and text_matched exclude each other: training leaves the "
+                "sentences of the test out, or has them alone; leave one of both out"
+            )
+        return self
+
+
+def independence(
+    *, speaker_dependent: bool, text_independent: bool, text_matched: bool = False
+) -> str:
     """Say whether speakers, and what they say, are new to the model in a test.
 
     >>> independence(speaker_dependent=False, text_independent=True)
@@ -82,4 +105,5 @@ def independence(*, speaker_dependent: bool, text_independent: bool) -> str:
     """
     if text_independent:
         return "speaker- and text-independent"
-    return f"speaker-{'dependent' if speaker_dependent else 'independent'}"
+    speakers = f"speaker-{'dependent' if speaker_dependent else 'independent'}"
+    return f"{speakers}, text-matched" if text_matched else speakers

@@ -119,14 +119,14 @@ class Teacher:
         """Whether a fold of the teacher saw nothing that this fold tests."""
         if self.heard[name] & set(fold.speakers["test"]):
             return False
-        if fold.texts is None:
+        if not fold.text_independent or fold.texts is None:
             return True
         texts = self.texts[name]
         return texts is not None and not texts & set(fold.texts["test"])
 
     def _refusal(self, fold: Fold, missing: Sequence[int]) -> str:
         utterance = self.corpus.table["utterance"].iloc[missing[0]]
-        what = "speakers" if fold.texts is None else "speakers or sentences"
+        what = "speakers or sentences" if fold.text_independent else "speakers"
         return (
             f"training.teacher: fold {fold.name}: {self.name} has no prediction that may be used "
             f"for {len(missing)} of {len(fold.training)} training utterances, such as {utterance}: "
