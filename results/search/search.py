@@ -51,9 +51,9 @@ any rule based on the validation actor; therefore no validation set is used in t
 experiments on EMO-DB and RAVDESS. The code of variants without settings was not kept.
 
 This is a record, which is not made again with `emotone search`: many of the variants were code that
-is gone, not options, and a default chosen anew on RAVDESS would be chosen by those who know its test
-results. Later choices are made on corpora that are not reported (`make choices`), and what a search
-finds from a bad start is measured in `benchmarks/RESULTS-searching.md`.
+is gone, not options, and a default chosen anew on RAVDESS would be chosen by those who know its
+test results. Later choices are made on corpora that are not reported (`make choices`), and what a
+search finds from a bad start is measured in `benchmarks/RESULTS-searching.md`.
 
 Written by `python results/search/search.py FOLDER_OF_RAVDESS`; all runs are in
 `results/search/runs.csv`, the settings in `results/search/variants.yaml`."""

@@ -35,6 +35,15 @@ def test_what_is_left_out_is_counted_with_its_reason(tmp_path: Path) -> None:
     )
 
 
+def test_a_transport_stream_is_told_from_typescript(tmp_path: Path) -> None:
+    (tmp_path / "code.ts").write_text("export const answer = 42;\n" * 20)
+    (tmp_path / "GPL.ts").write_text("GNU" * 100)
+    (tmp_path / "film.ts").write_bytes((b"G" + bytes(187)) * 3)
+    found = search(tmp_path)
+    assert found.files == [tmp_path / "film.ts"]
+    assert "(.ts 2)" in found.left_out
+
+
 def test_linked_subfolders_are_searched_once(tmp_path: Path) -> None:
     made(tmp_path, "calls/a.wav", "elsewhere/b.wav")
     (tmp_path / "calls" / "linked").symlink_to(tmp_path / "elsewhere")

@@ -12,6 +12,7 @@ import typer
 
 from emotone.cli.app import COMMANDS, app
 from emotone.cli.help import Command
+from emotone.errors import UsageError
 from tests.helpers import emotone
 
 PROGRAM: Any = typer.main.get_command(app)
@@ -89,3 +90,16 @@ def test_the_shell_completes_commands(typed: str, offered: list[str]) -> None:
         [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True
     )
     assert done.stdout.split() == offered, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [
+        (["predict", ""], "an argument is empty"),
+        (["predict", "a.wav", "--output", ""], "an argument after '--output' is empty"),
+        (["crossval", "emodb", "", "--out", "x"], "an argument after 'emodb' is empty"),
+    ],
+)
+def test_an_empty_argument_is_not_the_current_folder(arguments: list[str], place: str) -> None:
+    with pytest.raises(UsageError, match=place):
+        app(arguments)

@@ -178,6 +178,8 @@ def test_a_predefined_split_by_speaker_is_independent() -> None:
     table = corpus.table.assign(half=[int(s[1:]) % 3 for s in corpus.table["speaker"]])
     corpus = Corpus("made", table)
     check(corpus, make_folds(corpus, protocol(name="fold_column", column="half")))
+    (fold,) = make_folds(corpus, protocol(name="fold_column", column="half", only=[1]))
+    assert fold.name == "1"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ SUFFIXES = (
     ".snd", ".sph", ".spx", ".svx", ".tak", ".ts", ".tta", ".vob", ".voc", ".w64", ".wav", ".wave",
     ".weba", ".webm", ".wma", ".wmv", ".wv",
 )  # fmt: skip
+TS_PACKET = 188  # bytes, of an MPEG transport stream
 SHOWN = 5  # suffixes in a sentence
 
 
@@ -69,13 +70,25 @@ def search(root: Path) -> Folder:
         path = Path(entry.path)
         if entry.name.startswith("._") or "__MACOSX" in path.relative_to(root).parts:
             added += 1
-        elif path.suffix.lower() not in SUFFIXES:
+        elif path.suffix.lower() not in SUFFIXES or _is_typescript(path):
             others[path.suffix.lower() or "none"] += 1
         elif entry.is_file() or entry.is_symlink():  # a link that leads nowhere is an error later
             files.append(path)
         else:
             special += 1
     return Folder(root, sorted(files), others, added, special, unreadable)
+
+
+def _is_typescript(path: Path) -> bool:
+    """Whether a file of suffix .ts is no transport stream, whose packets begin with a G."""
+    if path.suffix.lower() != ".ts" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            packets = file.read(2 * TS_PACKET)
+    except OSError:
+        return False  # an error later, with its reason
+    return any(byte != ord("G") for byte in packets[::TS_PACKET])
 
 
 def _entries(

@@ -1,9 +1,12 @@
-"""``--help``: options in groups, and examples at its end."""
+"""Commands: help with options in groups and examples at its end, and no empty arguments."""
 
 import inspect
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
+
+from emotone.errors import UsageError
+from emotone.text import shown
 
 EXAMPLES = "\n\nExamples:\n"
 OPTIONS = "Options"
@@ -20,11 +23,26 @@ def parts(docstring: str) -> tuple[str, list[str]]:
 
 
 class Command(TyperCommand):
-    """A command whose help has groups of options and, from its docstring, examples."""
+    """A command whose help has groups of options and, from its docstring, examples.
+
+    Empty arguments are refused, as from a variable of the shell that is not set: an empty path
+    would be the current folder.
+    """
 
     def __init__(self, *arguments: Any, help: str, **options: Any) -> None:
         description, self.examples = parts(help)
         super().__init__(*arguments, help=description, **options)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse arguments, none of which may be empty."""
+        if "" in args:
+            before = args[: args.index("")]
+            place = f" after {shown(before[-1])}" if before else ""
+            raise UsageError(
+                f"an argument{place} is empty; give a value, or leave it out (a variable of the "
+                "shell that is not set?)"
+            )
+        return super().parse_args(ctx, args)
 
     def groups(self, context: Any) -> dict[str, list[Any]]:
         """Arguments and options by the title of their group, those of all commands last."""

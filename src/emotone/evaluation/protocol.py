@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from emotone.options import Options, Seed
 
@@ -84,6 +84,14 @@ class ProtocolOptions(Options):
         """Name of the option that divides the sentences; empty if none does."""
         names = ("text_independent", "text_matched")
         return next((f"protocol.{name}" for name in names if getattr(self, name)), "")
+
+    @field_validator("only", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        """Take the names of folds as numbers, too: YAML reads those of a column as such."""
+        if not isinstance(value, (list, tuple)):
+            return value
+        return [str(name) if type(name) is int else name for name in value]
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
