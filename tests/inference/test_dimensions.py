@@ -185,6 +185,7 @@ def test_older_models_have_none(recognizer: Recognizer) -> None:
 def test_the_service_answers_them(place: Path, model: Recognizer) -> None:
     options = ServeOptions(models=(str(place / "model"),), workers=1)
     with TestClient(create(options), headers=LOCAL) as client:
+        assert client.get("/v1/models").json()[0]["dimensions"] == list(NAMES)
         sound = wav(1.0, 3)
         found = client.post("/v1/predict", files={"file": ("a.wav", sound)}).json()
         windows = client.post("/v1/segments", files={"file": ("a.wav", sound)}).json()

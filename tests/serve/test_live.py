@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -153,9 +153,11 @@ class Sending:
 class Stuck:
     """Workers that do not answer."""
 
-    ended = False
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), False
 
     async def segments(self, *_: Any) -> list[Any]:
+        self.begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -166,10 +168,10 @@ class Stuck:
 def test_the_backlog_of_a_stream_is_bounded() -> None:
     async def scene() -> int:
         socket: Any = Sending()
-        workers: Any = Stuck()
+        workers = Stuck()
         asked = Asked("model", None, 16_000, "<i2", 1.0, 1.0)
         options = ServeOptions(backlog_s=2)
-        serving = asyncio.create_task(serve(socket, workers, asked, options))
+        serving = asyncio.create_task(serve(socket, cast(Any, workers), asked, options))
         await asyncio.sleep(0.5)
         sent: int = socket.sent
         await asyncio.sleep(0.2)
@@ -185,11 +187,11 @@ def test_the_backlog_of_a_stream_is_bounded() -> None:
 def test_a_client_that_leaves_ends_the_work_of_its_stream() -> None:
     async def scene() -> None:
         socket: Any = Sending()
-        workers: Any = Stuck()
+        workers = Stuck()
         asked = Asked("model", None, 16_000, "<i2", 1.0, 1.0)
         options = ServeOptions(backlog_s=1e6, stream_minutes=1e6)
-        serving = asyncio.create_task(serve(socket, workers, asked, options))
-        await asyncio.sleep(0.2)
+        serving = asyncio.create_task(serve(socket, cast(Any, workers), asked, options))
+        await asyncio.wait_for(workers.begun.wait(), 30)
         socket.leaves.set()
         await asyncio.wait_for(serving, 5)
         assert workers.ended

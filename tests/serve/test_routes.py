@@ -59,6 +59,7 @@ def test_what_there_is_and_whether_it_lives(client: TestClient, folder: Path) ->
     (model,) = client.get("/v1/models").json()
     assert model["name"] == str(folder)
     assert model["labels"] == ["anger", "neutral"]
+    assert model["dimensions"] == []
     assert client.get("/health").json()["status"] == "alive"
     assert client.get("/ready").json() == {"status": "ready"}
     client.post("/v1/predict", content=wav(), headers={"Content-Type": "audio/wav"})

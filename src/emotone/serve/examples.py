@@ -41,6 +41,7 @@ MODELS = [
     {
         "name": "emotone-base",
         "labels": list(PROBABILITIES),
+        "dimensions": [],
         "sample_rate": 16000,
         "corpora": ["emodb", "ravdess"],
         "confident_from": 0.7159,

@@ -124,6 +124,7 @@ class Model(BaseModel):
 
     name: str
     labels: list[str]
+    dimensions: list[str] = Field(description="Such as arousal; empty if it has none.")
     sample_rate: int = Field(description="In Hz; audio of any rate may be sent.")
     corpora: list[str] = Field(description="What it was trained on.")
     confident_from: float = Field(description="Probability from which a prediction is confident.")

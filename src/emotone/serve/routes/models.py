@@ -22,6 +22,7 @@ async def models(service: ServiceOf) -> list[dict[str, Any]]:
         {
             "name": name,
             "labels": recognizer.labels,
+            "dimensions": list(recognizer.config.dimensions),
             "sample_rate": recognizer.config.sample_rate,
             "corpora": recognizer.config.training.get("corpora", []),
             "confident_from": recognizer.threshold,
