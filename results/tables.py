@@ -48,11 +48,8 @@ CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
 BESIDE = {"nemo": "nEMO", "savee": "SAVEE", "emovo": "EMOVO, which was used for choices"}
 INGREDIENTS = ("multi-kernel", "summary", "features", "training")
 FIELD = ("ComParE 2016 + SVM", "3-D ACRNN")
-TESTED_ON = {
-    "emodb": "EMO-DB cut to 2.0 s, new speakers",
-    "ravdess": "RAVDESS, EmoBox's folds",
-    "nemo": "nEMO, new speakers",
-}
+TESTED_ON = {"emodb": "new speakers", "ravdess": "EmoBox's folds", "nemo": "new speakers"}
+BEFORE = {"emodb": "EMO-DB cut to 2.0 s"}  # what results of before `make benchmark` are of
 PUBLISHED = {"ravdess": "65.4 HuBERT-base, 72.0 WavLM-large"}  # EmoBox, Ma et al. 2024
 SIGNIFICANT = 0.05
 MARKED = re.compile(r"(<!-- ([\w-]+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -84,9 +81,9 @@ def rendered(page: Path) -> str:
 def summary() -> str:
     """The one table of the README: our systems beside those of the field."""
     lines: list[list[str]] = []
-    for corpus, name in TESTED_ON.items():
+    for corpus, tested in TESTED_ON.items():
         if _place(corpus).is_ablation:
-            lines += _beside_the_field(corpus, name)
+            lines += _beside_the_field(corpus, f"{_title(corpus, _place(corpus))}, {tested}")
     unseen = ResultsFolder(HERE / "models" / "emotone-base" / "cross-corpus")
     report = unseen.path.relative_to(ROOT) / "report.md"
     for corpus, scores in unseen.results().by_corpus.items():
@@ -165,17 +162,23 @@ def _is_row(line: str) -> bool:
 @part("ingredients")
 def ingredients() -> str:
     """What each ingredient is worth, alone and together."""
+    alone = [f"baseline + {name}" for name in INGREDIENTS]
+    places = {corpus: _place(corpus, *alone, "all four") for corpus in CORPORA}
     lines = [
-        [f"+ {name}", *(_gain(corpus, f"baseline + {name}") for corpus in CORPORA)]
-        for name in INGREDIENTS
+        [title, *(_gain(place, variant) for place in places.values())]
+        for title, variant in zip(
+            [*(f"+ {name}" for name in INGREDIENTS), "all four"],
+            [*alone, "all four"],
+            strict=True,
+        )
     ]
-    lines.append(["all four", *(_gain(corpus, "all four") for corpus in CORPORA)])
-    return _table(["baseline", *(f"{name}, Δ UAR" for name in CORPORA.values())], lines)
+    titles = [f"{_title(corpus, place)}, Δ UAR" for corpus, place in places.items()]
+    return _table(["baseline", *titles], lines)
 
 
-def _gain(corpus: str, variant: str) -> str:
+def _gain(place: ResultsFolder, variant: str) -> str:
     """UAR of a variant minus that of the baseline, and the number of common seeds."""
-    (row,) = [row for row in _ablation(corpus).rows if row.variant == variant]
+    (row,) = [row for row in place.ablation_results().rows if row.variant == variant]
     found = row.differences.get("baseline")
     if found is None:
         return "–"
@@ -270,12 +273,13 @@ def enrolment() -> str:
     """UAR over the number of enrolment utterances, with the gain."""
     rows: dict[int, list[str]] = {}
     corpora = []
-    for corpus, name in CORPORA.items():
-        for row in _ablation(corpus).rows:
+    for corpus in CORPORA:
+        place = _place(corpus, "enrolment")
+        for row in place.ablation_results().rows:
             if row.variant != "enrolment" or row.rates is None:
                 continue
-            corpora.append(name)
-            for point in _variant(corpus, row).results().enrolment:
+            corpora.append(_title(corpus, place))
+            for point in place.variant(row.folder).results().enrolment:
                 gain = f" ({_difference(point.gain)})" if point.enrolled else ""
                 rows.setdefault(point.enrolled, []).append(f"{percent(point.uar)}{gain}")
     lines = [[str(enrolled), *cells] for enrolled, cells in rows.items()]
@@ -314,7 +318,8 @@ def pretrained() -> str:
     """Gain of pre-training on other corpora, over the same folds and seeds."""
     titles = ["corpus", "pre-trained on", "UAR, %", "UAR minus from scratch", "p", "seeds"]
     done = [corpus for corpus in CORPORA | BESIDE if (HERE / "benchmark" / corpus).is_dir()]
-    lines = [_pretrained(corpus) for corpus in done] or [_before(corpus) for corpus in CORPORA]
+    lines = [_pretrained(corpus) for corpus in done]
+    lines += [_before(corpus) for corpus in CORPORA if corpus not in done]
     return _table(titles, [line for line in lines if line])
 
 
@@ -332,7 +337,8 @@ def _before(corpus: str) -> list[str]:
     folder = ResultsFolder(HERE / "pretrained" / corpus)
     results, labels = folder.results(), folder.results().setting.labels
     asked = _options(folder)
-    variants = (_variant(corpus, row) for row in _ablation(corpus).rows)
+    place = ResultsFolder(HERE / f"ablation-{corpus}")
+    variants = (place.variant(row.folder) for row in place.ablation_results().rows)
     (scratch,) = (variant for variant in variants if _options(variant) == asked)
     ours, theirs = (
         scoring.confusions_by_seed(each.predictions(), labels) for each in (folder, scratch)
@@ -355,10 +361,22 @@ def _options(folder: ResultsFolder) -> tuple[Options, ...]:
     return config.features, config.model, config.training
 
 
-def _place(corpus: str) -> ResultsFolder:
-    """Results of a corpus: of ``make benchmark``, or of before as long as it has not run."""
+def _place(corpus: str, *variants: str) -> ResultsFolder:
+    """Results of ``make benchmark``, or of before as long as these variants are missing there."""
     made = ResultsFolder(HERE / "benchmark" / corpus)
-    return made if made.is_ablation else ResultsFolder(HERE / f"ablation-{corpus}")
+    before = ResultsFolder(HERE / f"ablation-{corpus}")
+    if not made.is_ablation:
+        return before
+    rows = made.ablation_results().rows
+    there = {row.variant for row in rows if row.runs and row.finished == row.runs}
+    return made if there.issuperset(variants) or not before.is_ablation else before
+
+
+def _title(corpus: str, place: ResultsFolder) -> str:
+    """Name of a corpus, and what was tested before if the results are of then."""
+    is_before = place.path.name == f"ablation-{corpus}"
+    names = CORPORA | BESIDE | (BEFORE if is_before else {})
+    return names[corpus]
 
 
 def _ablation(corpus: str) -> AblationResults:

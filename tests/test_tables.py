@@ -61,6 +61,20 @@ def test_the_first_table_says_what_each_ingredient_is_worth(tables: Any) -> None
     assert "| all four | – | – |" in lines
 
 
+def test_results_of_before_stand_until_all_that_a_table_needs_has_run(tables: Any) -> None:
+    before = ResultsFolder(tables.HERE / "ablation-emodb")
+    before.write_ablation("{}")
+    lone = [
+        replace(row, rates=made_rates(0.5), finished=row.runs, differences={"baseline": GAIN})
+        for row in results().rows
+    ]
+    before.write_results(made_ablation(rows=tuple(lone), references=("baseline",)))
+    title, _, *lines = tables.ingredients().strip().splitlines()
+    assert title == "| baseline | EMO-DB cut to 2.0 s, Δ UAR | RAVDESS, Δ UAR |"
+    assert lines[-1] == "| all four | +10.0 [+2.0, +20.0], 2 seeds | – |"
+    assert "benchmark/emodb" in tables.emodb_default()
+
+
 def test_the_one_table_of_the_readme_has_the_field_beside_us(tables: Any) -> None:
     """SAVEE is no row of it, and what has not run is a dash."""
     unseen = made_results(2)
@@ -73,7 +87,7 @@ def test_the_one_table_of_the_readme_has_the_field_beside_us(tables: Any) -> Non
     assert len(lines) == len(places)
     for line, place in zip(lines, places, strict=True):
         assert line.startswith(f"| [{place}")
-    assert "2.0 s, new speakers, from scratch](" in lines[0]
+    assert lines[0].startswith("| [EMO-DB, new speakers, from scratch](")
     assert lines[1].endswith(" | – | – | – |")
     assert lines[3].endswith(f" | – | – | {tables.PUBLISHED['ravdess']} |")
 
