@@ -34,6 +34,36 @@ def test_what_surrounds_speech_is_cut(speech: Waveform) -> None:
     assert abs(region.stop - 2 * RATE - alone.stop) <= TOLERANCE
 
 
+@settings(max_examples=25, deadline=None)
+@given(before=st.integers(2, 4 * RATE), after=st.integers(2, 4 * RATE), offset=st.booleans())
+def test_digital_silence_around_changes_not_a_sample(before: int, after: int, offset: bool) -> None:
+    speech = np.trim_zeros(synthetic.utterance(1, "neutral", 0)) + np.float32(0.01 * offset)
+    around = np.pad(speech, (before, after), constant_values=np.float32(0.01 * offset))
+    np.testing.assert_array_equal(only_speech(around), only_speech(speech))
+
+
+@pytest.mark.parametrize("cut", [100, 500, 1000])
+@pytest.mark.parametrize("snr_db", [60, 30, 25])
+def test_edges_are_those_of_the_speech_whatever_the_chunks(
+    speech: Waveform, cut: int, snr_db: float
+) -> None:
+    """A recording that begins later has other chunks."""
+    whole = disturbances.surrounded(speech, 2.0, 3.0)
+    noise = disturbances.coloured_noise(np.random.default_rng(cut), len(whole), -3)
+    (quiet,) = speech_regions(disturbances.add_noise(whole, noise, 80))
+    (region,) = speech_regions(disturbances.add_noise(whole, noise, snr_db)[cut:])
+    assert abs(region.start + cut - quiet.start) <= 0.01 * RATE
+    assert abs(region.stop + cut - quiet.stop) <= 0.01 * RATE
+
+
+def test_a_stretch_beside_a_louder_one_has_edges(speech: Waveform) -> None:
+    pause = np.zeros(RATE // 2, np.float32)
+    for quieter in (-10, -20, -30, -40):
+        quiet = (speech * 10 ** (quieter / 20)).astype(np.float32)
+        for region in speech_regions(np.concatenate([quiet, pause, speech, pause, quiet])):
+            assert region.stop - region.start > 0.2 * RATE
+
+
 def test_long_pauses_are_cut_and_short_ones_are_kept(speech: Waveform) -> None:
     long, short = np.zeros(2 * RATE, np.float32), np.zeros(RATE // 10, np.float32)
     assert len(speech_regions(np.concatenate([speech, long, speech]))) == 2

@@ -138,7 +138,7 @@ def test_turns_of_one_channel_are_recordings_of_their_own(
         known = base.for_speaker([(heard, SAMPLE_RATE)])
         for turn, part in zip(call.turns[number::2], parts[number::2], strict=True):
             expected = list(known.predict((part, SAMPLE_RATE)).probabilities.values())
-            assert probabilities(turn) == pytest.approx(expected, abs=0.02)
+            assert probabilities(turn) == pytest.approx(expected, abs=0.05)  # speech is cut anew
     assert [(one.channel, one.enrolled) for one in call.speakers] == [(None, True)] * 2
     crossed = base.call((mono, SAMPLE_RATE), turns=[*turns, Span(1, 2, "Eve")])
     assert "2 turns have two speakers at once on one channel" in crossed.notes[0]

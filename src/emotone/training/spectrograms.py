@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotone import audio
-from emotone.audio.activity import only_speech
+from emotone.audio import activity
 from emotone.corpora import Corpus
 from emotone.features import Features, Moments
 from emotone.features.utterances import cache_key, each_utterance
@@ -146,6 +146,8 @@ def load_or_compute(
         StorageError: if the folder cannot be written.
     """
     shape = features.key
+    if features.options.frames == "speech":
+        shape += f" activity {activity.VERSION}"
     disturbances = disturbances or DisturbanceOptions()
     if disturbances.versions or disturbances.test:
         shape += disturbances.model_dump_json(exclude={"share"}) + "by utterance"
@@ -212,7 +214,9 @@ class _Versions:
         return [clean, *(self._log_mel(other) if len(other) else clean for other in others)]
 
     def _heard(self, waveform: audio.Waveform) -> audio.Waveform:
-        return only_speech(waveform) if self.features.options.frames == "speech" else waveform
+        return (
+            activity.only_speech(waveform) if self.features.options.frames == "speech" else waveform
+        )
 
     def _log_mel(self, waveform: audio.Waveform) -> NDArray[np.floating]:
         log_mel, _ = self.features.log_mel(

@@ -4,7 +4,8 @@ import { RATE } from "./audio.js";
 
 // see emotone.audio.activity
 const CHUNK = 512, CONTEXT = 64, STATE = [1, 1, 128];
-const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, PADDING = 2, LONGEST_PAUSE = 10;
+const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, AROUND = 3 * CHUNK, EDGE = 10 ** (-20 / 10);
+const BEFORE = 0.064 * RATE, AFTER = 0.16 * RATE, LONGEST_PAUSE = 0.5 * RATE, CONSTANT = Math.fround(1e-5);
 const LEVEL = 10 ** (-20 / 20), LOUD = 8, MAX_GAIN = 10 ** (60 / 20), BLOCK = 30 * RATE;
 // see emotone.inference.hearing and emotone.audio.windows
 const PART = 10 * RATE, LEAST = 0.4 * RATE, SHORTEST_S = 0.025;
@@ -66,8 +67,10 @@ export class Recognizer {
     const found = [];
     for (let start = 0; start < waveform.length; start += BLOCK) {
       const block = waveform.subarray(start, start + BLOCK);
-      for (const [begin, end] of speechRegions(await this.speechProbabilities(block), block.length))
-        found.push(block.subarray(begin, end));
+      const sound = soundOf(block);
+      if (sound.length)
+        for (const [begin, end] of speechRegions(await this.speechProbabilities(sound), sound))
+          found.push(sound.subarray(begin, end));
       advance(Math.min((start + BLOCK) / waveform.length, 1));
     }
     return joined(found);
@@ -90,8 +93,19 @@ export class Recognizer {
   }
 }
 
+/** A recording without digital silence before and after. */
+function soundOf(waveform) {
+  const constant = (from, step) => {
+    let count = 0;
+    for (let i = from; i in waveform && Math.abs(Math.fround(waveform[i] - waveform[from])) <= CONSTANT; i += step) count++;
+    return count > 1 ? count : 0;
+  };
+  const before = constant(0, 1), after = constant(waveform.length - 1, -1);
+  return waveform.subarray(before, Math.max(waveform.length - after, before));
+}
+
 /** Start and end in samples of each region of speech, from the probabilities of its chunks. */
-function speechRegions(probabilities, samples) {
+function speechRegions(probabilities, waveform) {
   const runs = [];
   let speaks = false;
   probabilities.forEach((probability, chunk) => {
@@ -101,12 +115,35 @@ function speechRegions(probabilities, samples) {
     speaks = now;
   });
   const regions = [];
-  for (const [start, stop] of runs.filter(([first, last]) => last - first >= SHORTEST)) {
-    const begin = start - PADDING, end = stop + PADDING;
+  for (const [begin, end] of edges(waveform, runs.filter(([first, last]) => last - first >= SHORTEST))) {
     if (regions.length && begin - regions.at(-1)[1] <= LONGEST_PAUSE) regions.at(-1)[1] = end;
     else regions.push([begin, end]);
   }
-  return regions.map(([begin, end]) => [Math.max(begin * CHUNK, 0), Math.min(end * CHUNK, samples)]);
+  return regions.map(([begin, end]) => [Math.max(begin - BEFORE, 0), Math.min(end + AFTER, waveform.length)]);
+}
+
+/** Moves start and stop of each stretch, in chunks, to where its power is, in samples. */
+function edges(waveform, runs) {
+  const count = waveform.length;
+  const mean = waveform.reduce((sum, sample) => sum + sample, 0) / count;
+  const energy = new Float64Array(count + 1);
+  waveform.forEach((sample, i) => { energy[i + 1] = energy[i] + (sample - mean) ** 2; });
+  const around = (i, samples) => {
+    const start = i - samples / 2;
+    return (energy[Math.min(start + samples, count)] - energy[Math.max(start, 0)]) / samples;
+  };
+  return runs.map(([start, stop]) => {
+    let begin = Math.max(start * CHUNK - AROUND, 0), end = Math.min(stop * CHUNK + AROUND, count);
+    let long = 0, short = 0;
+    for (let i = begin; i < end; i++) {
+      long = Math.max(long, around(i, RATE / 4));
+      short = Math.max(short, around(i, RATE / 100));
+    }
+    const least = Math.min(long * EDGE, short);
+    while (around(begin, RATE / 100) < least) begin++;
+    while (around(end - 1, RATE / 100) < least) end--;
+    return [begin, end];
+  });
 }
 
 /** Windows of 10 s one after the other; the last one ends with the samples and is as long. */
