@@ -119,6 +119,8 @@ SHIPPED := src/emotone/pretrained
 
 models: .venv/installed
 	$(BIN)/emotone crossval $(BASE) --out $(MODELS)/emotone-base/cross-corpus
+	$(BIN)/emotone crossval $(BASE) "model={kind: opensmile-svm, c: [0.00001, 0.0001, 0.001]}" protocol.validation_speakers=10 \
+		--out $(MODELS)/emotone-base/svm
 	for tried in recipe-0.1 12-epochs 24-epochs seven-emotions; do \
 		$(BIN)/emotone crossval $(MODELS)/emotone-base/$$tried/config.yaml $(ROOTS) --out out/$$tried || exit 1; done
 	$(BIN)/emotone crossval $(EIGHT) --out $(MODELS)/emotone-8/kfold

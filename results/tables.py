@@ -84,11 +84,15 @@ def summary() -> str:
     for corpus, tested in TESTED_ON.items():
         if _place(corpus).is_ablation:
             lines += _beside_the_field(corpus, f"{_title(corpus, _place(corpus))}, {tested}")
-    unseen = ResultsFolder(HERE / "models" / "emotone-base" / "cross-corpus")
+    unseen, theirs = (
+        ResultsFolder(HERE / "models" / "emotone-base" / name) for name in ("cross-corpus", "svm")
+    )
     report = unseen.path.relative_to(ROOT) / "report.md"
+    svm = theirs.results().by_corpus if theirs.path.is_dir() else {}
     for corpus, scores in unseen.results().by_corpus.items():
         name = readers()[corpus].info.title.partition(",")[0]
-        lines.append([f"[unseen: {name}]({report})", _uar(scores.uar), "–", "–", "–"])
+        beside = _uar(svm[corpus].uar) if corpus in svm else "–"
+        lines.append([f"[unseen: {name}]({report})", _uar(scores.uar), beside, "–", "–"])
     return _table(["tested on", "emotone", *FIELD, "published"], lines)
 
 
@@ -130,6 +134,25 @@ def unknown_corpora() -> str:
         "emotone-base, disturbed",
     ]  # fmt: skip
     return _table(["left out", *titles], lines)
+
+
+@part("unknown-corpora-svm")
+def unknown_corpora_svm() -> str:
+    """The same by ComParE 2016 and an SVM, and how much emotone-base is above it."""
+    ours, theirs = (
+        ResultsFolder(HERE / "models" / "emotone-base" / name) for name in ("cross-corpus", "svm")
+    )
+    rates, labels = theirs.results(), theirs.results().setting.labels
+    lines = []
+    for name, found in rates.by_corpus.items():
+        counts = [
+            scoring.confusions_by_seed(predictions[predictions["fold"] == name], labels)
+            for predictions in (ours.predictions(), theirs.predictions())
+        ]
+        gain = scoring.paired_difference(*counts)
+        lines.append([name, _uar(found.uar), _difference(gain), p_value(gain.p)])
+    lines.append(["mean over corpora", percent(rates.scores.uar.fold_mean), "", ""])
+    return _table(["left out", "ComParE 2016 + SVM", "emotone-base minus this", "p"], lines)
 
 
 @part("speed")
