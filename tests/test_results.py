@@ -29,10 +29,11 @@ def place(corpus: str) -> ResultsFolder:
     return made if made.is_ablation else ResultsFolder(RESULTS / f"ablation-{corpus}")
 
 
-def default_of(corpus: str) -> ResultsFolder:
+def default_of(corpus: str) -> ExperimentConfig:
+    """What the default of a table is, whether or not it has run."""
     folder = place(corpus)
     (row,) = [row for row in folder.ablation_results().rows if row.is_default]
-    return folder.variant(row.folder)
+    return ExperimentConfig.model_validate(yaml.safe_load(folder.ablation())[row.variant])
 
 
 def without_network(identity: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +59,7 @@ def test_the_results_are_of_the_shipped_experiments(
 
 @pytest.mark.parametrize(("corpus", "experiment"), ABLATIONS.items())
 def test_the_default_of_the_tables_is_the_shipped_one(corpus: str, experiment: str) -> None:
-    made = configuration_of(default_of(corpus)).identity()
+    made = default_of(corpus).identity()
     assert made | {"seeds": [0]} == load(PRESETS / f"{experiment}.yaml").identity()
 
 
@@ -74,8 +75,11 @@ def test_the_figures_follow_from_the_predictions(folder: Path) -> None:
 
 @pytest.mark.parametrize("corpus", ABLATIONS)
 def test_the_rows_of_an_ablation_are_those_of_its_variants(corpus: str) -> None:
+    """Of those that are finished: a table may be partial."""
     folder = place(corpus)
-    for row in folder.ablation_results().rows:
+    finished = [row for row in folder.ablation_results().rows if row.finished]
+    assert finished
+    for row in finished:
         assert row.rates is not None
         scores = folder.variant(row.folder).results().scores
         assert (row.rates.uar, row.rates.war) == (scores.uar, scores.war)
