@@ -105,6 +105,13 @@ def test_what_is_not_speech_is_not_found(
     assert speech_regions(make(np.random.default_rng(0), 5 * RATE)) == []
 
 
+@pytest.mark.parametrize("seed", [4, 7])
+def test_what_the_detector_takes_for_a_short_word_is_none(seed: int) -> None:
+    chords = disturbances.music(np.random.default_rng(seed), 3 * RATE)
+    assert speech_probabilities(chords).max() > 0.3
+    assert speech_regions(chords) == []
+
+
 def test_an_empty_waveform_has_no_speech() -> None:
     assert len(only_speech(np.zeros(0, np.float32))) == 0
 

@@ -23,6 +23,7 @@ CONTEXT = 64  # samples before a chunk that the detector sees
 STATE = (1, 1, 128)
 SPEECH_FROM, SPEECH_UNTIL = 0.3, 0.15  # probability at which speech begins, and below which it ends
 SHORTEST = 4  # chunks; less is not speech
+LEAST, SOFT = 13, 4  # chunks of all speech of a recording, 0.4 s, if each stretch has 4 more
 # The detector knows no time finer than a chunk, and its chunks begin where the recording does. An
 # edge of speech is where its power is, in samples, so that it does not depend on what is before it.
 AROUND = 3  # chunks to each side of what the detector finds in which the edge is looked for
@@ -101,7 +102,10 @@ def speech_regions(waveform: Waveform) -> list[slice]:
         return []
     starts, stops = _runs(_hysteresis(speech_probabilities(sound)))
     long_enough = stops - starts >= SHORTEST
-    edges = _edges(sound, starts[long_enough] * CHUNK, stops[long_enough] * CHUNK)
+    starts, stops = starts[long_enough], stops[long_enough]
+    if (stops - starts + SOFT).sum() < LEAST:  # more often a noise than a word
+        return []
+    edges = _edges(sound, starts * CHUNK, stops * CHUNK)
     apart = edges[1:, 0] - edges[:-1, 1] > LONGEST_PAUSE * SAMPLE_RATE
     ones = np.ones(min(len(edges), 1), bool)
     begins = edges[np.concatenate([ones, apart]), 0]

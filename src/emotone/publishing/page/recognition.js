@@ -4,7 +4,7 @@ import { RATE } from "./audio.js";
 
 // see emotone.audio.activity
 const CHUNK = 512, CONTEXT = 64, STATE = [1, 1, 128];
-const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, AROUND = 3 * CHUNK, EDGE = 10 ** (-20 / 10);
+const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, LEAST = 13, SOFT = 4, AROUND = 3 * CHUNK, EDGE = 10 ** (-20 / 10);
 const BEFORE = 0.064 * RATE, AFTER = 0.16 * RATE, LONGEST_PAUSE = 0.5 * RATE, CONSTANT = Math.fround(1e-5);
 const LEVEL = 10 ** (-20 / 20), LOUD = 8, MAX_GAIN = 10 ** (60 / 20), BLOCK = 30 * RATE;
 // see emotone.inference.hearing and emotone.audio.windows
@@ -114,8 +114,9 @@ function speechRegions(probabilities, waveform) {
     if (now) runs.at(-1)[1] = chunk + 1;
     speaks = now;
   });
-  const regions = [];
-  for (const [begin, end] of edges(waveform, runs.filter(([first, last]) => last - first >= SHORTEST))) {
+  const regions = [], speech = runs.filter(([first, last]) => last - first >= SHORTEST);
+  if (speech.reduce((sum, [first, last]) => sum + last - first + SOFT, 0) < LEAST) return [];
+  for (const [begin, end] of edges(waveform, speech)) {
     if (regions.length && begin - regions.at(-1)[1] <= LONGEST_PAUSE) regions.at(-1)[1] = end;
     else regions.push([begin, end]);
   }
