@@ -4,7 +4,7 @@ import { RATE } from "./audio.js";
 
 // see emotone.audio.activity
 const CHUNK = 512, CONTEXT = 64, STATE = [1, 1, 128];
-const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, LEAST = 13, SOFT = 4, AROUND = 3 * CHUNK, EDGE = 10 ** (-20 / 10);
+const SPEECH_FROM = 0.3, SPEECH_UNTIL = 0.15, SHORTEST = 4, LEAST_SPEECH = 13, SOFT = 4, AROUND = 3 * CHUNK, EDGE = 10 ** (-20 / 10);
 const BEFORE = 0.064 * RATE, AFTER = 0.16 * RATE, LONGEST_PAUSE = 0.5 * RATE, CONSTANT = Math.fround(1e-5);
 const LEVEL = 10 ** (-20 / 20), LOUD = 8, MAX_GAIN = 10 ** (60 / 20), BLOCK = 30 * RATE;
 // see emotone.inference.hearing and emotone.audio.windows
@@ -115,7 +115,7 @@ function speechRegions(probabilities, waveform) {
     speaks = now;
   });
   const regions = [], speech = runs.filter(([first, last]) => last - first >= SHORTEST);
-  if (speech.reduce((sum, [first, last]) => sum + last - first + SOFT, 0) < LEAST) return [];
+  if (speech.reduce((sum, [first, last]) => sum + last - first + SOFT, 0) < LEAST_SPEECH) return [];
   for (const [begin, end] of edges(waveform, speech)) {
     if (regions.length && begin - regions.at(-1)[1] <= LONGEST_PAUSE) regions.at(-1)[1] = end;
     else regions.push([begin, end]);
