@@ -71,7 +71,7 @@ benchmark: .venv/installed
 	$(BIN)/python results/tables.py
 
 # What new sentences cost (docs/how-to/text-independent.md): trained on all sentences, on those of the test, on others.
-# Two hours on two cores.
+# Three hours on two cores.
 FOLDS_emodb := 5
 FOLDS_ravdess := 4
 SENTENCES_all :=

@@ -87,9 +87,7 @@ def summary() -> str:
         place = _place(corpus, *LEADING)
         if place.is_ablation:
             lines += _beside_the_field(corpus, place, f"{_title(corpus, place)}, {tested}")
-    unseen, theirs = (
-        ResultsFolder(HERE / "models" / "emotone-base" / name) for name in ("cross-corpus", "svm")
-    )
+    unseen, theirs = _base("cross-corpus"), _base("svm")
     report = unseen.path.relative_to(ROOT) / "report.md"
     svm = theirs.results().by_corpus if theirs.path.is_dir() else {}
     for corpus, scores in unseen.results().by_corpus.items():
@@ -118,9 +116,8 @@ def _is_ours(row: AblationRow) -> bool:
 @part("unknown-corpora")
 def unknown_corpora() -> str:
     """UAR on each corpus after training on the others."""
-    models = HERE / "models" / "emotone-base"
     names = ("recipe-0.1", "12-epochs", "24-epochs", "seven-emotions", "cross-corpus")
-    folders = [ResultsFolder(models / name) for name in names]
+    folders = [_base(name) for name in names]
     labels = folders[-1].results().setting.labels
     results = [results_among(folder, labels) for folder in folders]
     disturbed = results[-1].disturbed
@@ -142,9 +139,7 @@ def unknown_corpora() -> str:
 @part("unknown-corpora-svm")
 def unknown_corpora_svm() -> str:
     """The same by ComParE 2016 and an SVM, and how much emotone-base is above it."""
-    ours, theirs = (
-        ResultsFolder(HERE / "models" / "emotone-base" / name) for name in ("cross-corpus", "svm")
-    )
+    ours, theirs = _base("cross-corpus"), _base("svm")
     rates, labels = theirs.results(), theirs.results().setting.labels
     lines = []
     for name, found in rates.by_corpus.items():
@@ -188,15 +183,12 @@ def _is_row(line: str) -> bool:
 @part("ingredients")
 def ingredients() -> str:
     """What each ingredient is worth, alone and together."""
-    alone = [f"baseline + {name}" for name in INGREDIENTS]
-    places = {corpus: _place(corpus, *alone, "all four") for corpus in CORPORA}
+    variants = {f"+ {name}": f"baseline + {name}" for name in INGREDIENTS}
+    variants["all four"] = "all four"
+    places = {corpus: _place(corpus, *variants.values()) for corpus in CORPORA}
     lines = [
         [title, *(_gain(place, variant) for place in places.values())]
-        for title, variant in zip(
-            [*(f"+ {name}" for name in INGREDIENTS), "all four"],
-            [*alone, "all four"],
-            strict=True,
-        )
+        for title, variant in variants.items()
     ]
     titles = [f"{_title(corpus, place)}, Δ UAR" for corpus, place in places.items()]
     return _table(["baseline", *titles], lines)
@@ -385,6 +377,11 @@ def _options(folder: ResultsFolder) -> tuple[Options, ...]:
     values = yaml.safe_load(folder.configuration()) | {"pretraining": None}
     config = ExperimentConfig.model_validate(values)
     return config.features, config.model, config.training
+
+
+def _base(name: str) -> ResultsFolder:
+    """Results of emotone-base, or of what it is compared with."""
+    return ResultsFolder(HERE / "models" / "emotone-base" / name)
 
 
 def _place(corpus: str, *variants: str) -> ResultsFolder:
