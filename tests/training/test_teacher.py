@@ -177,6 +177,7 @@ def test_a_fold_of_unseen_sentences_needs_a_teacher_that_did_not_hear_them(
     same = replace(teacher, texts=dict.fromkeys(teacher.texts, frozenset({"a", "b"})))
     with pytest.raises(FoldError, match="test speakers or sentences"):
         same.soft_labels(fold)
+    assert same.soft_labels(replace(fold, text_matched=True)).any()  # its sentences are known
 
 
 def test_a_teacher_of_another_corpus_is_refused(
