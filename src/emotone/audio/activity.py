@@ -141,9 +141,8 @@ def _edges(
     edges = []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         begin, end = max(start - around, 0), min(stop + around, len(waveform))
-        power = short[begin:end]
-        least = min(long[begin:end].max() * 10 ** (EDGE_DB / 10), power.max())
-        loud = np.flatnonzero(power >= least)
+        loudest = min(long[begin:end].max(), short[start:stop].max())  # not that of a neighbour
+        loud = np.flatnonzero(short[begin:end] >= loudest * 10 ** (EDGE_DB / 10))
         edges.append((begin + int(loud[0]), begin + int(loud[-1]) + 1))
     return np.array(edges, np.int64).reshape(-1, 2)
 

@@ -136,11 +136,9 @@ function edges(waveform, runs) {
   return runs.map(([start, stop]) => {
     let begin = Math.max(start * CHUNK - AROUND, 0), end = Math.min(stop * CHUNK + AROUND, count);
     let long = 0, short = 0;
-    for (let i = begin; i < end; i++) {
-      long = Math.max(long, around(i, RATE / 4));
-      short = Math.max(short, around(i, RATE / 100));
-    }
-    const least = Math.min(long * EDGE, short);
+    for (let i = begin; i < end; i++) long = Math.max(long, around(i, RATE / 4));
+    for (let i = start * CHUNK; i < Math.min(stop * CHUNK, count); i++) short = Math.max(short, around(i, RATE / 100));
+    const least = Math.min(long, short) * EDGE; // not that of a neighbour
     while (around(begin, RATE / 100) < least) begin++;
     while (around(end - 1, RATE / 100) < least) end--;
     return [begin, end];
