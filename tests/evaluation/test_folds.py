@@ -242,3 +242,36 @@ def test_an_utterance_in_two_roles_is_named() -> None:
     name = made.table["utterance"][1]
     with pytest.raises(FoldError, match=f"fold x: {name} is in training and test"):
         make_fold(made, "x", [0, 1, 2, 3, 4, 5], [6], [1, 2], speaker_dependent=True)
+
+
+def test_few_training_utterances_of_each_emotion_are_drawn_for_each_fold() -> None:
+    corpus = corpus_of(6)
+    whole = make_folds(corpus, protocol(validation_speakers=1))
+    few = make_folds(corpus, protocol(validation_speakers=1, training_per_class=3))
+    check(corpus, few)
+    emotions = corpus.table["emotion"]
+    for all_of_it, fold in zip(whole, few, strict=True):
+        assert (fold.validation, fold.test) == (all_of_it.validation, all_of_it.test)
+        assert set(fold.training) < set(all_of_it.training)
+        counts = emotions.iloc[list(fold.training)].value_counts()
+        assert counts.to_dict() == {"anger": 3, "neutral": 3}
+        record = fold.as_dict(corpus)
+        assert record["training"]["names"] == [
+            corpus.table["utterance"].iloc[number] for number in fold.training
+        ]
+        assert "names" not in record["test"]  # its speakers say which
+    assert few == make_folds(corpus, protocol(validation_speakers=1, training_per_class=3))
+    others = make_folds(corpus, protocol(validation_speakers=1, training_per_class=3, seed=1))
+    assert others != few
+
+
+def test_all_training_utterances_are_kept_if_there_are_no_more_than_asked_for() -> None:
+    corpus = corpus_of(4)
+    whole = make_folds(corpus, protocol(validation_speakers=0))
+    some = make_folds(corpus, protocol(validation_speakers=0, training_per_class=1000))
+    assert [fold.training for fold in some] == [fold.training for fold in whole]
+
+
+def test_no_training_utterance_is_an_error() -> None:
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        protocol(training_per_class=0)

@@ -1,7 +1,7 @@
 """Protocols: training, validation and test speakers. No speaker has two roles unless asked."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -40,6 +40,7 @@ class Fold:
         texts: sentences of each role, if the protocol divides them.
         text_matched: whether all roles have the sentences of the test alone; otherwise those are
             in no other role.
+        drawn: whether only some utterances of the training speakers are trained on.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Fold:
     speaker_dependent: bool = False
     texts: dict[str, tuple[str, ...]] | None = None
     text_matched: bool = False
+    drawn: bool = False
 
     @property
     def text_independent(self) -> bool:
@@ -68,14 +70,14 @@ class Fold:
     def as_dict(self, corpus: Corpus) -> dict[str, Any]:
         """Record for ``folds.json``: speakers and numbers of utterances of each role.
 
-        A speaker-dependent fold, which speakers do not define, lists its utterances; one that
-        divides sentences lists these.
+        Utterances that speakers do not define are listed: those of a speaker-dependent fold, and
+        training utterances that were drawn. A fold that divides sentences lists these.
         """
         record: dict[str, Any] = {"name": self.name, "speaker_dependent": self.speaker_dependent}
         for role in ROLES:
             numbers = list(getattr(self, role))
             record[role] = {"speakers": self.speakers[role], "utterances": len(numbers)}
-            if self.speaker_dependent:
+            if self.speaker_dependent or (self.drawn and role == "training"):
                 record[role]["names"] = corpus.table["utterance"].iloc[numbers].tolist()
             if self.texts is not None:
                 record[role]["texts"] = self.texts[role]
@@ -217,6 +219,11 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             for number, fold in enumerate(folds)
             for part in _nested(corpus, fold, options, number)
         ]
+    if options.training_per_class is not None:
+        folds = [
+            _few(corpus, fold, options.training_per_class, [options.seed, number])
+            for number, fold in enumerate(folds)
+        ]
     names = [fold.name for fold in folds]
     for name in options.only:
         if name not in names:
@@ -275,6 +282,16 @@ def _by_text(
                 test,
                 texts="matched" if matched else "independent",
             )
+
+
+def _few(corpus: Corpus, fold: Fold, most: int, seed: Sequence[int]) -> Fold:
+    """Leave at most some training utterances of each emotion, drawn at random."""
+    labels = corpus.table["emotion"].iloc[list(fold.training)]
+    shuffled = labels.sample(frac=1, random_state=np.random.default_rng(seed))
+    is_kept = (shuffled.groupby(shuffled).cumcount() < most).reindex(labels.index).to_numpy()
+    training = tuple(np.array(fold.training)[is_kept].tolist())
+    speakers = fold.speakers | {"training": unique(corpus.table["speaker"].iloc[list(training)])}
+    return replace(fold, training=training, speakers=speakers, drawn=True)
 
 
 def _fold(

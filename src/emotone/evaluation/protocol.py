@@ -45,8 +45,12 @@ class ProtocolOptions(Options):
             speakers are divided into so many groups, each of which is tested after training on the
             others, without the fold's own test speakers. For teachers, see
             :mod:`emotone.training.teacher`.
+        training_per_class: number of training utterances of each emotion, at most, drawn for each
+            fold from all its training speakers; ``None`` for all. Other values show how UAR grows
+            with the number of labelled utterances.
         only: names of the folds to run; empty for all.
-        seed: seed for the choice of validation speakers and for the groups.
+        seed: seed for the choice of validation speakers, for the groups and for
+            ``training_per_class``.
     """
 
     name: Literal[
@@ -62,6 +66,7 @@ class ProtocolOptions(Options):
     text_matched: bool = False
     text_groups: int = Field(2, ge=2)
     nested: int = Field(0, ge=0)
+    training_per_class: int | None = Field(None, ge=1)
     only: tuple[str, ...] = ()
     seed: Seed = 0
 
