@@ -31,6 +31,14 @@ def made_effect(
     )  # fmt: skip
 
 
+def made_voice(change: str, confident: float) -> Effect:
+    """An unusual voice, of whose answers at most 10 % should be confident."""
+    effect = made_effect(
+        change, "voice", 0.4, -0.3, least_unchanged=None, least_uar_change=None, most_confident=0.1
+    )
+    return replace(effect, confident=confident)
+
+
 def made_part(name: str, uar: float, **more: Any) -> Part:
     values: dict[str, Any] = {
         "utterances": 40, "speakers": 2, "interval_95": (uar - 0.1, uar + 0.1), "confident": 0.5,

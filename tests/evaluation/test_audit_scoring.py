@@ -59,6 +59,19 @@ def test_effects_count_what_changes_and_what_gets_no_answer() -> None:
     assert none.passed is None  # pitch has no criterion
 
 
+@pytest.mark.parametrize(("sure", "passed"), [(0, True), (1, True), (2, False)])
+def test_of_unusual_voices_few_answers_should_be_confident(sure: int, passed: bool) -> None:
+    """Whether the answers change does not matter."""
+    table = pd.DataFrame({"emotion": ["anger", "neutral"] * 5, "speaker": ["s0"] * 10})
+    answers = [
+        Answer(str(row), probabilities(row % 2, 0.9), True, "", {"whispered": (0, row < sure)})
+        for row in range(10)
+    ]
+    found = scoring.effect(scoring.gather(table, answers, LABELS, ["whispered"]), "whispered")
+    assert (found.confident, found.unchanged) == (sure / 10, 0.5)
+    assert found.passed is passed
+
+
 def test_utterances_with_a_problem_are_left_out() -> None:
     table = pd.DataFrame({"emotion": LABELS, "speaker": ["a", "b"]})
     answers = [

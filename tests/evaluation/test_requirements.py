@@ -5,7 +5,7 @@ import pytest
 from emotone.errors import UsageError
 from emotone.evaluation import requirements
 from emotone.evaluation.audit_results import AUDIT, Requirement
-from tests.made_audit import made_audit
+from tests.made_audit import made_audit, made_voice
 
 
 def written(folder: Path, text: str) -> Path:
@@ -61,7 +61,7 @@ def test_the_example_of_the_how_to_is_right(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "audit.md").read_text(encoding="utf-8")
     example = page.partition("```yaml\n")[2].partition("```")[0]
     asked = requirements.read(written(tmp_path, example))
-    assert len(asked) == 12
+    assert len(asked) == 13
     assert Requirement("robustness.noise.uar_change", -0.03, None) in asked
     names = {key.rpartition(".")[2] for key in requirements.known_keys()}
     for name in names:
@@ -85,6 +85,14 @@ def test_all_figures_of_an_audit_are_known_and_groups_have_their_worst() -> None
     assert found["non_speech.confident"] == 0.15
     assert found["non_speech.silence.confident"] == 0.0
     assert found["coverage.accuracy"] == 0.925
+
+
+def test_the_worst_unusual_voice_is_the_most_confident() -> None:
+    voices = (made_voice("whispered", 0.05), made_voice("sung", 0.2))
+    found = dict(requirements.figures(made_audit(robustness=voices)))
+    assert found["robustness.voice.confident"] == 0.2
+    assert found["robustness.voice.whispered.confident"] == 0.05
+    assert [voice.passed for voice in voices] == [True, False]
 
 
 def test_limits_include_their_ends_and_what_was_not_measured_is_missed() -> None:

@@ -11,7 +11,7 @@ from emotone.evaluation.audit_results import Requirement
 from emotone.reporting import audit_plots, audit_report
 from emotone.reporting.plots import BLUE, GREY, ORANGE
 from tests.helpers import Links
-from tests.made_audit import made_audit, made_part
+from tests.made_audit import made_audit, made_voice, made_part
 
 REQUIRED = (
     Requirement("clean.uar", 0.6, None, 0.8),
@@ -65,6 +65,18 @@ def test_markdown_has_the_same_figures() -> None:
         assert row in text.splitlines(), row
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         assert len({row.count("|") for row in table.splitlines()}) == 1, table
+
+
+def test_unusual_voices_are_judged_by_the_confident_answers() -> None:
+    audit = made_audit(robustness=(made_voice("whispered", 0.05), made_voice("sung", 0.2)))
+    lines = audit_report.render(audit, "md").splitlines()
+    asked = "−30.0 [−31.0, −29.0]", "confident ≤ 10 %"
+    for title, confident, verdict in (("whispered", 5.0, "met"), ("sung", 20.0, "missed")):
+        cells = f"{title} <title> | 40.0 | 50.0 | {asked[0]} | {confident} | {asked[1]} | {verdict}"
+        assert f"| {cells} |" in lines
+    drawing = audit_plots.robustness(audit)
+    assert drawing is not None
+    assert "Unusual voices: the criterion is the share of confident answers." in drawing.caption
 
 
 def test_what_is_missed_is_said() -> None:

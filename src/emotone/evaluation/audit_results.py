@@ -75,6 +75,7 @@ class Effect:
         answered: share of utterances with any answer.
         least_unchanged: criterion; ``None`` if there is none.
         least_uar_change: criterion; ``None`` if there is none.
+        most_confident: criterion; ``None`` if there is none.
     """
 
     change: str
@@ -88,14 +89,18 @@ class Effect:
     answered: float
     least_unchanged: float | None
     least_uar_change: float | None
+    most_confident: float | None = None
 
     @property
     def passed(self) -> bool | None:
         """Whether the criteria are met; ``None`` if there are none."""
-        if self.least_unchanged is None:
-            return None
-        least = -1.0 if self.least_uar_change is None else self.least_uar_change
-        return self.unchanged >= self.least_unchanged and self.uar_change >= least
+        met = [
+            self.least_unchanged is None or self.unchanged >= self.least_unchanged,
+            self.least_uar_change is None or self.uar_change >= self.least_uar_change,
+            self.most_confident is None or self.confident <= self.most_confident,
+        ]
+        limits = (self.least_unchanged, self.least_uar_change, self.most_confident)
+        return None if limits == (None, None, None) else all(met)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from emotone.evaluation.audit_results import (
     Reliability,
     SoundAnswers,
 )
-from emotone.evaluation.changes import CHANGES
+from emotone.evaluation.changes import CHANGES, Criterion
 from emotone.evaluation.non_speech import TITLES
 
 COLUMNS = ("corpus", "language", "sex", "age", "speaker")  # of a corpus, for fairness
@@ -145,6 +145,7 @@ def effect(answers: Answers, change: str) -> Effect:
     counts = answers.counts(after)
     compared = metrics.compare(counts[None], answers.counts(answers.predicted)[None])
     known = CHANGES[change]
+    criterion = known.criterion or Criterion()
     return Effect(
         change=change,
         title=known.title,
@@ -155,8 +156,9 @@ def effect(answers: Answers, change: str) -> Effect:
         interval_95=compared.interval_95,
         confident=float(answers.changed_confident[change].mean()),
         answered=float((after != NONE).mean()),
-        least_unchanged=known.criterion.unchanged if known.criterion else None,
-        least_uar_change=known.criterion.uar_change if known.criterion else None,
+        least_unchanged=criterion.unchanged,
+        least_uar_change=criterion.uar_change,
+        most_confident=criterion.confident,
     )
 
 

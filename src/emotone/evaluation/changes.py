@@ -34,6 +34,7 @@ from emotone.audio.disturbances import (
     through_codec,
 )
 from emotone.audio.pitch import pitch_shifted
+from emotone.audio.voices import monotone, sung, whispered
 
 BABBLE_SPEAKERS = 5
 NARROW_RATE = 8_000  # Hz
@@ -61,12 +62,14 @@ class Criterion:
     """What a model should reach under a change.
 
     Attributes:
-        unchanged: least share of answers that stay the same.
+        unchanged: least share of answers that stay the same; ``None`` if any may change.
         uar_change: lowest difference of the UAR; ``None`` if only the answers count.
+        confident: largest share of confident answers; ``None`` if all may be.
     """
 
-    unchanged: float
+    unchanged: float | None = None
     uar_change: float | None = None
+    confident: float | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,7 @@ GROUPS = {
     "offset": "Offset and hum",
     "level": "Level and spectrum",
     "pitch": "Pitch",
+    "voice": "Unusual voices",
 }
 SMALL = Criterion(0.95)
 AROUND = Criterion(0.95, -0.03)
@@ -106,6 +110,7 @@ COMMON = Criterion(0.90, -0.03)
 HARD = Criterion(0.80, -0.06)
 NARROW = Criterion(0.50, -0.05)
 TILT = Criterion(0.80, -0.02)
+UNUSUAL = Criterion(confident=0.10)  # no corpus of emotions has such voices
 
 
 def _scaled(speech: Waveform, decibels: float) -> Waveform:
@@ -239,6 +244,10 @@ CHANGES: dict[str, Change] = {
     "pitch_down_2": Change("2 semitones lower", "pitch", _pitch(-2)),
     "pitch_up_4": Change("4 semitones higher", "pitch", _pitch(4)),
     "pitch_down_4": Change("4 semitones lower", "pitch", _pitch(-4)),
+    "whispered": Change("whispered", "voice", lambda s, rng, _: whispered(s, rng), UNUSUAL),
+    "monotone": Change("synthesised at one pitch", "voice",
+        lambda s, rng, _: monotone(s, rng.uniform(90, 220)), UNUSUAL),
+    "sung": Change("sung, notes of 0.4 s", "voice", lambda s, rng, _: sung(s, rng), UNUSUAL),
 }  # fmt: skip
 
 

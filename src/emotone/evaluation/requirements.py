@@ -126,4 +126,6 @@ def figures(audit: Audit) -> Iterator[tuple[str, float | None]]:
 def _robustness(key: str, effects: Iterable[Effect]) -> Iterator[tuple[str, float | None]]:
     for name in ROBUSTNESS:
         values = [getattr(effect, name) for effect in effects]
-        yield f"robustness.{key}.{name}", min(values, default=None)
+        few_are_better = name == "confident" and any(e.most_confident is not None for e in effects)
+        worst = max if few_are_better else min
+        yield f"robustness.{key}.{name}", worst(values, default=None)

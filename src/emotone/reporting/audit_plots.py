@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from emotone.evaluation.audit_results import Audit, Effect, Part
+from emotone.evaluation.changes import GROUPS
 from emotone.reporting.plots import BLUE, GREY, INK, LIGHT_GREY, ORANGE, Drawing, Figures
 from emotone.reporting.rendering import percent
 from emotone.text import plural
@@ -53,6 +54,8 @@ def robustness(audit: Audit) -> Drawing | None:
     drawn = {effect.passed for effect in effects}
     colours = "; ".join(text for passed, text in meanings.items() if passed in drawn).capitalize()
     marks = " Vertical marks: criteria." if drawn - {None} else ""
+    if any(effect.most_confident is not None for effect in effects):
+        marks += f" {GROUPS['voice']}: the criterion is the share of confident answers."
     return Drawing(
         [figure],
         f"{colours}.{marks} Lines: 95 % intervals of Δ UAR, paired, bootstrapped over speakers.",

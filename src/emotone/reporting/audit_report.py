@@ -86,10 +86,12 @@ def limits(requirement: Requirement) -> str:
 
 
 def criterion(effect: Effect) -> str:
-    """Write the criterion of a change, such as ``≥ 90 %, ≥ −3.0``."""
-    if effect.least_unchanged is None:
-        return "–"
-    least = f"≥ {100 * effect.least_unchanged:.0f} %"
-    if effect.least_uar_change is None:
-        return least
-    return f"{least}, ≥ {points(effect.least_uar_change)}"
+    """Write the criterion of a change, such as ``≥ 90 %, ≥ −3.0`` or ``confident ≤ 10 %``."""
+    parts = []
+    if effect.least_unchanged is not None:
+        parts.append(f"≥ {100 * effect.least_unchanged:.0f} %")
+    if effect.least_uar_change is not None:
+        parts.append(f"≥ {points(effect.least_uar_change)}")
+    if effect.most_confident is not None:
+        parts.append(f"confident ≤ {100 * effect.most_confident:.0f} %")
+    return ", ".join(parts) or "–"
