@@ -75,6 +75,15 @@ def test_speakers_and_sentences_of_the_test_have_no_other_role(
         assert len(fold.training) + len(fold.validation) == others
 
 
+def test_few_training_utterances_are_drawn_from_the_sentences_that_are_left() -> None:
+    corpus = corpus_of(SHARED)
+    for fold in make_folds(corpus, options(training_per_class=1)):
+        assert len(fold.training) == corpus.table["emotion"].nunique()
+        assert fold.texts is not None
+        assert set(fold.texts["training"]) == said(corpus, fold, "training")
+        assert not said(corpus, fold, "training") & said(corpus, fold, "test")
+
+
 def test_matched_sentences_have_the_same_tests_and_are_all_that_training_has() -> None:
     corpus = corpus_of(SHARED)
     unseen = make_folds(corpus, options())

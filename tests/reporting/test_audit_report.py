@@ -11,7 +11,7 @@ from emotone.evaluation.audit_results import Requirement
 from emotone.reporting import audit_plots, audit_report
 from emotone.reporting.plots import BLUE, GREY, ORANGE
 from tests.helpers import Links
-from tests.made_audit import made_audit, made_voice, made_part
+from tests.made_audit import made_audit, made_part, made_voice
 
 REQUIRED = (
     Requirement("clean.uar", 0.6, None, 0.8),

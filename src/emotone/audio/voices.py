@@ -36,7 +36,8 @@ def sung(speech: Waveform, rng: Generator) -> Waveform:
 def _pulses(hertz: np.ndarray) -> np.ndarray:
     """A pulse at the beginning of each period."""
     cycles = np.floor(np.cumsum(hertz) / SAMPLE_RATE)
-    return np.diff(cycles, prepend=0.0)
+    pulses: np.ndarray = np.diff(cycles, prepend=0.0)
+    return pulses
 
 
 def _with_source(speech: Waveform, source: np.ndarray) -> Waveform:
@@ -60,7 +61,7 @@ def _with_source(speech: Waveform, source: np.ndarray) -> Waveform:
         place = slice(number * HOP, number * HOP + WINDOW)
         voiced[place] += frame
         weight[place] += window**2
-    return (voiced / weight)[WINDOW : WINDOW + len(speech)].astype(np.float32)
+    return np.asarray((voiced / weight)[WINDOW : WINDOW + len(speech)], np.float32)
 
 
 def _frames(samples: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Protocols: training, validation and test speakers. No speaker has two roles unless asked."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
@@ -93,6 +93,7 @@ def make_fold(
     *,
     speaker_dependent: bool = False,
     texts: Literal["independent", "matched"] | None = None,
+    drawn: bool = False,
 ) -> Fold:
     """Make a fold and check it. Every fold is made by this function.
 
@@ -105,6 +106,7 @@ def make_fold(
         speaker_dependent: whether roles may share speakers.
         texts: whether no other role may share sentences with the test (``"independent"``), or may
             have others (``"matched"``); ``None`` if any may.
+        drawn: whether only some utterances of the training speakers are trained on.
 
     Raises:
         FoldError: if a role is empty, roles share a speaker (or an utterance, where speakers may
@@ -142,6 +144,7 @@ def make_fold(
         speaker_dependent=speaker_dependent,
         texts=_texts_of(corpus, name, roles, texts) if texts else None,
         text_matched=texts == "matched",
+        drawn=drawn,
     )
 
 
@@ -289,9 +292,17 @@ def _few(corpus: Corpus, fold: Fold, most: int, seed: Sequence[int]) -> Fold:
     labels = corpus.table["emotion"].iloc[list(fold.training)]
     shuffled = labels.sample(frac=1, random_state=np.random.default_rng(seed))
     is_kept = (shuffled.groupby(shuffled).cumcount() < most).reindex(labels.index).to_numpy()
-    training = tuple(np.array(fold.training)[is_kept].tolist())
-    speakers = fold.speakers | {"training": unique(corpus.table["speaker"].iloc[list(training)])}
-    return replace(fold, training=training, speakers=speakers, drawn=True)
+    relation: Literal["independent", "matched"] = "matched" if fold.text_matched else "independent"
+    return make_fold(
+        corpus,
+        fold.name,
+        np.array(fold.training)[is_kept].tolist(),
+        fold.validation or None,
+        fold.test,
+        speaker_dependent=fold.speaker_dependent,
+        texts=relation if fold.texts else None,
+        drawn=True,
+    )
 
 
 def _fold(
