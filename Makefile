@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices text-independent models bench clean
+.PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices text-independent few-labels models bench clean
 
 demo: .venv/installed
 	@$(BIN)/emotone demo --out out/demo
@@ -52,6 +52,7 @@ ALONE := --only "baseline + multi-kernel" --only "baseline + summary" --only "ba
 # with its rows, once there are networks to start from
 benchmark-on = $(if $(wildcard out/pretrained/acrnn-without-$(1)/config.json),benchmark-acrnn,benchmark)
 
+comma := ,
 define newline
 
 
@@ -84,6 +85,27 @@ by-sentences = $(BIN)/emotone crossval $(1) corpus.root=$(DATA)/$(1) protocol.na
 text-independent: .venv/installed
 	$(foreach corpus,emodb ravdess,$(foreach sentences,all same other,$(call by-sentences,$(corpus),$(sentences))))
 	$(BIN)/python results/tables.py
+
+# What labelled utterances of an unknown corpus are worth (docs/how-to/adapt.md): 5 to 50 of each emotion, to adapt a
+# network that has heard five other corpora, or to train on alone. Three hours on two cores.
+FEW := 5 10 20 50
+START := out/pretrained/base-without-savee-emovo
+FOUR := anger, happiness, neutral, sadness
+# of a corpus and its emotions
+kept = {name: $(1), root: $(DATA)/$(1), keep: [$(2)]}
+HEARD = [$(call kept,emodb,$(FOUR)), $(call kept,ravdess,$(FOUR)), $(call kept,nemo,$(FOUR)), \
+	$(call kept,aesdd,anger$(comma) happiness$(comma) sadness), $(call kept,ased,$(FOUR))]
+# of a corpus and a number of utterances
+few-labelled = $(BIN)/emotone ablate few-labels corpus.name=$(1) corpus.root=$(DATA)/$(1) protocol.training_per_class=$(2) \
+	--out results/few-labels/$(1)/$(2)$(newline)
+
+few-labels: .venv/installed $(START)/config.json
+	$(foreach corpus,savee emovo,$(foreach few,$(FEW),$(call few-labelled,$(corpus),$(few))))
+	$(BIN)/python results/tables.py
+
+$(START)/config.json: | .venv/installed
+	$(BIN)/emotone train emotone-base "corpus=$(HEARD)" training.epochs=30 training.patience=30 \
+		training.disturb.noise_folder=$(DATA)/noise training.disturb.room_folder=$(DATA)/rir --out $(@D)
 
 # The choices behind the pre-trained default, on corpora that are not reported: about 5 hours, before all others.
 SIZES := default dropout widths lstm128 million two-million

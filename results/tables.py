@@ -40,12 +40,14 @@ PAGES = (
     ROOT / "README.md",
     EXPLANATION / "ingredients.md",
     EXPLANATION / "results.md",
+    ROOT / "docs" / "how-to" / "adapt.md",
     ROOT / "docs" / "how-to" / "text-independent.md",
 )
 CORPORA_PAGE = ROOT / "docs" / "corpora.md"
 BENCHMARKS = ROOT / "benchmarks" / "RESULTS.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
 BESIDE = {"nemo": "nEMO", "savee": "SAVEE", "emovo": "EMOVO, which was used for choices"}
+FEW_LABELS = ("savee", "emovo")
 INGREDIENTS = ("multi-kernel", "summary", "features", "training")
 FIELD = ("ComParE 2016 + SVM", "3-D ACRNN")
 # what the table of the README waits for
@@ -329,6 +331,31 @@ def _by_sentences(folders: Sequence[ResultsFolder]) -> Iterator[str]:
     for theirs in (counts[1], counts[0]):
         found = scoring.paired_difference(counts[2], theirs)
         yield from (_difference(found), p_value(found.p))
+
+
+@part("few-labels")
+def few_labels() -> str:
+    """UAR over the number of labelled utterances of a corpus that the start has not heard."""
+    unseen = _base("cross-corpus").results().by_corpus
+    lines = []
+    for corpus in FEW_LABELS:
+        paths = (HERE / "few-labels" / corpus).glob("*")
+        places = {int(path.name): ResultsFolder(path) for path in paths}
+        name = readers()[corpus].info.title.partition(",")[0]
+        if places:
+            lines.append([name, "0", "–", "–", _uar(unseen[corpus].uar), "–", "–"])
+        for few, place in sorted(places.items()):
+            rows = {row.variant: row for row in place.ablation_results().rows}
+            found = [rows[system] for system in ("from scratch", FIELD[0], "adapted")]
+            cells = [_uar(row.rates.uar) if row.rates else "–" for row in found]
+            gain = found[-1].differences.get("from scratch")
+            compared = [_difference(gain), p_value(gain.p)] if gain else ["–", "–"]
+            lines.append([name, str(few), *cells, *compared])
+    titles = [
+        "corpus", "utterances of each emotion", "from scratch", "ComParE 2016 + SVM", "adapted",
+        "adapted minus from scratch", "p",
+    ]  # fmt: skip
+    return _table(titles, lines) if lines else "\nnot run yet\n\n"
 
 
 @part("pretrained")

@@ -31,6 +31,7 @@ from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.plan import Run
 from emotone.experiments.shipping import train
 
+ABLATIONS = ("ablation", "benchmark", "choices", "few-labels")  # first words of their shipped files
 LOCAL = {"Host": "localhost"}  # the service answers to no other name
 DATA = Path(__file__).parents[2] / "shared" / "data"
 

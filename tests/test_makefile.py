@@ -72,6 +72,30 @@ def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked
         )
 
 
+def test_few_labels_are_of_corpora_that_the_start_has_not_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_folder, "locate", lambda name: model_folder.MODELS / "emotone-8")
+    (train, base, *overrides, out, started), *ablations = commands("few-labels")
+    assert (train, base, out) == ("train", "emotone-base", "--out")
+    here = [word for word in overrides if "_folder=" not in word]
+    start = load(PRESETS / "emotone-base.yaml", here)
+    heard = [options.name for options in start.corpus]
+    assert heard == ["emodb", "ravdess", "nemo", "aesdd", "ased"]
+    for command, file, corpus, root, few, out, folder in ablations:
+        assert (command, file, out) == ("ablate", "few-labels", "--out")
+        loaded = load_ablation(PRESETS / "few-labels.yaml", [corpus, root, few])
+        name = corpus.removeprefix("corpus.name=")
+        assert name not in heard
+        assert root == f"corpus.root=data/{name}"
+        assert folder == f"results/few-labels/{name}/{few.rpartition('=')[2]}"
+        adapted = loaded.variants["adapted"]
+        assert adapted.pretraining is not None
+        assert adapted.pretraining.model == started
+        assert (adapted.features, adapted.model) == (start.features, start.model)
+    assert len(ablations) == 2 * 4
+
+
 @pytest.mark.xdist_group("made")
 def test_tests_of_a_group_stay_in_one_process(request: pytest.FixtureRequest) -> None:
     if not request.config.getoption("loadgroup", default=False):

@@ -132,6 +132,29 @@ def test_other_corpora_come_as_they_are_run(tables: Any) -> None:
     assert all("| nemo + savee | 70.0" in line for line in gained)
 
 
+def test_few_labels_are_shown_in_order_after_none(tables: Any) -> None:
+    unseen = made_results(2)
+    rates = CorpusRates(unseen.scores.uar, unseen.scores.war, utterances=12)
+    unseen = replace(unseen, by_corpus={"savee": rates})
+    ResultsFolder(tables.HERE / "models" / "emotone-base" / "cross-corpus").write_results(unseen)
+    assert tables.few_labels() == "\nnot run yet\n\n"
+    for few, adapted in ((20, made_rates(0.7)), (5, None)):
+        place = ResultsFolder(tables.HERE / "few-labels" / "savee" / str(few))
+        place.write_ablation("{}")
+        differences = {"from scratch": GAIN} if adapted else {}
+        rows = (
+            made_row("from scratch", made_rates(0.4)),
+            made_row("adapted", adapted, differences=differences),
+            made_row("ComParE 2016 + SVM", made_rates(0.5)),
+        )
+        place.write_results(made_ablation(rows=rows, references=("from scratch",)))
+    _, _, none, five, twenty = tables.few_labels().strip().splitlines()
+    assert none.startswith("| SAVEE | 0 | – | – | ")
+    alone = "40.0 [35.0, 45.0] | 50.0 [45.0, 55.0]"
+    assert five == f"| SAVEE | 5 | {alone} | – | – | – |"
+    assert twenty == f"| SAVEE | 20 | {alone} | 70.0 [65.0, 75.0] | +10.0 [+2.0, +20.0] | 0.010 |"
+
+
 def test_choices_are_compared_over_their_corpora(tmp_path: Path) -> None:
     search = script(ROOT / "results" / "search" / "search.py")
     assert search.choices(tmp_path) == ""

@@ -9,8 +9,8 @@ from emotone.experiments import config
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.overrides import PRESETS
 from emotone.models.crnn import CrnnOptions
+from tests.helpers import ABLATIONS
 
-ABLATIONS = ("ablation", "benchmark", "choices")
 EXPERIMENTS = sorted(
     file.name for file in PRESETS.glob("*.yaml") if not file.name.startswith(ABLATIONS)
 )

@@ -15,12 +15,11 @@ from emotone.experiments.overrides import PRESETS, set_value
 from emotone.experiments.sources import configuration
 from emotone.models.registry import MODEL_KINDS
 from emotone.models.summaries import SUMMARIES
+from tests.helpers import ABLATIONS
 
 OPTIONS = all_options()
 CONFIGURATIONS = sorted(
-    path.stem
-    for path in PRESETS.glob("*.yaml")
-    if not path.stem.startswith(("ablation", "benchmark", "choices"))
+    path.stem for path in PRESETS.glob("*.yaml") if not path.stem.startswith(ABLATIONS)
 )
 
 
