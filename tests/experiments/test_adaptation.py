@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,11 @@ def test_models_that_do_not_fit_are_refused(
         with pytest.raises(UsageError, match=message):
             adapt(model, asked, tmp_path / "out", Recorder())
 
-    refused("was trained on speakers of table", str(folder), config(make_table(folder="again")))
+    refused(
+        r"was trained on 2 speakers of table \(s0, s1\); leave them out",
+        str(folder),
+        config(make_table(folder="again")),
+    )
     both = config(table).model_copy(update={"pretraining": config(table)})
     refused("leave it out", str(folder), both)
     path = tmp_path / "e.yaml"
@@ -83,6 +88,15 @@ def test_models_that_do_not_fit_are_refused(
     done = emotone("crossval", path, f"pretraining.model={folder}", "--out", tmp_path / "no")
     assert done.returncode == 2
     assert "has another network" in one_line(done)
+
+
+def test_other_speakers_of_a_corpus_of_the_same_name_are_taken(
+    folder: Path, make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_table(speakers=3, emotions=("boredom", "sadness"), takes=1, folder="again")
+    path.write_text(re.sub(r",s(\d)", r",t\1", path.read_text()))
+    results = adapt(str(folder), config(path), tmp_path / "out", Recorder()).results
+    assert results.setting.corpus == "table"
 
 
 def test_the_commands(folder: Path, table: Path, tmp_path: Path) -> None:

@@ -16,9 +16,12 @@ from emotone.errors import UsageError
 from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import learners
+from emotone.experiments.adaptation import adapt
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import crossval
+from emotone.experiments.shipping import train
 from emotone.inference.graph import fault
+from emotone.inference.recognizer import Recognizer
 from emotone.models.export import to_onnx
 from emotone.reporting.report import write
 from emotone.training.spectrograms import Spectrograms
@@ -83,6 +86,20 @@ def test_crossval_resume_and_report(make_table: Callable[..., Path], tmp_path: P
         crossval(config(tmp_path / "corpus" / "table.csv", path.parent), out)
     with pytest.raises(UsageError, match="has changed since this was started"):
         asked.model.require()
+
+
+def test_a_model_is_adapted_to_other_speakers(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    encoder = save_encoder("hubert", tmp_path)
+    train(config(make_table(), encoder), tmp_path / "model")
+    path = make_table(emotions=("boredom", "sadness"), folder="other")
+    table = path.rename(path.with_name("mine.csv"))
+    found = adapt(str(tmp_path / "model"), config(table, encoder), tmp_path / "adapted")
+    scratch, adapted = found.results.rows
+    assert (scratch.system.pretrained_on, adapted.system.pretrained_on) == (None, "table")
+    assert scratch.system.title == "hubert, frozen"
+    assert Recognizer(found.folder).labels == ["boredom", "sadness"]
 
 
 def test_no_encoder_is_said_before_anything_is_written(

@@ -71,8 +71,8 @@ def select(
             f"{corpus.name}: the emotions are {', '.join(corpus.labels)}, but the model answers "
             f"{', '.join(model.labels)}; rename some with map={{…}}"
         )
-    table = table.assign(known=_had_role(table, model, "training"))
-    validated = _had_role(table, model, "validation")
+    table = table.assign(known=had_role(table, model, "training"))
+    validated = had_role(table, model, "validation")
     if validated.any():
         chose = table.loc[validated, "speaker"].nunique()
         notes.append(
@@ -124,7 +124,7 @@ def _drawn(table: pd.DataFrame, options: AuditOptions) -> pd.DataFrame:
     return drawn.sort_index().reset_index(drop=True)
 
 
-def _had_role(table: pd.DataFrame, model: ModelConfig, role: str) -> pd.Series:
+def had_role(table: pd.DataFrame, model: ModelConfig, role: str) -> pd.Series:
     """Whether the speaker of each row had a role when the model was trained."""
     named = set(_named(model.training.get("speakers", {}).get(role, []), model))
     prefix = table["corpus"] + "/"

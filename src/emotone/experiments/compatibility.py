@@ -1,14 +1,19 @@
 """Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
+import pandas as pd
+
 from emotone import safe_yaml
 from emotone.corpora import Corpus
 from emotone.errors import UsageError
 from emotone.evaluation.results_folder import CONFIG, ResultsFolder
+from emotone.experiments.audit_selection import had_role
 from emotone.experiments.config import ExperimentConfig
 from emotone.inference import model_folder
+from emotone.inference.model_folder import ModelConfig
 from emotone.models.registry import options_of
 from emotone.models.weights import weights_of
 from emotone.options import differences
+from emotone.text import plural
 
 SHOWN = 3  # differences named
 OF_A_NETWORK = ("corpus", "features", "model", "training", "pretraining")
@@ -60,8 +65,8 @@ def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
 
     Raises:
         UsageError: if the model is another network; if it knows none of the labels, which
-            ``pretraining.allow_other_labels`` allows; or if it was trained on one of the corpora,
-            which ``pretraining.allow_overlap`` allows.
+            ``pretraining.allow_other_labels`` allows; or if it was trained on speakers of the
+            corpus, which ``pretraining.allow_overlap`` allows.
         ModelError: if it is damaged.
     """
     asked = config.pretraining
@@ -85,10 +90,21 @@ def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
             f"of {corpus.name} ({', '.join(corpus.labels)}); pre-train on corpora that have some, "
             "or set pretraining.allow_other_labels=true"
         )
-    shared = sorted(set(model.training["corpora"]) & set(corpus.table["corpus"]))
+    shared = sorted(corpus.table.loc[_heard(corpus, model), "speaker"].unique())
     if shared and not asked.allow_overlap:
+        names = f"{', '.join(shared[:SHOWN])}{', …' * (len(shared) > SHOWN)}"
         raise UsageError(
-            f"pretraining.model: {folder.name} was trained on speakers of {', '.join(shared)}, "
-            "who are tested here; adapt it to other speakers, or set "
+            f"pretraining.model: {folder.name} was trained on {plural(len(shared), 'speaker')} of "
+            f"{corpus.name} ({names}); leave them out (corpus.exclude), or set "
             "pretraining.allow_overlap=true (adapt --allow-overlap)"
         )
+
+
+def _heard(corpus: Corpus, model: ModelConfig) -> pd.Series:
+    """Whether a model was trained on the speaker of each row, or chosen on them."""
+    if "speakers" not in model.training:  # so any speaker of its corpora may be one
+        return corpus.table["corpus"].isin(model.training["corpora"])
+    training, validation = (
+        had_role(corpus.table, model, role) for role in ("training", "validation")
+    )
+    return training | validation
