@@ -310,14 +310,18 @@ def enrolment() -> str:
 def text_independent() -> str:
     """What it costs that sentences are new, over the same speakers and seeds."""
     titles = [
-        "corpus", "trained on all sentences", "on those of the test", "on others: text-independent",
-        "others minus those of the test", "p", "others minus all", "p",
+        "corpus", "system", "trained on all sentences", "on those of the test",
+        "on others: text-independent", "others minus those of the test", "p", "others minus all",
+        "p",
     ]  # fmt: skip
     lines = []
     for corpus, name in CORPORA.items():
-        folders = [HERE / "text-independent" / corpus / each for each in ("all", "same", "other")]
-        if all((folder / "report.md").is_file() for folder in folders):
-            lines.append([name, *_by_sentences([ResultsFolder(each) for each in folders])])
+        for system in ("svm", "default"):
+            place = HERE / "text-independent" / corpus / system
+            folders = [ResultsFolder(place / each) for each in ("all", "same", "other")]
+            if all((folder.path / "report.md").is_file() for folder in folders):
+                title = FIELD[0] if system == "svm" else "default"
+                lines.append([name, title, *_by_sentences(folders)])
     return _table(titles, lines) if lines else "\nnot run yet\n\n"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emotone.experiments.config import load
+from emotone.experiments.config import ExperimentConfig, load
 from emotone.experiments.overrides import PRESETS
 from emotone.experiments.variants import load as load_ablation
 from emotone.inference import model_folder
@@ -70,6 +70,24 @@ def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked
             started[folder].features,
             started[folder].model,
         )
+
+
+def test_new_sentences_are_tested_in_the_folds_of_known_ones() -> None:
+    made: dict[str, list[ExperimentConfig]] = {}
+    for command, name, root, *overrides, out, folder in commands("text-independent"):
+        assert (command, root, out) == ("crossval", f"corpus.root=data/{name}", "--out")
+        place, _, sentences = folder.rpartition("/")
+        asked = load(PRESETS / f"{name}.yaml", overrides)
+        options = asked.protocol
+        assert options.text_independent == (sentences == "other")
+        assert options.text_matched == (sentences == "same")
+        same = {"text_independent": False, "text_matched": False}
+        protocol = options.model_copy(update=same)
+        made.setdefault(place, []).append(asked.model_copy(update={"protocol": protocol}))
+    folders = [f"{name}/{system}" for system in ("svm", "default") for name in ("emodb", "ravdess")]
+    assert list(made) == [f"results/text-independent/{folder}" for folder in folders]
+    for all_of_them, matched, other in made.values():
+        assert all_of_them == matched == other
 
 
 def test_few_labels_are_of_corpora_that_the_start_has_not_heard(

@@ -6,10 +6,19 @@ from typing import Any
 
 import pytest
 
+from emotone.evaluation import scoring
 from emotone.evaluation.results import AblationResults, CorpusRates, PairedDifference
 from emotone.evaluation.results_folder import ResultsFolder
 from tests.helpers import script
-from tests.made_results import made_ablation, made_rates, made_results, made_row, made_system
+from tests.made_results import (
+    LABELS,
+    made_ablation,
+    made_predictions,
+    made_rates,
+    made_results,
+    made_row,
+    made_system,
+)
 
 ROOT = Path(__file__).parents[1]
 GAIN = PairedDifference(0.1, (0.02, 0.2), 0.01, seeds=(0, 1), p_holm=0.02)
@@ -153,6 +162,27 @@ def test_few_labels_are_shown_in_order_after_none(tables: Any) -> None:
     alone = "40.0 [35.0, 45.0] | 50.0 [45.0, 55.0]"
     assert five == f"| SAVEE | 5 | {alone} | – | – | – |"
     assert twenty == f"| SAVEE | 20 | {alone} | 70.0 [65.0, 75.0] | +10.0 [+2.0, +20.0] | 0.010 |"
+
+
+def test_new_sentences_are_compared_with_known_ones_of_each_system(tables: Any) -> None:
+    assert tables.text_independent() == "\nnot run yet\n\n"
+    right = made_predictions().assign(file="f", start=0.0, end=1.0)
+    right["prediction"] = right["truth"]
+    wrong = right.assign(prediction="anger")
+    for sentences, predictions in (("all", right), ("same", right), ("other", wrong)):
+        place = ResultsFolder(tables.HERE / "text-independent" / "emodb" / "svm" / sentences)
+        place.write_predictions(predictions)
+        scores = scoring.score(predictions, LABELS)
+        place.write_results(made_results(scores=scores))
+        (place.path / "report.md").write_text("report")
+    (line,) = tables.text_independent().strip().splitlines()[2:]
+    cells = [cell.strip() for cell in line.split("|")[1:-1]]
+    assert cells[:2] == ["EMO-DB", "ComParE 2016 + SVM"]
+    folder = "results/text-independent/emodb/svm"
+    assert cells[2] == f"[100.0 [100.0, 100.0]]({folder}/all/report.md)"
+    assert cells[4].endswith(f"]({folder}/other/report.md)")
+    assert cells[5].startswith("−66.7 [")
+    assert cells[5:7] == cells[7:9]
 
 
 def test_choices_are_compared_over_their_corpora(tmp_path: Path) -> None:
