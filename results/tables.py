@@ -20,6 +20,7 @@ from emotone.corpora.registry import readers
 from emotone.evaluation import scoring
 from emotone.evaluation.label_selection import results_among
 from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.neutral import with_recordings
 from emotone.evaluation.results import (
     AblationResults,
     AblationRow,
@@ -47,6 +48,7 @@ CORPORA_PAGE = ROOT / "docs" / "corpora.md"
 BENCHMARKS = ROOT / "benchmarks" / "RESULTS.md"
 CORPORA = {"emodb": "EMO-DB", "ravdess": "RAVDESS"}
 BESIDE = {"nemo": "nEMO", "savee": "SAVEE", "emovo": "EMOVO, which was used for choices"}
+NEUTRAL_RECORDINGS = (0, 1, 3, 5)
 FEW_LABELS = ("savee", "emovo")
 INGREDIENTS = ("multi-kernel", "summary", "features", "training")
 FIELD = ("ComParE 2016 + SVM", "3-D ACRNN")
@@ -153,6 +155,23 @@ def unknown_corpora_svm() -> str:
         lines.append([name, _uar(found.uar), _difference(gain), p_value(gain.p)])
     lines.append(["mean over corpora", percent(rates.scores.uar.fold_mean), "", ""])
     return _table(["left out", "ComParE 2016 + SVM", "emotone-base minus this", "p"], lines)
+
+
+@part("neutral")
+def neutral() -> str:
+    """UAR on unseen corpora over the number of neutral recordings of each speaker."""
+    folder = _base("cross-corpus")
+    labels, predictions = folder.results().setting.labels, folder.predictions()
+    tables = [with_recordings(predictions, labels, count) for count in NEUTRAL_RECORDINGS]
+    corpora = sorted(tables[0]["fold"].unique())
+    by_corpus = [scoring.by_corpus(table, labels, corpora) for table in tables]
+    lines = [[name, *(_uar(found[name].uar) for found in by_corpus)] for name in corpora]
+    means = (scoring.score(table, labels).uar.fold_mean for table in tables)
+    lines.append(["mean over corpora", *map(percent, means)])
+    counts = [scoring.confusions_by_seed(table, labels) for table in tables]
+    gains = [scoring.paired_difference(count, counts[0]) for count in counts[1:]]
+    lines.append(["pooled, minus none", "–", *map(_difference, gains)])
+    return _table(["neutral recordings of each speaker", *map(str, NEUTRAL_RECORDINGS)], lines)
 
 
 @part("speed")

@@ -101,6 +101,7 @@ def test_the_python_that_is_shown_uses_what_there_is() -> None:
     assert ("recognizer", "segments") in shown
     assert {name for owner, name in everything if owner == "recognizer"} == {
         "predict", "segments", "for_speaker", "stream", "predict_many", "embed", "with_threshold",
+        "with_neutral",
     }  # fmt: skip
     for owner, name in shown | everything:
         assert owner != "recognizer" or hasattr(Recognizer, name), name

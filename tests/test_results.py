@@ -101,6 +101,7 @@ def test_the_cards_are_made_from_the_results(name: str) -> None:
     calibrated = calibration.calibrate(folder, config.labels)
     assert config.training["calibration"] == calibrated.as_dict()
     assert config.temperature == pytest.approx(calibrated.temperature, abs=1e-4)
+    assert config.neutral == calibrated.neutral
 
 
 def test_the_page_about_the_search_is_made_from_its_runs() -> None:

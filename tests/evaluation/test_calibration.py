@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,9 +112,19 @@ def test_it_is_fitted_on_the_predictions_of_a_cross_validation(tmp_path: Path) -
     found = calibration.calibrate(folder, LABELS)
     targets = np.array([LABELS.index(label) for label in table["truth"]])
     probabilities = table[columns].to_numpy()
-    assert found == calibration.fit(
-        probabilities, targets, table["fold"].to_numpy(), ones(targets), 6
-    )
+    fitted = calibration.fit(probabilities, targets, table["fold"].to_numpy(), ones(targets), 6)
+    assert replace(found, neutral=None) == fitted
+    softened = calibration.softened(probabilities, found.temperature)
+    is_neutral = targets == LABELS.index("neutral")
+    logits = np.log(softened[is_neutral])
+    wanted = (logits - logits.mean(axis=1, keepdims=True)).mean(axis=0)
+    assert found.neutral == pytest.approx(tuple(wanted), abs=1e-4)
+    assert found.applied == {
+        "temperature": found.temperature,
+        "confident_from": found.confident_from,
+        "neutral": found.neutral,
+    }
+    assert "neutral" not in found.as_dict()
     assert (found.utterances, found.speakers) == (240, 6)
     assert found.as_dict()["confident"] == round(found.confident, 4)
 

@@ -56,6 +56,14 @@ def predict(
         Path | None,
         typer.Option(rich_help_panel=MODEL, help="Save the speaker's statistics as JSON."),
     ] = None,
+    neutral: Annotated[
+        list[Path] | None,
+        typer.Option(
+            rich_help_panel=MODEL,
+            help="Neutral speech of the speaker, one recording or more, as a reference for all "
+            "answers; by default there is none.",
+        ),
+    ] = None,
     segments: Annotated[
         bool,
         typer.Option(
@@ -147,7 +155,7 @@ def predict(
     from emotone.audio.windows import HOP_S, WINDOW_S
     from emotone.inference.predict import write_predictions
     from emotone.inference.recognizer import load
-    from emotone.inference.sources import STDIN, files_in
+    from emotone.inference.sources import STDIN, files_in, recordings_of
 
     if json + csv + (output is not None) + (embeddings is not None) > 1:
         raise UsageError(
@@ -164,6 +172,8 @@ def predict(
     recognizer = load(model, threads=threads, only=only).with_threshold(threshold)
     if speaker or save_speaker is not None:
         recognizer = _for_speaker(recognizer, speaker, save_speaker, force=force)
+    if neutral:
+        recognizer = recognizer.with_neutral(recordings_of(neutral))
     sources = files_in(paths)
     files = sources.files
     for note in sources.notes:
@@ -172,7 +182,9 @@ def predict(
         typer.echo(printable(f"error: {error}"), err=True)
     asked = Asked(
         lengths if segments else None, channels, turns, report,
-        others={"--embeddings": embeddings, "--plot": plot, "--speaker": speaker},
+        others={
+            "--embeddings": embeddings, "--plot": plot, "--speaker": speaker, "--neutral": neutral,
+        },
     )  # fmt: skip
     manner = manner_of(sources, asked)
     calls: list[Call] = []

@@ -16,8 +16,10 @@ from scipy.optimize import minimize_scalar
 
 from emotone.errors import UsageError
 from emotone.evaluation.label_selection import among
+from emotone.evaluation.neutral import reference
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.run_folder import PROBABILITY
+from emotone.inference.neutral import NEUTRAL
 
 ACCURACY = 0.8  # of confident predictions
 FEWEST = 20  # predictions needed to estimate an accuracy
@@ -48,6 +50,8 @@ class Calibration:
         speakers: number of speakers.
         left_out: what no network that predicted an utterance was trained on: its ``speaker``, or
             its ``corpus``.
+        neutral: what neutral speech is answered on average, with the temperature; see
+            :mod:`emotone.inference.neutral`.
     """
 
     temperature: float
@@ -59,13 +63,21 @@ class Calibration:
     utterances: int
     speakers: int
     left_out: Literal["speaker", "corpus"] = "speaker"
+    neutral: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all fields, for ``config.json``."""
+        """Return how good it is, for ``config.json``, where :attr:`applied` stands beside it."""
         return {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
+            if name != "neutral"
         }
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """What recognition uses, for ``config.json``."""
+        names = ("temperature", "confident_from", "neutral")
+        return {name: getattr(self, name) for name in names}
 
 
 def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
@@ -86,10 +98,13 @@ def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
     targets = np.array([labels.index(label) for label in table["truth"]], np.int64)
     folds = table["fold"].to_numpy()
     speakers = table["speaker"].nunique()
-    if results.setting.protocol.name != "cross_corpus":
-        return fit(probabilities, targets, folds, np.ones(len(table)), speakers)
-    weights = 1 / table.groupby("fold")["fold"].transform("size").to_numpy(np.float64)
-    return replace(fit(probabilities, targets, folds, weights, speakers), left_out="corpus")
+    crosses = results.setting.protocol.name == "cross_corpus"
+    sizes = table.groupby("fold")["fold"].transform("size").to_numpy(np.float64)
+    weights = 1 / sizes if crosses else np.ones(len(table))
+    found = fit(probabilities, targets, folds, weights, speakers)
+    is_neutral = (table["truth"] == NEUTRAL).to_numpy()
+    answered = reference(softened(probabilities, found.temperature), is_neutral, weights)
+    return replace(found, left_out="corpus" if crosses else "speaker", neutral=answered)
 
 
 def fit(

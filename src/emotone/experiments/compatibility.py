@@ -92,10 +92,10 @@ def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
         )
     shared = sorted(corpus.table.loc[_heard(corpus, model), "speaker"].unique())
     if shared and not asked.allow_overlap:
-        names = f"{', '.join(shared[:SHOWN])}{', …' * (len(shared) > SHOWN)}"
+        shown = f"{', '.join(shared[:SHOWN])}{', …' * (len(shared) > SHOWN)}"
         raise UsageError(
             f"pretraining.model: {folder.name} was trained on {plural(len(shared), 'speaker')} of "
-            f"{corpus.name} ({names}); leave them out (corpus.exclude), or set "
+            f"{corpus.name} ({shown}); leave them out (corpus.exclude), or set "
             "pretraining.allow_overlap=true (adapt --allow-overlap)"
         )
 

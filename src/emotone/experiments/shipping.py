@@ -193,7 +193,7 @@ def export(
     if calibrate is not None:
         results = ResultsFolder(calibrate)
         found = calibration.calibrate(results, network.labels)
-        values |= {"temperature": found.temperature, "confident_from": found.confident_from}
+        values |= found.applied
         values["training"] |= {"calibration": found.as_dict()}
         rows = card.evaluation_rows(results_among(results, network.labels))
         text = card.render(out.name, values, rows)
@@ -246,7 +246,7 @@ def _config(
         "versions": versions(),
     }
     if found is not None:
-        values |= {"temperature": found.temperature, "confident_from": found.confident_from}
+        values |= found.applied
     return values
 
 

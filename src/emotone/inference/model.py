@@ -26,7 +26,7 @@ LEAST = np.finfo(np.float64).tiny  # so that emotions without any probability ar
 
 
 class Model:
-    """The network of a model folder, its threshold, emotions and speaker.
+    """The network of a model folder, its threshold, emotions, speaker and neutral reference.
 
     Args:
         folder: model folder, see :mod:`emotone.inference.model_folder`.
@@ -44,6 +44,7 @@ class Model:
         self.labels, self.dimensions = list(self.config.labels), list(self.config.dimensions)
         self._origin, self.threads = self.folder.absolute(), threads  # for copies
         self.speaker: Speaker | None = None
+        self.offsets: NDArray[np.float64] | None = None  # of the logits, from neutral speech
         self.hearing = Hearing(self.config.features.get("frames", "all"))
         self.threshold = self.config.confident_from
         self._extra = 0  # size of the embeddings in the predictions
@@ -93,7 +94,7 @@ class Model:
                 "the speaker was enrolled with a model that uses different features; enrol again "
                 "with this one"
             )
-        return self._changed(speaker=speaker)
+        return self._changed(speaker=speaker, offsets=None)
 
     def with_threshold(self, threshold: float | None) -> Self:
         """Return a recogniser whose answers are confident from another probability on.
@@ -157,7 +158,8 @@ class Model:
     @property
     def choices(self) -> dict[str, Any]:
         """What its user chose, in addition to the model, for :meth:`chosen`."""
-        return {"speaker": self.speaker, "threshold": self.threshold, "labels": self.labels}
+        names = ("speaker", "offsets", "threshold", "labels")
+        return {name: getattr(self, name) for name in names}
 
     def chosen(self, choices: Mapping[str, Any]) -> Self:
         """Return a recogniser with the choices of another one of the same model."""
@@ -171,6 +173,8 @@ class Model:
         what = f"{str(self.folder)!r}, labels={self.labels}, threshold={self.threshold:.4g}"
         if self.speaker is not None:
             what += f", speaker=<{self.speaker.recordings} recordings>"
+        if self.offsets is not None:
+            what += ", with_neutral"
         return f"{type(self).__name__}({what})"
 
     def enroller(self, seconds: float = math.inf) -> Enroller:
@@ -222,6 +226,8 @@ class Model:
         outputs = ["logits", *(name for name, wanted in further.items() if wanted)]
         logits, *others = self._run(outputs, waveforms)
         scaled = logits.astype(np.float64) / self.config.temperature
+        if self.offsets is not None:
+            scaled += self.offsets
         exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.hstack([exponentials / exponentials.sum(axis=1, keepdims=True), *others])
 

@@ -11,9 +11,9 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from emotone.audio import SAMPLE_RATE
 from emotone.errors import ModelError
@@ -47,6 +47,8 @@ class ModelConfig(Options):
         training: what the network was trained on, and how.
         temperature: divides the logits before the softmax.
         confident_from: probability from which a prediction counts as confident.
+        neutral: what neutral speech is answered on average, see
+            :mod:`emotone.inference.neutral`; ``None`` if it is not known.
         sha256: hashes of the files that are not text.
         versions: versions of the software that wrote the folder.
     """
@@ -60,6 +62,7 @@ class ModelConfig(Options):
     training: dict[str, Any]
     temperature: float = Field(1.0, ge=0.01, le=100)
     confident_from: float = Field(0.5, ge=0, le=1)
+    neutral: tuple[FiniteFloat, ...] | None = None
     sha256: dict[str, str]
     versions: dict[str, str]
 
@@ -69,6 +72,12 @@ class ModelConfig(Options):
         if len(set(labels)) < len(labels) or not all(map(str.isprintable, labels)):
             raise ValueError("must differ and be printable")
         return labels
+
+    @model_validator(mode="after")
+    def _neutral_is_of_the_labels(self) -> Self:
+        if self.neutral is not None and len(self.neutral) != len(self.labels):
+            raise ValueError("neutral must have a number for each label")
+        return self
 
     @field_validator("sample_rate")
     @classmethod
@@ -249,6 +258,7 @@ def write(folder: Path, config: dict[str, Any], card: str, files: Mapping[str, b
     write_text(folder / CARD, card)
     whole = ModelConfig.model_validate(config | {"sha256": hashes})
     values = whole.model_dump(mode="json")
-    if not whole.dimensions:  # so that older versions can read it
-        del values["dimensions"]
+    for name in ("dimensions", "neutral"):
+        if not values[name]:  # so that older versions can read it
+            del values[name]
     write_text(folder / CONFIG, json.dumps(values, indent=1) + "\n")

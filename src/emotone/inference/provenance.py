@@ -40,9 +40,13 @@ def settings_of(
     """
     config = recognizer.config
     heard = [config.sha256[model_folder.ONNX], config.features, config.temperature]
-    dimensions = {"dimensions": list(config.dimensions)} if config.dimensions else {}
+    further: dict[str, Any] = {}
+    if config.dimensions:
+        further["dimensions"] = list(config.dimensions)
+    if recognizer.offsets is not None:
+        further["neutral"] = [round(float(value), 6) for value in recognizer.offsets]
     return (
-        dimensions
+        further
         | {
             "model": fingerprint(json.dumps(heard, sort_keys=True)),
             "labels": list(recognizer.labels),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emotone import audio
 from emotone.audio import Truncated
 from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, batches
-from emotone.errors import AudioError
+from emotone.errors import AudioError, ModelError
 from emotone.inference import model_folder
 from emotone.inference.averaging import BATCH, Answer, End, Part, averaged
 from emotone.inference.call import Call
@@ -18,6 +18,7 @@ from emotone.inference.calls import call_options
 from emotone.inference.calls import recognise as recognise_call
 from emotone.inference.hearing import PART_S, Listener
 from emotone.inference.model import Model
+from emotone.inference.neutral import offsets
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.spans import Cutter, Span
 from emotone.inference.speech import SHORTEST_S, Speech, name_of, pieces, several, too_short
@@ -125,6 +126,42 @@ class Recognizer(Model):
         for _, answer in averaged(events(), self.rows):
             assert answer is not None  # hearing nothing is an error
             yield answer if isinstance(answer, AudioError) else self.prediction(answer)
+
+    def with_neutral(self, recordings: Iterable[Speech]) -> Self:
+        """Return a recogniser that hears a speaker relative to their neutral voice.
+
+        Some neutral voices, microphones and languages sound like an emotion to a network. One
+        neutral recording helps much, more than three hardly more; see
+        :mod:`emotone.inference.neutral`. Choose the speaker first, if both are known.
+
+        Args:
+            recordings: neutral speech of the speaker, recorded as what will be recognised.
+
+        Returns:
+            A recogniser that shares the model with this one.
+
+        Raises:
+            ModelError: if the model does not know the emotion neutral, or how others' neutral
+                speech is answered.
+            SpeechTypeError: if ``recordings`` is a single recording.
+            AudioError: if a recording is not usable, or there is none.
+
+        >>> hers = recognizer.with_neutral(["her1.wav"])
+        >>> hers.predict("her2.wav").label in hers.labels
+        True
+        """
+        reference = self.config.neutral
+        if reference is None:
+            raise ModelError(
+                f"{self.folder}: this model does not know how neutral speech is answered; train "
+                "one that answers neutral with --calibrate"
+            )
+        plain = self._changed(offsets=None, labels=list(self.config.labels), _extra=0)
+        answers = [plain.predict(speech) for speech in several(recordings, "with_neutral")]
+        if not answers:
+            raise AudioError("no neutral recording was given; give one or more")
+        found = np.array([list(answer.probabilities.values()) for answer in answers])
+        return self._changed(offsets=offsets(reference, found))
 
     def segments(
         self,

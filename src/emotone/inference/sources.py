@@ -79,6 +79,15 @@ def speaker_of(paths: Sequence[Path]) -> Speaker | list[Path]:
     """
     if len(paths) == 1 and paths[0].suffix == ".json":
         return Speaker.load(paths[0])
+    return recordings_of(paths)
+
+
+def recordings_of(paths: Sequence[Path]) -> list[Path]:
+    """Return the recordings in folders or files.
+
+    Raises:
+        UsageError: if a path holds no recordings.
+    """
     sources = files_in(paths)
     if sources.errors:
         raise UsageError("; ".join(sources.errors))
