@@ -57,6 +57,7 @@ def test_options_are_in_groups() -> None:
     model = text.partition("Model:")[2].partition("Windows:")[0]
     assert re.findall(r"^  (--[\w-]+)", model, re.MULTILINE) == [
         "--model", "--threshold", "--only", "--speaker", "--save-speaker",
+        "--neutral",
     ]  # fmt: skip
 
 
