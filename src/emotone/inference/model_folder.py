@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from emotone.audio import SAMPLE_RATE
 from emotone.errors import ModelError
@@ -32,6 +32,7 @@ MOST_LABELS = 1000
 MOST_SHOWN = 100  # letters of the name of a wrong option
 
 Label = Annotated[str, Field(min_length=1, max_length=100)]
+Logit = Annotated[float, Field(ge=-100, le=100)]
 
 
 class ModelConfig(Options):
@@ -62,7 +63,7 @@ class ModelConfig(Options):
     training: dict[str, Any]
     temperature: float = Field(1.0, ge=0.01, le=100)
     confident_from: float = Field(0.5, ge=0, le=1)
-    neutral: tuple[FiniteFloat, ...] | None = None
+    neutral: tuple[Logit, ...] | None = None
     sha256: dict[str, str]
     versions: dict[str, str]
 
