@@ -50,11 +50,26 @@ def test_the_results_are_of_the_shipped_experiments(
     monkeypatch.setattr(model_folder, "locate", lambda name: any_network)
     written = yaml.safe_load(ResultsFolder(RESULTS / "benchmark" / corpus).ablation())
     name = f"benchmark-acrnn-{corpus}" if "3-D ACRNN, pre-trained" in written else None
-    asked = variants.load(PRESETS / f"{name or f'benchmark-{corpus}'}.yaml").variants
-    assert written.keys() == asked.keys()
+    asked = variants.load(PRESETS / f"{name or f'benchmark-{corpus}'}.yaml")
+    check_variants(written, asked)
+
+
+def check_variants(written: dict[str, Any], asked: variants.Ablation) -> None:
+    """Those of a results folder are those of a file, whatever network they start from."""
+    assert written.keys() == asked.variants.keys()
     for variant, values in written.items():
         found = ExperimentConfig.model_validate(values).identity()
-        assert without_network(found) == without_network(asked[variant].identity()), variant
+        wanted = asked.variants[variant].identity()
+        assert without_network(found) == without_network(wanted), variant
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("few-labels/*/*")), ids=lambda path: path.name)
+def test_few_labels_are_of_the_shipped_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    any_network = model_folder.MODELS / "emotone-8"
+    monkeypatch.setattr(model_folder, "locate", lambda name: any_network)
+    few = [f"corpus.name={path.parent.name}", f"protocol.training_per_class={path.name}"]
+    asked = variants.load(PRESETS / "few-labels.yaml", few)
+    check_variants(yaml.safe_load(ResultsFolder(path).ablation()), asked)
 
 
 @pytest.mark.parametrize(("corpus", "experiment"), ABLATIONS.items())
