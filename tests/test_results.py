@@ -21,6 +21,7 @@ from tests.helpers import script
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 ABLATIONS = {"emodb": "emodb", "ravdess": "emobox-ravdess"}  # and the experiment of the default
+FEW_LABELS = sorted(RESULTS.glob("few-labels/*/*"))
 FOLDERS = sorted(path.parent for path in RESULTS.rglob("config.yaml"))
 
 
@@ -63,7 +64,7 @@ def check_variants(written: dict[str, Any], asked: variants.Ablation) -> None:
         assert without_network(found) == without_network(wanted), variant
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("few-labels/*/*")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FEW_LABELS, ids=lambda path: "-".join(path.parts[-2:]))
 def test_few_labels_are_of_the_shipped_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     any_network = model_folder.MODELS / "emotone-8"
     monkeypatch.setattr(model_folder, "locate", lambda name: any_network)

@@ -68,7 +68,9 @@ def test_a_song_has_notes_of_a_scale() -> None:
             np.corrcoef(part[lag:], part[:-lag])[0, 1] for lag in range(30, 160)
         ]  # 100 to 530 Hz
         lags.append(30 + int(np.argmax(found)))
-    assert len(set(lags)) > 1
+    semitones = 12 * np.log2(max(lags) / np.array(lags))
+    assert len(set(lags)) >= 3
+    assert np.abs(semitones - semitones.round()).max() < 0.3
 
 
 @pytest.mark.parametrize("name", VOICES)

@@ -52,16 +52,19 @@ def test_neutral_recordings_undo_what_a_voice_adds() -> None:
     assert (three["p_anger"] + three["p_neutral"]).to_numpy() == pytest.approx(1)
 
 
-def test_answers_depend_on_the_recordings_alone() -> None:
-    """Those of other speakers of the fold play no part."""
+def test_other_speakers_of_the_fold_and_other_networks_change_nothing() -> None:
     table = made()
-    alone = table[table["speaker"] != "a/s1"]
-    both, one = (neutral.with_recordings(each, LABELS, 2) for each in (table, alone))
+    alone = table[table["speaker"] != "a/s0"]
+    twice = pd.concat([table, table.assign(seed=1)])
+    every, one, two = (neutral.with_recordings(each, LABELS, 2) for each in (table, alone, twice))
     columns = ["utterance", "p_anger"]
-    mine = both.loc[both["speaker"] == "a/s0", columns].reset_index(drop=True)
-    theirs = one.loc[one["speaker"] == "a/s0", columns].reset_index(drop=True)
-    assert set(mine["utterance"]) <= set(alone["utterance"])
-    assert len(mine) == len(theirs)
+    mine, theirs, first, second = (
+        rows.loc[rows["speaker"] == "a/s1", columns].reset_index(drop=True)
+        for rows in (every, one, two[two["seed"] == 0], two[two["seed"] == 1])
+    )
+    assert len(mine) == 5
+    for same in (theirs, first, second):
+        pd.testing.assert_frame_equal(same, mine)
 
 
 def test_a_speaker_with_one_neutral_recording_and_a_fold_without_are_no_error() -> None:

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,21 @@ def test_other_speakers_of_a_corpus_of_the_same_name_are_taken(
     path.write_text(re.sub(r",s(\d)", r",t\1", path.read_text()))
     results = adapt(str(folder), config(path), tmp_path / "out", Recorder()).results
     assert results.setting.corpus == "table"
+
+
+def test_a_model_that_does_not_name_its_speakers_may_have_heard_all_of_a_corpus(
+    folder: Path, make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    unnamed = tmp_path / "unnamed"
+    shutil.copytree(folder, unnamed)
+    path = unnamed / model_folder.CONFIG
+    values = json.loads(path.read_text())
+    del values["training"]["speakers"]
+    path.write_text(json.dumps(values))
+    table = make_table(speakers=3, takes=1, folder="again")
+    table.write_text(re.sub(r",s(\d)", r",t\1", table.read_text()))
+    with pytest.raises(UsageError, match=r"trained on 3 speakers of table \(t0, t1, t2\)"):
+        adapt(str(unnamed), config(table), tmp_path / "out")
 
 
 def test_the_commands(folder: Path, table: Path, tmp_path: Path) -> None:

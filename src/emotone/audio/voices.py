@@ -1,7 +1,8 @@
 """Unusual voices made of speech: the vocal tract of a recording with another source of sound.
 
 The spectral envelope of each frame is that of its low cepstral coefficients (Oppenheim & Schafer,
-"Discrete-Time Signal Processing", chapter on the cepstrum), which leave out the pitch.
+"Discrete-Time Signal Processing", chapter on the cepstrum), which leave out the pitch. Waveforms
+have the shape ``(samples,)`` and 16 kHz; what is returned is as long as what is given.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ FLOOR_DB = -80.0  # of a bin, below the loudest one
 
 
 def whispered(speech: Waveform, rng: Generator) -> Waveform:
-    """Replace the voice by noise. Returns as many samples."""
+    """Replace the voice by noise."""
     return _with_source(speech, rng.standard_normal(len(speech)))
 
 

@@ -1,13 +1,15 @@
 """What a few neutral recordings of a speaker are worth; see :mod:`emotone.inference.neutral`."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from emotone.evaluation.run_folder import PROBABILITY
-from emotone.inference.neutral import NEUTRAL, centred, moved, offsets
+from emotone.inference.neutral import NEUTRAL, centred, offsets
 
 SET_ASIDE = 5  # neutral recordings of each speaker that are not scored; one is, at least
 
@@ -55,26 +57,27 @@ def with_recordings(
         heard = others["truth"].to_numpy() == NEUTRAL
         found = reference(_probabilities(others, labels), heard, weights)
         assert found is not None
-        parts += list(_moved(rows, labels, recordings, np.random.default_rng(seed), found))
+        parts += list(_answered(rows, labels, recordings, seed, found))
     return pd.concat(parts, ignore_index=True)
 
 
-def _moved(
+def _answered(
     rows: pd.DataFrame,
     labels: Sequence[str],
     recordings: int,
-    rng: np.random.Generator,
+    seed: int,
     found: Sequence[float],
 ) -> Iterator[pd.DataFrame]:
-    """Answers to each speaker of a fold, by the same network."""
-    for _, own in rows.groupby(["speaker", "seed"], sort=True):
+    """Answers to each speaker of a fold, by each network; all set the same recordings aside."""
+    for (speaker, _), own in rows.groupby(["speaker", "seed"], sort=True):
+        rng = np.random.default_rng([seed, zlib.crc32(str(speaker).encode())])
         neutral = rng.permutation(np.flatnonzero(own["truth"] == NEUTRAL))
         aside = neutral[: min(SET_ASIDE, max(len(neutral) - 1, 0))]
         answers = _probabilities(own, labels)
         used = aside[:recordings]
-        added = offsets(found, answers[used]) if len(used) else None
+        added = offsets(found, answers[used]) if len(used) else 0.0
         scored = np.setdiff1d(np.arange(len(own)), aside)
-        probabilities = moved(answers[scored], added)
+        probabilities = softmax(centred(answers[scored]) + added, axis=1)
         columns = dict(zip(_columns(labels), probabilities.T, strict=True))
         best = np.array(labels)[probabilities.argmax(axis=1)]
         yield own.iloc[scored].assign(prediction=best, **columns)

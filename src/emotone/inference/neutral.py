@@ -36,13 +36,3 @@ def offsets(reference: Sequence[float], answers: NDArray[np.float64]) -> NDArray
     weight = len(answers) / (len(answers) + PRIOR)
     result: NDArray[np.float64] = weight * (np.array(reference) - centred(answers).mean(axis=0))
     return result
-
-
-def moved(
-    probabilities: NDArray[np.float64], added: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Probabilities after something is added to the logits; shape ``(…, labels)``."""
-    logits = centred(probabilities) + (0.0 if added is None else added)
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    result: NDArray[np.float64] = shares / shares.sum(axis=-1, keepdims=True)
-    return result
