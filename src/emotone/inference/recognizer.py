@@ -1,6 +1,6 @@
 """The recogniser: speech in, emotions out; needs ONNX Runtime and no PyTorch."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,7 +18,7 @@ from emotone.inference.calls import call_options
 from emotone.inference.calls import recognise as recognise_call
 from emotone.inference.hearing import PART_S, Listener
 from emotone.inference.model import Model
-from emotone.inference.neutral import offsets
+from emotone.inference.neutral import answers_of, offsets
 from emotone.inference.prediction import Prediction, Segment
 from emotone.inference.spans import Cutter, Span
 from emotone.inference.speech import SHORTEST_S, Speech, name_of, pieces, several, too_short
@@ -127,7 +127,7 @@ class Recognizer(Model):
             assert answer is not None  # hearing nothing is an error
             yield answer if isinstance(answer, AudioError) else self.prediction(answer)
 
-    def with_neutral(self, recordings: Iterable[Speech]) -> Self:
+    def with_neutral(self, recordings: Iterable[Speech | Mapping[str, float]]) -> Self:
         """Return a recogniser that hears a speaker relative to their neutral voice.
 
         Some neutral voices, microphones and languages sound like an emotion to a network. One
@@ -135,7 +135,8 @@ class Recognizer(Model):
         :mod:`emotone.inference.neutral`. Choose the speaker first, if both are known.
 
         Args:
-            recordings: neutral speech of the speaker, recorded as what will be recognised.
+            recordings: neutral speech of the speaker, recorded as what will be recognised; or
+                probabilities of all emotions that this model answered to it before.
 
         Returns:
             A recogniser that shares the model with this one.
@@ -143,6 +144,7 @@ class Recognizer(Model):
         Raises:
             ModelError: if the model does not know the emotion neutral, or how others' neutral
                 speech is answered.
+            UsageError: if probabilities are not those of the model's emotions.
             SpeechTypeError: if ``recordings`` is a single recording.
             AudioError: if a recording is not usable, or there is none.
 
@@ -157,10 +159,13 @@ class Recognizer(Model):
                 "one that answers neutral with --calibrate"
             )
         plain = self._changed(offsets=None, labels=list(self.config.labels), _extra=0)
-        answers = [plain.predict(speech) for speech in several(recordings, "with_neutral")]
+        answers = [
+            one if isinstance(one, Mapping) else plain.predict(one).probabilities
+            for one in several(recordings, "with_neutral")
+        ]
         if not answers:
             raise AudioError("no neutral recording was given; give one or more")
-        found = np.array([list(answer.probabilities.values()) for answer in answers])
+        found = answers_of(answers, self.config.labels)
         return self._changed(offsets=offsets(reference, found))
 
     def segments(

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ Speech = (
     | tuple[int, NDArray[Any]]
 )
 
+Given = TypeVar("Given")
 Source = Path | tuple[NDArray[Any], Any]  # a file, or samples and their rate in Hz
 
 
@@ -110,7 +111,7 @@ def _check_not_empty(samples: NDArray[Any]) -> None:
         raise AudioError("the array holds no samples")
 
 
-def several(recordings: Iterable[Speech], method: str) -> Iterable[Speech]:
+def several(recordings: Iterable[Given], method: str) -> Iterable[Given]:
     """Return recordings unchanged.
 
     Raises:

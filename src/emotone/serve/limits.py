@@ -4,17 +4,20 @@ import asyncio
 import json
 import time
 from collections import Counter
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
-from emotone.errors import UsageError
+from emotone.errors import EmotoneError, UsageError
+from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.inference.turns import at_once, from_values
 from emotone.serve.errors import RefusedError
 from emotone.serve.options import ServeOptions
 
 GRACE_S = 5.0  # after which an upload has a minimum rate
+MOST_NEUTRAL = 100  # answers to neutral speech
 
 
 class Share:
@@ -60,21 +63,46 @@ def given_turns(text: str, options: ServeOptions) -> tuple[Span, ...]:
         RefusedError: with status 422 if they cannot be used, are too many, or too many share a
             moment.
     """
+    values = _objects("turns", text, "start, end and speaker", options.turns)
     try:
-        values = json.loads(text)
-        if not isinstance(values, list):
-            raise UsageError("turns: expected a JSON array of objects")
-        if len(values) > options.turns:
-            raise UsageError(f"turns: at most {options.turns}, got {len(values)}")
         turns = from_values(values)
         if at_once(turns) > options.overlap:
             raise UsageError(f"turns: at most {options.overlap} at the same time")
     except UsageError as error:
         raise RefusedError(422, "invalid", str(error)) from error
-    except (ValueError, RecursionError) as error:
-        text = "turns: not JSON; send an array of objects with start, end and speaker"
-        raise RefusedError(422, "invalid", text) from error
     return tuple(turns)
+
+
+def given_neutral(text: str, recognizer: Recognizer) -> tuple[dict[str, float], ...]:
+    """Read earlier answers to neutral speech, JSON objects of probabilities.
+
+    Raises:
+        RefusedError: with status 422 if the model cannot use them, or they are none or too many.
+    """
+    values = _objects("neutral", text, "the probability of each emotion", MOST_NEUTRAL)
+    try:
+        recognizer.with_neutral(values)
+    except EmotoneError as error:
+        raise RefusedError(422, "invalid", str(error)) from error
+    return tuple(values)
+
+
+def _objects(field: str, text: str, what: str, most: int) -> list[dict[str, Any]]:
+    """Read an array of at most ``most`` objects, which hold ``what``."""
+    problem = ""
+    values: list[dict[str, Any]] = []
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        problem = f"{field}: not JSON; send an array of objects with {what}"
+    else:
+        if not isinstance(values, list) or not all(isinstance(one, dict) for one in values):
+            problem = f"{field}: expected a JSON array of objects"
+        elif len(values) > most:
+            problem = f"{field}: at most {most}, got {len(values)}"
+    if problem:
+        raise RefusedError(422, "invalid", problem)
+    return values
 
 
 def check_length(headers: Headers, options: ServeOptions) -> None:

@@ -12,9 +12,10 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from emotone.errors import AudioError, NoSpeechError, UsageError
 from emotone.inference.calls import call_options
 from emotone.inference.listening import CallOptions
+from emotone.inference.recognizer import Recognizer
 from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import RefusedError, of_audio
-from emotone.serve.limits import Share, check_overlap, given_turns
+from emotone.serve.limits import Share, check_overlap, given_neutral, given_turns
 from emotone.serve.metrics import Metrics
 from emotone.serve.options import ServeOptions
 from emotone.serve.upload import stored, text_in
@@ -87,6 +88,7 @@ class Service:
                 job = Job(
                     name, str(path), 60 * options.minutes, asked.windows, asked.threshold,
                     asked.only, await self._call(request, asked),
+                    await self._neutral(request, workers.models[name], asked),
                 )  # fmt: skip
                 answer = await self._answer(request, workers, job)
         except ClientDisconnect as error:
@@ -104,6 +106,18 @@ class Service:
             return call_options(asked.channels, turns, asked.windows, "")
         except UsageError as error:
             raise RefusedError(422, "invalid", str(error)) from error
+
+    async def _neutral(
+        self, request: Request, recognizer: Recognizer, asked: Asked
+    ) -> tuple[dict[str, float], ...]:
+        """Return the answers to neutral speech in a request whose file is stored."""
+        text = await text_in(request, "neutral")
+        if text is None:
+            return ()
+        if asked.channels is not None:
+            text = "neutral: a call has several speakers, and this is of one; leave it out"
+            raise RefusedError(422, "invalid", text)
+        return given_neutral(text, recognizer)
 
     async def _answer(self, request: Request, workers: Workers, job: Job) -> dict[str, Any]:
         self._count(1)

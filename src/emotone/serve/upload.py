@@ -1,6 +1,5 @@
 """The audio file in a request: the field ``file`` of a form, or the whole body."""
 
-import copy
 import logging
 import tempfile
 from collections.abc import AsyncIterator
@@ -20,31 +19,29 @@ log = logging.getLogger("emotone.serve")
 RAW = ("audio/", "video/", "application/octet-stream")
 FORM = "multipart/form-data"
 CHUNK_BYTES = 2**18
-# of the OpenAPI document
-BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            },
-            "audio/wav": {"schema": {"type": "string", "format": "binary"}},
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-        },
+
+
+def _body(**fields: str) -> dict[str, Any]:
+    """Return the body of a request with audio and text fields, for the OpenAPI document."""
+    texts = {name: {"type": "string", "description": text} for name, text in fields.items()}
+    form = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}} | texts,
     }
-}
+    raw = {"schema": {"type": "string", "format": "binary"}}
+    content = {FORM: {"schema": form}, "audio/wav": raw, "application/octet-stream": raw}
+    return {"requestBody": {"required": True, "content": content}}
 
 
-BODY_OF_CALL = copy.deepcopy(BODY)
-BODY_OF_CALL["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]["turns"] = {
-    "type": "string",
-    "description": "JSON array of turns, objects with start and end in seconds, speaker and, if it "
-    "is known, channel from 1. Without, a turn ends where its speaker pauses.",
-}
+BODY = _body(
+    neutral="JSON array of the probabilities that this model answered to neutral speech of the "
+    "same speaker; answers are relative to it. Without, they are relative to all speakers."
+)
+BODY_OF_CALL = _body(
+    turns="JSON array of turns, objects with start and end in seconds, speaker and, if it is "
+    "known, channel from 1. Without, a turn ends where its speaker pauses."
+)
 
 
 async def text_in(request: Request, field: str) -> str | None:

@@ -54,6 +54,7 @@ class Job:
         call: how to recognise it as a call; ``None`` if it is none.
         threshold: probability from which an answer is confident; ``None`` for that of the service.
         only: emotions to choose among, with commas; ``None`` for all.
+        neutral: earlier answers to neutral speech, see :meth:`emotone.Recognizer.with_neutral`.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Job:
     threshold: float | None = None
     only: str | None = None
     call: CallOptions | None = None
+    neutral: tuple[dict[str, float], ...] = ()
 
 
 class Workers:
@@ -213,6 +215,8 @@ def _segments(
 def _recognise(job: Job) -> dict[str, Any]:
     """Answer a request; called in a worker process."""
     recognizer = _recognizer(job.model, job.threshold).with_only(job.only)
+    if job.neutral:
+        recognizer = recognizer.with_neutral(job.neutral)
 
     def advance(_: float) -> None:
         _check_wanted(job)

@@ -35,6 +35,9 @@ async def predict(
 ) -> dict[str, Any]:
     """Recognise the emotion of a recording.
 
+    With the field ``neutral`` of the form, probabilities of earlier answers to neutral speech of
+    the speaker, the answer is relative to it.
+
     `curl -F file=@call.wav http://127.0.0.1:8000/v1/predict`
     """
     return await service.recognise(request, Asked(model, threshold, only))
