@@ -43,6 +43,16 @@ def test_a_corpus_without_problems_is_counted_and_measured(make_table: Callable[
     json.dumps(facts)
 
 
+def test_dimensions_are_measured(make_table: Callable[..., Path]) -> None:
+    table = make_table()
+    change(table, arousal=[1, None, *range(2, 8), *[4] * 8], other=range(16))
+    options = TableOptions(root=table, dimensions=("arousal",), scale=(1, 7))
+    (name, facts), *more = inspection.inspect(corpora.read(options)).as_dict()["dimensions"].items()
+    assert (name, more, facts["utterances"]) == ("arousal", [], 15)
+    assert (facts["least"], facts["median"], facts["greatest"]) == (0, 0.5, 1)
+    assert inspected(table).as_dict()["dimensions"] == {}
+
+
 def replace_audio(table: Path, samples: Any, name: str = "s0_anger_0.wav") -> None:
     soundfile.write(table.parent / name, samples, 16_000)
 

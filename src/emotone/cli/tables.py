@@ -190,17 +190,24 @@ def _speakers_table(facts: dict[str, Any]) -> Table:
 def _spreads(facts: dict[str, Any]) -> list[str]:
     lines = []
     for name, unit, key in (("duration", "s", "seconds"), ("level", "dBFS", "level_dbfs")):
-        spread = facts[key]
+        if facts[key]["median"] is not None:
+            lines.append(f"{name}: {_spread(facts[key], 1)} {unit}")
+    for name, spread in facts["dimensions"].items():
         if spread["median"] is not None:
-            lines.append(
-                f"{name}: {spread['least']:.1f} … {spread['median']:.1f} (median) … "
-                f"{spread['greatest']:.1f} {unit}"
-            )
+            known = plural(spread["utterances"], "utterance")
+            lines.append(f"{name}: {_spread(spread, 2)}, {known}")
     for name, key in (("sessions", "sessions"), ("rates in Hz", "rates_hz")):
         if list(facts[key]) != ["not known"]:
             listed = ", ".join(f"{value} ({count})" for value, count in facts[key].items())
             lines.append(f"{name}: {listed}")
     return lines
+
+
+def _spread(spread: dict[str, Any], digits: int) -> str:
+    least, median, greatest = (
+        f"{spread[key]:.{digits}f}" for key in ("least", "median", "greatest")
+    )
+    return f"{least} … {median} (median) … {greatest}"
 
 
 def _table(title: str) -> Table:

@@ -60,7 +60,10 @@ class Inspection:
     problems: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Counts per class, speaker, session and rate, durations, levels and problems, for JSON."""
+        """Counts per class, speaker, session and rate, spreads of durations, levels and dimensions.
+
+        All values are plain Python, so that JSON can hold them.
+        """
         table = self.utterances
         return {
             "corpus": self.corpus.name,
@@ -72,6 +75,10 @@ class Inspection:
             "sexes": _counts(table.drop_duplicates("speaker")["sex"]),
             "sessions": _counts(table["session"]),
             "rates_hz": _counts(table["rate_hz"].dropna().astype(int)),
+            "dimensions": {
+                name: {"utterances": int(table[name].count())} | _spread(table[name])
+                for name in self.corpus.dimensions
+            },
             "emotions_of_speakers": {
                 str(speaker): _counts(group["emotion"])
                 for speaker, group in table.groupby("speaker")
