@@ -3,9 +3,11 @@
 import io
 import json
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 import soundfile
+from fastapi import WebSocketDisconnect
 from fastapi.testclient import TestClient
 
 from emotone.inference.recognizer import load
@@ -71,3 +73,23 @@ def test_a_call_has_several_speakers(client: TestClient) -> None:
     form = {"neutral": json.dumps([ANSWER])}
     found = client.post("/v1/call", files={"file": wav(1.3, 0)}, data=form)
     assert "a call has several speakers" in error_of(found, 422, "invalid")
+
+
+def test_live_audio_is_answered_relative_to_it(client: TestClient) -> None:
+    assert client.get("/v1/models").json()[0]["neutral"] is True
+    samples = spoken(1, 3.0)
+    query = urlencode({"rate": 16_000, "format": "f32le", "neutral": json.dumps([ANSWER])})
+    with client.websocket_connect(f"/v1/stream?{query}") as socket:
+        socket.send_bytes(samples.tobytes())
+        socket.send_text("end")
+        window = socket.receive_json()
+    (expected,) = load().with_neutral([ANSWER]).segments((samples, 16_000))
+    assert expected.prediction is not None
+    assert window["probabilities"] == pytest.approx(expected.prediction.probabilities, abs=1e-3)
+    with (
+        client.websocket_connect("/v1/stream?rate=16000&neutral=[]") as socket,
+        pytest.raises(WebSocketDisconnect) as refused,
+    ):
+        socket.receive_json()
+    assert refused.value.code == 1008
+    assert "no neutral recording was given" in refused.value.reason

@@ -17,6 +17,7 @@ import soundfile
 
 import emotone
 from emotone.corpora.synthetic import utterance
+from emotone.inference.formats import as_dict
 from emotone.serve.page import FILES
 from tests.helpers import spoken
 from tests.serve.browsing import (
@@ -158,6 +159,49 @@ def test_what_is_recorded_is_sent_when_one_stops(visit: Visit) -> None:
     assert answer["label"] is not None  # the microphone plays speech
     visit.page.click("#emotone-play")
     visit.wait("now", "0:01 / ")
+
+
+@needs_browser
+def test_answers_are_relative_to_a_neutral_reference(visit: Visit, tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("neutral.wav", "other.wav")]
+    for speaker, path in enumerate(paths):
+        soundfile.write(path, spoken(speaker, 2.5), 16_000, subtype="FLOAT")
+    alone = emotone.load()
+    hers = alone.with_neutral([alone.predict(paths[0]).probabilities])
+    before, after = (as_dict(one.predict(paths[1])) for one in (alone, hers))
+    assert said(before) != said(after)
+
+    def answers() -> list[str]:
+        visit.wait("status", "2 recordings answered.")
+        found = visit.page.locator("#emotone-list .said").all_text_contents()
+        return [text.replace("\xa0", " ") for text in found]
+
+    visit.upload(*paths)
+    first = said(as_dict(alone.predict(paths[0])))
+    assert answers() == [first, said(before)]
+    visit.page.click("#emotone-neutral")
+    assert visit.page.get_attribute("#emotone-neutral", "aria-pressed") == "true"
+    assert answers() == [f"{first}, neutral reference", said(after)]
+    visit.page.click("#emotone-list li:nth-child(2) button")
+    visit.wait("about", "other.wav · 2.5 s · emotone-base · relative to neutral.wav")
+    visit.wait("course")
+    assert visit.page.get_attribute("#emotone-neutral", "aria-pressed") == "false"
+    answer = json.loads(visit.download("json"))
+    assert answer["relative_to"] == "neutral.wav"
+    (window,) = answer["segments"]
+    assert window["probabilities"] == pytest.approx(after["probabilities"], abs=1e-3)
+    visit.page.click("#emotone-live")
+    visit.wait("about", "Live, the last 3 s · relative to neutral.wav")
+    assert visit.page.is_hidden("#emotone-neutral")
+    visit.page.click("#emotone-live")
+    visit.wait("list", "Live ")
+    visit.wait("status", "3 recordings answered.")
+    visit.page.click("#emotone-list li:nth-child(1) button")
+    visit.page.click("#emotone-neutral")  # no longer
+    visit.wait("status", "3 recordings answered.")
+    found = visit.page.locator("#emotone-list .said").all_text_contents()
+    assert [text.replace("\xa0", " ") for text in found[:2]] == [first, said(before)]
+    assert visit.complaints == []
 
 
 @needs_browser

@@ -45,6 +45,7 @@ MODELS = [
         "sample_rate": 16000,
         "corpora": ["emodb", "ravdess"],
         "confident_from": 0.7159,
+        "neutral": True,
     }
 ]
 METRICS = """\

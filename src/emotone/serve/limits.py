@@ -73,12 +73,14 @@ def given_turns(text: str, options: ServeOptions) -> tuple[Span, ...]:
     return tuple(turns)
 
 
-def given_neutral(text: str, recognizer: Recognizer) -> tuple[dict[str, float], ...]:
-    """Read earlier answers to neutral speech, JSON objects of probabilities.
+def given_neutral(text: str | None, recognizer: Recognizer) -> tuple[dict[str, float], ...]:
+    """Read earlier answers to neutral speech, JSON objects of probabilities; none without text.
 
     Raises:
         RefusedError: with status 422 if the model cannot use them, or they are none or too many.
     """
+    if text is None:
+        return ()
     values = _objects("neutral", text, "the probability of each emotion", MOST_NEUTRAL)
     try:
         recognizer.with_neutral(values)

@@ -22,7 +22,7 @@ from emotone.inference.recognizer import BATCH_S
 from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import refuse
 from emotone.serve.options import ServeOptions
-from emotone.serve.workers import BusyError, Workers
+from emotone.serve.workers import BusyError, Neutral, Workers
 
 FORMATS = {"s16le": "<i2", "f32le": "<f4"}
 # closing codes
@@ -41,7 +41,7 @@ class ClosedError(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """What a client asks for: model, threshold, and the samples that it sends.
+    """What a client asks for: model, threshold, reference, and the samples that it sends.
 
     Attributes:
         model: name of a loaded model.
@@ -50,6 +50,7 @@ class Asked:
         kind: NumPy type of a sample.
         window: length of a window in seconds.
         hop: time between the starts of two windows, in seconds.
+        neutral: earlier answers to neutral speech, see :meth:`emotone.Recognizer.with_neutral`.
     """
 
     model: str
@@ -58,6 +59,7 @@ class Asked:
     kind: str
     window: float
     hop: float
+    neutral: Neutral = ()
 
 
 async def serve(socket: WebSocket, workers: Workers, asked: Asked, options: ServeOptions) -> None:
@@ -179,9 +181,9 @@ class _Stream:
         return np.frombuffer(data, self._asked.kind)
 
     async def _recognise(self, windows: Iterable[Window]) -> None:
-        model, threshold = self._asked.model, self._asked.threshold
+        model, threshold, neutral = self._asked.model, self._asked.threshold, self._asked.neutral
         for batch in batches(windows, BATCH, BATCH_S):
-            for segment in await self._workers.segments(model, threshold, batch):
+            for segment in await self._workers.segments(model, threshold, neutral, batch):
                 await self._send(segment)
 
     async def _send(self, segment: dict[str, Any]) -> None:

@@ -40,6 +40,15 @@ Only = Annotated[
     ),
 ]
 
+Neutral = Annotated[
+    str | None,
+    Query(
+        max_length=20_000,
+        description="JSON array of the probabilities that this model answered to neutral speech of "
+        "the speaker; answers are relative to it. Without, they are relative to all speakers.",
+    ),
+]
+
 
 class Health(BaseModel):
     """The server is alive."""
@@ -128,6 +137,7 @@ class Model(BaseModel):
     sample_rate: int = Field(description="In Hz; audio of any rate may be sent.")
     corpora: list[str] = Field(description="What it was trained on.")
     confident_from: float = Field(description="Probability from which a prediction is confident.")
+    neutral: bool = Field(description="Whether answers can be relative to neutral speech.")
 
 
 class Reason(BaseModel):

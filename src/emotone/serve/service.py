@@ -19,7 +19,7 @@ from emotone.serve.limits import Share, check_overlap, given_neutral, given_turn
 from emotone.serve.metrics import Metrics
 from emotone.serve.options import ServeOptions
 from emotone.serve.upload import stored, text_in
-from emotone.serve.workers import BusyError, Job, TooLongError, Workers
+from emotone.serve.workers import BusyError, Job, Neutral, TooLongError, Workers
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,10 @@ class Service:
         except UsageError as error:
             raise RefusedError(422, "invalid", str(error)) from error
 
-    async def _neutral(
-        self, request: Request, recognizer: Recognizer, asked: Asked
-    ) -> tuple[dict[str, float], ...]:
+    async def _neutral(self, request: Request, recognizer: Recognizer, asked: Asked) -> Neutral:
         """Return the answers to neutral speech in a request whose file is stored."""
         text = await text_in(request, "neutral")
-        if text is None:
-            return ()
-        if asked.channels is not None:
+        if text is not None and asked.channels is not None:
             text = "neutral: a call has several speakers, and this is of one; leave it out"
             raise RefusedError(422, "invalid", text)
         return given_neutral(text, recognizer)

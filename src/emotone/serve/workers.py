@@ -26,6 +26,8 @@ from emotone.inference.worker import CrashedError
 
 MEMORY_BYTES = 2_000_000_000  # limit of what a worker allocates after its start
 
+Neutral = tuple[dict[str, float], ...]
+
 # models of a worker process
 _recognizers: dict[str, Recognizer] = {}
 
@@ -64,7 +66,7 @@ class Job:
     threshold: float | None = None
     only: str | None = None
     call: CallOptions | None = None
-    neutral: tuple[dict[str, float], ...] = ()
+    neutral: Neutral = ()
 
 
 class Workers:
@@ -128,10 +130,11 @@ class Workers:
         return answer
 
     async def segments(
-        self, model: str, threshold: float | None, windows: Sequence[Window]
+        self, model: str, threshold: float | None, neutral: Neutral, windows: Sequence[Window]
     ) -> list[dict[str, Any]]:
         """Wait for a free worker and recognise windows of live audio; see :meth:`recognise`."""
-        answer: list[dict[str, Any]] = await self._call(_segments, model, threshold, windows)
+        answer: list[dict[str, Any]]
+        answer = await self._call(_segments, model, threshold, neutral, windows)
         return answer
 
     async def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -198,25 +201,25 @@ def _limited_memory() -> Iterator[None]:
         raise TooLongError("decoding it takes too much memory") from error
 
 
-def _recognizer(model: str, threshold: float | None) -> Recognizer:
+def _recognizer(model: str, threshold: float | None, neutral: Neutral) -> Recognizer:
     recognizer = _recognizers[model]
-    return recognizer if threshold is None else recognizer.with_threshold(threshold)
+    if threshold is not None:
+        recognizer = recognizer.with_threshold(threshold)
+    return recognizer.with_neutral(neutral) if neutral else recognizer
 
 
 def _segments(
-    model: str, threshold: float | None, windows: Sequence[Window]
+    model: str, threshold: float | None, neutral: Neutral, windows: Sequence[Window]
 ) -> list[dict[str, Any]]:
     """Recognise windows; called in a worker process."""
     with _limited_memory():
-        found = _recognizer(model, threshold).recognise(windows)
+        found = _recognizer(model, threshold, neutral).recognise(windows)
         return [segment_as_dict(segment) for segment in found]
 
 
 def _recognise(job: Job) -> dict[str, Any]:
     """Answer a request; called in a worker process."""
-    recognizer = _recognizer(job.model, job.threshold).with_only(job.only)
-    if job.neutral:
-        recognizer = recognizer.with_neutral(job.neutral)
+    recognizer = _recognizer(job.model, job.threshold, job.neutral).with_only(job.only)
 
     def advance(_: float) -> None:
         _check_wanted(job)

@@ -26,6 +26,7 @@ async def models(service: ServiceOf) -> list[dict[str, Any]]:
             "sample_rate": recognizer.config.sample_rate,
             "corpora": recognizer.config.training.get("corpora", []),
             "confident_from": recognizer.threshold,
+            "neutral": recognizer.config.neutral is not None,
         }
         for name, recognizer in service.workers.models.items()
     ]

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, WebSocket
 
 from emotone.serve.errors import RefusedError, refuse
-from emotone.serve.limits import check_overlap
+from emotone.serve.limits import check_overlap, given_neutral
 from emotone.serve.live import FORMATS, Asked, serve
-from emotone.serve.schemas import Hop, ModelName, Threshold, WindowLength
+from emotone.serve.schemas import Hop, ModelName, Neutral, Threshold, WindowLength
 from emotone.serve.security import is_allowed, token_in
 from emotone.serve.service import ServiceOf
 
@@ -28,6 +28,7 @@ class Parameters:
     window: WindowLength = 3.0
     hop: Hop = 1.0
     threshold: Threshold = None
+    neutral: Neutral = None
     token: Annotated[
         str | None, Query(description="The token, from clients that cannot send it as a header.")
     ] = None
@@ -50,6 +51,7 @@ async def stream(socket: WebSocket, service: ServiceOf, given: ParametersOf) -> 
         return await refuse(socket, f"hop: at most the window of {window:g} s, got {hop:g} s")
     try:
         check_overlap(window, hop, options)
+        neutral = given_neutral(given.neutral, workers.models[name])
     except RefusedError as error:
         return await refuse(socket, str(error))
     client = socket.client.host if socket.client else ""
@@ -57,7 +59,9 @@ async def stream(socket: WebSocket, service: ServiceOf, given: ParametersOf) -> 
         return await refuse(socket, "too many streams of this client; end another one")
     try:
         await socket.accept()
-        asked = Asked(name, given.threshold, given.rate, FORMATS[given.form], window, hop)
+        asked = Asked(
+            name, given.threshold, given.rate, FORMATS[given.form], window, hop, neutral
+        )  # fmt: skip
         return await serve(socket, workers, asked, options)
     finally:
         service.streams.give(client)

@@ -7,7 +7,7 @@ const find = (name) => document.querySelector(`#emotone-${name}`);
 export function show(item) {
   const { whole, labels, threshold } = item;
   const colour = colours(labels);
-  find("about").textContent = item.live ? `Live, the last ${Math.round(whole.end - whole.start)} s` : about(item);
+  find("about").textContent = item.live ? [`Live, the last ${Math.round(whole.end - whole.start)} s`, ...of(item.relativeTo)].join(" · ") : about(item);
   find("label").textContent = words(whole);
   find("label").classList.toggle("none", whole.label === null);
   find("label").style.borderColor = colour.get(whole.label);
@@ -16,7 +16,10 @@ export function show(item) {
     : `Below ${percent(threshold)} (the line), an answer is “not sure”: the headline, and each window by itself.`;
 }
 
-export const about = ({ name, whole, model }) => [name, `${whole.seconds.toFixed(1)} s`, model.split("/").pop()].join(" · ");
+export const about = ({ name, whole, model, relativeTo }) =>
+  [name, `${whole.seconds.toFixed(1)} s`, model.split("/").pop(), ...of(relativeTo)].join(" · ");
+
+const of = (name) => name ? [`relative to ${name}`] : [];
 
 function bar(label, { label: best, probabilities }, colour, threshold) {
   const share = probabilities[label];
@@ -39,15 +42,15 @@ export function tabulate(segments) {
 }
 
 // Offer the windows, or turns, of an item as JSON and CSV.
-export function offer({ name, model, whole, segments, labels }) {
-  link("json", json({ file: name, ...whole, model, ...(whole.turns ? {} : { segments }) }));
+export function offer({ name, model, whole, segments, labels, relativeTo: relative_to }) {
+  link("json", json({ file: name, relative_to, ...whole, model, ...(whole.turns ? {} : { segments }) }));
   link("csv", csv(["start", "end", ...(hasSpeakers(segments) ? ["speaker"] : [])], segments, labels));
 }
 
 // Offer the answers of all items as JSON and CSV, to each turn of those that are calls.
 export function offerAll(items) {
   const done = items.filter((item) => item.whole);
-  link("all-json", json(items.map(({ name, model, whole, error }) => whole ? { file: name, ...whole, model } : { file: name, error })));
+  link("all-json", json(items.map(({ name, model, whole, error, relativeTo: relative_to }) => whole ? { file: name, relative_to, ...whole, model } : { file: name, error })));
   const labels = [...new Set(done.flatMap((item) => item.labels))];
   const answers = done.flatMap(({ name, whole }) => (whole.turns ?? [whole]).map((one) => ({ file: name, ...one })));
   link("all-csv", csv(["file", ...(hasSpeakers(answers) ? ["start", "end", "speaker"] : [])], answers, labels));

@@ -12,8 +12,9 @@ const OTHER_CHOICE = "recognise it without splitting channels"; // as the server
 const NO_SPEECH = { label: null, confidence: null, confident: null, probabilities: null };
 const find = (name) => document.querySelector(`#emotone-${name}`);
 const audio = find("audio");
-const items = []; // {name, sound, isFile, isCall, state, model, labels, threshold, whole, segments, peaks, error}
+const items = []; // {name, sound, isFile, isCall, state, model, labels, threshold, whole, segments, peaks, relativeTo, error}
 let selected = null;
+let reference = null; // {item, answers}: a neutral recording, and what each model answers to it
 let isNew = false; // whether the page has not gone to it yet
 let capturing = null; // {kind, microphone, socket, pieces, seconds, segments, peaks, …}
 let working = 0;
@@ -32,7 +33,7 @@ function fail(text) {
 
 function chosen() {
   const { value, about } = find("model").selectedOptions[0];
-  return { model: value, labels: about.labels, threshold: about.confident_from };
+  return { model: value, labels: about.labels, threshold: about.confident_from, takesNeutral: about.neutral };
 }
 
 // Recordings
@@ -59,10 +60,11 @@ async function recognise(item) {
   const isCall = Boolean(item.isFile) && find("voices").value === "split";
   if (item.model !== find("model").value || item.isCall !== isCall) item.segments = item.peaks = null;
   Object.assign(item, chosen(), { isCall, state: "processing", whole: null, error: null });
+  item.relativeTo = isCall || item === reference?.item || !item.takesNeutral ? undefined : reference?.item.name;
   update(item);
   const run = item.run = {}; // so that a late answer does not replace that of another model
   try {
-    const asked = isCall ? ask("call", { model: item.model, channels: "split" }, item.sound) : ask("predict", { model: item.model }, item.sound);
+    const asked = isCall ? ask("call", { model: item.model, channels: "split" }, item.sound) : ask("predict", { model: item.model }, item.sound, await neutralFor(item));
     const whole = await asked.catch((error) => {
       if (error.code !== "no_speech") throw error;
       return NO_SPEECH;
@@ -75,9 +77,30 @@ async function recognise(item) {
   if (item.run === run) update(item);
 }
 
-const said = ({ whole }) => whole.turns ? wordsOfCall(whole) : words(whole);
+const said = (item) => item.whole.turns ? wordsOfCall(item.whole) : words(item.whole) + (item === reference?.item ? ", neutral reference" : "");
 
-const windowsOf = (item) => ask("segments", { model: item.model, window: WINDOW_S, hop: HOP_S }, item.sound);
+const windowsOf = async (item) =>
+  ask("segments", { model: item.model, window: WINDOW_S, hop: HOP_S }, item.sound, await neutralFor(item));
+
+// What the model of an item answers to the neutral recording, if its answer is relative to one.
+async function neutralFor({ model, relativeTo }) {
+  if (!relativeTo || !reference) return null;
+  const { item, answers } = reference;
+  answers[model] ??= ask("predict", { model }, item.sound).catch((error) => {
+    delete answers[model];
+    throw error;
+  });
+  return [(await answers[model]).probabilities];
+}
+
+function refer(item) {
+  reference = item && { item, answers: {} };
+  const others = items.filter((one) => !one.isCall && (one !== item || one.relativeTo));
+  for (const one of others) one.segments = null;
+  again(others);
+  list();
+  look();
+}
 
 function update(item) {
   list();
@@ -134,6 +157,8 @@ function look() {
   listen(null);
   if (!whole) return;
   (whole.turns ? showCall : show)(item);
+  find("reference").hidden = Boolean(whole.turns) || whole.label === null || !item.takesNeutral;
+  find("neutral").setAttribute("aria-pressed", item === reference?.item);
   listen(sound);
   course(item).catch((problem) => item === selected && fail(`${name}: ${problem.message}.`));
 }
@@ -195,7 +220,9 @@ async function capture(kind) {
   const session = capturing = { kind, ...chosen(), pieces: [], seconds: 0, segments: [], peaks: [] };
   fail("");
   press(session, true);
+  session.relativeTo = session.takesNeutral ? reference?.item.name : undefined;
   try {
+    session.neutral = kind === "live" ? await neutralFor(session) : null;
     session.microphone = await open((samples) => hear(session, samples));
   } catch (error) {
     press(session, false);
@@ -224,8 +251,9 @@ function hear(session, samples) {
 }
 
 function connect(session) {
-  const { microphone, model } = session;
-  const socket = session.socket = stream({ rate: Math.round(microphone.rate), format: "f32le", window: WINDOW_S, hop: HOP_S, model });
+  const { microphone, model, neutral } = session;
+  const socket = session.socket = stream({ rate: Math.round(microphone.rate), format: "f32le", window: WINDOW_S, hop: HOP_S, model,
+    ...(neutral && { neutral: JSON.stringify(neutral) }) });
   socket.binaryType = "arraybuffer";
   socket.onmessage = ({ data }) => {
     session.segments.push(JSON.parse(data));
@@ -238,10 +266,11 @@ function connect(session) {
   };
 }
 
-function lookLive({ segments, peaks, labels, model, threshold, seconds }) {
+function lookLive({ segments, peaks, labels, model, threshold, seconds, relativeTo }) {
   const last = segments.at(-1), from = Math.max(0, last.end - LIVE_SHOWN_S);
-  const item = selected = { name: "live", live: true, labels, model, threshold, whole: { ...last, seconds: last.end }, segments };
+  const item = selected = { name: "live", live: true, labels, model, threshold, relativeTo, whole: { ...last, seconds: last.end }, segments };
   find("answer").hidden = false;
+  find("reference").hidden = true;
   find("empty").hidden = true;
   if (segments.length === 1) status("Live: an answer each second.");
   list();
@@ -304,8 +333,10 @@ for (const button of document.querySelectorAll("[data-sample]"))
     const sound = await (await fetch(`page/samples/${button.dataset.sample}`)).blob();
     add([{ name: `${button.textContent} (synthetic)`, sound }]);
   });
+find("neutral").addEventListener("click", () => refer(selected === reference?.item ? null : selected));
 find("clear").addEventListener("click", () => {
   items.length = 0;
+  reference = null;
   select(null);
   status("The list is empty.");
   find("file").focus();

@@ -12,14 +12,21 @@ export async function models() {
   return read(await reached(fetch("v1/models")));
 }
 
-// Ask about a recording; comes again while the server is busy.
-export async function ask(path, parameters, sound) {
+// Ask about a recording, with neutral answers of its speaker if they are known; comes again while the server is busy.
+export async function ask(path, parameters, sound, neutral = null) {
+  const request = neutral ? { body: form(sound, neutral) } : { body: sound, headers: { "Content-Type": "application/octet-stream" } };
   for (let tries = 1; ; tries++) {
-    const answer = await reached(fetch(`v1/${path}?${new URLSearchParams(parameters)}`,
-      { method: "POST", body: sound, headers: { "Content-Type": "application/octet-stream" } }), sound);
+    const answer = await reached(fetch(`v1/${path}?${new URLSearchParams(parameters)}`, { method: "POST", ...request }), sound);
     if (![429, 503].includes(answer.status) || tries === TRIES) return read(answer);
     await new Promise((resume) => setTimeout(resume, 1000 * (answer.headers.get("Retry-After") ?? 1)));
   }
+}
+
+function form(sound, neutral) {
+  const made = new FormData();
+  made.append("file", sound, "recording");
+  made.append("neutral", JSON.stringify(neutral));
+  return made;
 }
 
 export function stream(parameters) {
