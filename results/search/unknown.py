@@ -1,0 +1,116 @@
+"""Compare variants of emotone-base on corpora that they were not trained on.
+
+The seven corpora are divided into two parts; each variant is trained on one and tested on the
+other, for 12 epochs with at most 20 utterances of each speaker, a tenth of what emotone-base costs.
+Writes unknown.csv, a row per tested corpus as a run ends, and docs/search.md; runs that are in
+unknown.csv already are not computed again.
+
+    python results/search/unknown.py FOLDER_OF_CORPORA [--variants NAME…] [--seeds 0 1]
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from search import write_page
+
+from emotone import corpora
+from emotone.evaluation import metrics
+from emotone.experiments.config import ExperimentConfig
+from emotone.experiments.learners import read_data
+from emotone.experiments.sources import configuration
+from emotone.training.hardware import keep_memory
+from emotone.training.loop import fit
+from emotone.training.posteriors import posteriors
+from emotone.training.spectrograms import Spectrograms
+
+HERE = Path(__file__).parent
+RUNS = HERE / "unknown.csv"
+CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")  # as in emotone-base.yaml
+PARTS = (("ravdess", "savee", "emovo"), ("emodb", "nemo", "aesdd", "ased"))
+SHORTER = ("training.epochs=12", "training.patience=12", "training.most_per_speaker=20")
+COLUMNS = ["variant", "seed", "corpus", "uar", "nll"]
+
+
+def main() -> None:
+    """Run what is missing and write the table."""
+    variants = yaml.safe_load((HERE / "unknown.yaml").read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--variants", nargs="*", default=list(variants), choices=list(variants))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    asked = parser.parse_args()
+    done = pd.read_csv(RUNS) if RUNS.exists() else pd.DataFrame(columns=COLUMNS)
+    finished = set(done[["variant", "seed", "corpus"]].itertuples(index=False, name=None))
+    jobs = [
+        (asked.data, name, variants[name]["changes"], part, seed)
+        for seed in asked.seeds
+        for name in asked.variants
+        for part in PARTS
+        if (name, seed, part[0]) not in finished
+    ]
+    if jobs:  # once, so that all processes find it
+        read(configured(asked.data, []))
+    with multiprocessing.get_context("spawn").Pool(asked.jobs, maxtasksperchild=1) as pool:
+        for rows in pool.imap_unordered(run, jobs):
+            print(*rows, sep="\n", flush=True)
+            done = pd.concat([done, pd.DataFrame(rows)], ignore_index=True)
+            done.sort_values(COLUMNS[:3]).to_csv(RUNS, index=False)
+    write_page()
+
+
+def configured(data: Path, changes: list[str]) -> ExperimentConfig:
+    """Return emotone-base with the corpora in a folder, shorter, and with changes."""
+    roots = [f"corpus.{number}.root={data / name}" for number, name in enumerate(CORPORA)]
+    sounds = [f"training.disturb.{kind}_folder={data / name}"
+              for kind, name in (("noise", "noise"), ("room", "rir"))]  # fmt: skip
+    return configuration("emotone-base", [*roots, *sounds, *SHORTER, *changes])
+
+
+def read(asked: ExperimentConfig) -> Spectrograms:
+    """Compute the spectrograms of all corpora, once."""
+    cache = Path(tempfile.gettempdir()) / "emotone-unknown"
+    found = read_data(asked, corpora.read_all(asked.corpus), cache, lambda: None)
+    assert isinstance(found, Spectrograms)
+    return found
+
+
+def run(job: tuple[Path, str, dict[str, Any], tuple[str, ...], int]) -> list[dict[str, Any]]:
+    """Train one variant on the other part; return UAR in % and mean NLL of each tested corpus."""
+    root, name, changes, part, seed = job
+    torch.set_num_threads(1)
+    keep_memory()
+    overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
+                 for key, value in changes.items()]  # fmt: skip
+    asked = configured(root, overrides)
+    assert asked.model.is_network
+    data = read(asked)
+    training = np.flatnonzero(~np.isin(data.corpora, part)).tolist()
+    network, _ = fit(
+        data, training, [], features=asked.features, model=asked.model, options=asked.training,
+        seed=seed,
+    )  # fmt: skip
+    rows = []
+    for corpus in part:
+        tested = np.flatnonzero(data.corpora == corpus)
+        found = posteriors(network, data, tested.tolist(), asked.training)
+        found = found * data.possible[tested[0]]  # emotions that the corpus has
+        found /= found.sum(axis=1, keepdims=True)
+        truth = data.targets[tested]
+        uar = metrics.uar(*([data.labels[n] for n in each] for each in (truth, found.argmax(1))))
+        nll = -np.log(np.maximum(found[range(len(truth)), truth], 1e-9)).mean()
+        row = {"variant": name, "seed": seed, "corpus": corpus}
+        rows.append(row | {"uar": round(100 * uar, 2), "nll": round(float(nll), 3)})
+    return rows
+
+
+if __name__ == "__main__":
+    main()
