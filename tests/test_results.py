@@ -133,3 +133,12 @@ def test_the_page_about_the_search_is_made_from_its_runs() -> None:
             f"{key}={json.dumps(value)}" for key, value in variant.get("changes", {}).items()
         ]
         load(PRESETS / "ravdess.yaml", overrides)
+
+
+def test_variants_on_unknown_corpora_are_settings_of_this_version() -> None:
+    folder = RESULTS / "search"
+    asked = yaml.safe_load((folder / "unknown.yaml").read_text(encoding="utf-8"))
+    assert set(pd.read_csv(folder / "unknown.csv")["variant"]) <= set(asked)
+    for variant in asked.values():
+        overrides = [f"{key}={json.dumps(value)}" for key, value in variant["changes"].items()]
+        load(PRESETS / "emotone-base.yaml", overrides)

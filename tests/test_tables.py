@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from emotone.evaluation import scoring
@@ -183,6 +184,23 @@ def test_new_sentences_are_compared_with_known_ones_of_each_system(tables: Any) 
     assert cells[4].endswith(f"]({folder}/other/report.md)")
     assert cells[5].startswith("−66.7 [")
     assert cells[5:7] == cells[7:9]
+
+
+def test_variants_on_unknown_corpora_are_compared_to_the_shipped_one() -> None:
+    search = script(ROOT / "results" / "search" / "search.py")
+    rows = [
+        ("more", 0, "ased", 53.0, 1.5), ("more", 0, "emodb", 71.0, 1.1),
+        ("emotone-base", 0, "ased", 50.0, 1.4), ("emotone-base", 0, "emodb", 70.0, 1.0),
+        ("emotone-base", 1, "ased", 60.0, 1.2), ("not all yet", 0, "ased", 49.0, 1.3),
+    ]  # fmt: skip
+    runs = pd.DataFrame(rows, columns=["variant", "seed", "corpus", "uar", "nll"])
+    assert search.unknown(runs).splitlines() == [
+        "| variant | seeds | ased | emodb | mean | NLL | minus emotone-base |",
+        "|---|---|---|---|---|---|---|",
+        "| emotone-base | 2 | 55.0 | 70.0 | 62.5 | 1.15 | – |",
+        "| more | 1 | 53.0 | 71.0 | 62.0 | 1.30 | +2.0 ± 1.0 |",
+        "| not all yet | 1 | 49.0 | – | – | – | – |",
+    ]
 
 
 def test_choices_are_compared_over_their_corpora(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Compare variants of emotone-base on corpora that they were not trained on.
 
 The seven corpora are divided into two parts; each variant is trained on one and tested on the
-other, for 12 epochs with at most 20 utterances of each speaker, a tenth of what emotone-base costs.
+other, for 12 epochs with at most 20 utterances of each speaker.
 Writes unknown.csv, a row per tested corpus as a run ends, and docs/search.md; runs that are in
 unknown.csv already are not computed again.
 
