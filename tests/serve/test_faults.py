@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -17,7 +18,8 @@ from fastapi.testclient import TestClient
 
 from emotone.serve.app import create
 from emotone.serve.options import ServeOptions
-from tests.helpers import LOCAL, children, voice
+from tests.helpers import LOCAL, children, spoken, voice
+from tests.serve.conftest import started
 
 pytestmark = pytest.mark.slow
 
@@ -104,13 +106,19 @@ def test_schemathesis_finds_nothing(address: Running, tmp_path: Path) -> None:
     assert found.returncode == 0, found.stdout[-3000:]
 
 
-def test_the_examples_of_the_documentation_work(address: Running, tmp_path: Path) -> None:
+@pytest.fixture
+def shipped() -> Iterator[Running]:
+    """The service as a reader of the documentation starts it, with the model that ships."""
+    yield from started(Path("emotone-base"))
+
+
+def test_the_examples_of_the_documentation_work(shipped: Running, tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
-    url, process = address
-    soundfile.write(tmp_path / "call.wav", voice(0, 3.5), 16_000)
+    url, process = shipped
+    soundfile.write(tmp_path / "call.wav", spoken(0, 3.5), 16_000)
     (two := tmp_path / "two").mkdir()
-    both = np.stack([voice(0, 3.5), voice(1, 3.5)], axis=1)
+    both = np.stack([spoken(0, 3.5), spoken(1, 3.5)], axis=1)
     soundfile.write(two / "call.wav", both, 16_000)
     text = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
     lines = re.findall(r"^curl .*$", text, flags=re.MULTILINE)
