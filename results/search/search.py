@@ -10,9 +10,9 @@ docs/search.md; runs that are in runs.csv already are not computed again.
 import argparse
 import math
 import multiprocessing
-import os
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,8 +105,7 @@ def main() -> None:
     if asked.page:
         write_page()
         return
-    done = pd.read_csv(RUNS) if RUNS.exists() else pd.DataFrame(columns=COLUMNS)
-    finished = set(done[["variant", "group", "seed"]].itertuples(index=False, name=None))
+    finished = finished_runs(RUNS)
     jobs = [
         (asked.ravdess, name, variants[name]["changes"], group, seed)
         for seed in asked.seeds
@@ -114,12 +113,35 @@ def main() -> None:
         for group in asked.groups
         if (name, group, seed) not in finished
     ]
-    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
-        for row in pool.imap_unordered(run, jobs):
-            print(row, flush=True)
-            done = pd.concat([done, pd.DataFrame([row])], ignore_index=True)
-            done.sort_values(COLUMNS[:3]).to_csv(RUNS, index=False)
+    run_all(run, jobs, RUNS)
     write_page()
+
+
+def finished_runs(path: Path) -> set[tuple[Any, ...]]:
+    """Return what the first three columns of a file of runs say of each; none without a file."""
+    if not path.exists():
+        return set()
+    return set(pd.read_csv(path).iloc[:, :3].itertuples(index=False, name=None))
+
+
+def run_all(
+    run: Callable[[Any], list[dict[str, Any]]], jobs: Sequence[Any], path: Path,
+    processes: int | None = None,
+) -> None:  # fmt: skip
+    """Make runs, each in a process of its own; add the rows of each to a file as it ends."""
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+        for rows in pool.imap_unordered(run, jobs):
+            print(*rows, sep="\n", flush=True)
+            found = pd.DataFrame(rows)
+            if path.exists():
+                found = pd.concat([pd.read_csv(path), found], ignore_index=True)
+            found.sort_values(list(found.columns[:3])).to_csv(path, index=False)
+
+
+def as_overrides(changes: dict[str, Any]) -> list[str]:
+    """Write the changes of a variant as on the command line, ``KEY=VALUE``."""
+    return [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
+            for key, value in changes.items()]  # fmt: skip
 
 
 def write_page() -> None:
@@ -128,14 +150,13 @@ def write_page() -> None:
     PAGE.write_text(page(pd.read_csv(RUNS), variants), encoding="utf-8")
 
 
-def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
-    """Train one variant on one group; return its UAR in % on the other actors."""
+def run(job: tuple[Path, str, dict[str, Any], int, int]) -> list[dict[str, Any]]:
+    """Train one variant on one group; return a row with its UAR in % on the other actors."""
     root, name, changes, group, seed = job
     torch.set_num_threads(1)
     keep_memory()
-    overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
-                 for key, value in (THEN | changes).items()]  # fmt: skip
-    asked = config.load(PRESETS / "ravdess.yaml", [f"corpus.root={root}", *overrides])
+    overrides = [f"corpus.root={root}", *as_overrides(THEN | changes)]
+    asked = config.load(PRESETS / "ravdess.yaml", overrides)
     assert isinstance(asked.model, NetworkKind)
     corpus = corpora.read_all(asked.corpus)
     cache = Path(tempfile.gettempdir()) / "emotone-choice"
@@ -168,7 +189,7 @@ def run(job: tuple[Path, str, dict[str, Any], int, int]) -> dict[str, Any]:
             names = [corpus.labels[number] for number in probabilities.argmax(axis=1)]
             scores[epoch] = round(100 * metrics.uar(truth, names), 2)
     row = {"variant": name, "group": group, "seed": seed}
-    return row | {rule: scores[epoch] for rule, (epoch, _) in kept.items()}
+    return [row | {rule: scores[epoch] for rule, (epoch, _) in kept.items()}]
 
 
 def page(runs: pd.DataFrame, variants: dict[str, dict[str, Any]]) -> str:

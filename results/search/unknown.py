@@ -9,17 +9,14 @@ unknown.csv already are not computed again.
 """
 
 import argparse
-import multiprocessing
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 import yaml
-from search import write_page
+from search import as_overrides, finished_runs, run_all, write_page
 
 from emotone import corpora
 from emotone.evaluation import metrics
@@ -36,7 +33,6 @@ RUNS = HERE / "unknown.csv"
 CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")  # as in emotone-base.yaml
 PARTS = (("ravdess", "savee", "emovo"), ("emodb", "nemo", "aesdd", "ased"))
 SHORTER = ("training.epochs=12", "training.patience=12", "training.most_per_speaker=20")
-COLUMNS = ["variant", "seed", "corpus", "uar", "nll"]
 
 
 def main() -> None:
@@ -46,10 +42,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--variants", nargs="*", default=list(variants), choices=list(variants))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, help="by default one per core")
     asked = parser.parse_args()
-    done = pd.read_csv(RUNS) if RUNS.exists() else pd.DataFrame(columns=COLUMNS)
-    finished = set(done[["variant", "seed", "corpus"]].itertuples(index=False, name=None))
+    finished = finished_runs(RUNS)
     jobs = [
         (asked.data, name, variants[name]["changes"], part, seed)
         for seed in asked.seeds
@@ -59,11 +54,7 @@ def main() -> None:
     ]
     if jobs:  # once, so that all processes find it
         read(configured(asked.data, []))
-    with multiprocessing.get_context("spawn").Pool(asked.jobs, maxtasksperchild=1) as pool:
-        for rows in pool.imap_unordered(run, jobs):
-            print(*rows, sep="\n", flush=True)
-            done = pd.concat([done, pd.DataFrame(rows)], ignore_index=True)
-            done.sort_values(COLUMNS[:3]).to_csv(RUNS, index=False)
+    run_all(run, jobs, RUNS, asked.jobs)
     write_page()
 
 
@@ -88,9 +79,7 @@ def run(job: tuple[Path, str, dict[str, Any], tuple[str, ...], int]) -> list[dic
     root, name, changes, part, seed = job
     torch.set_num_threads(1)
     keep_memory()
-    overrides = [f"{key}={yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}"
-                 for key, value in changes.items()]  # fmt: skip
-    asked = configured(root, overrides)
+    asked = configured(root, as_overrides(changes))
     assert asked.model.is_network
     data = read(asked)
     training = np.flatnonzero(~np.isin(data.corpora, part)).tolist()

@@ -101,6 +101,8 @@ def test_what_cannot_be_used_is_refused(base: Recognizer, recognizer: Recognizer
         recognizer.with_neutral(SPEECH)  # a model that was not calibrated
     with pytest.raises(SpeechTypeError, match="with_neutral takes"):
         base.with_neutral(SPEECH[0])  # type: ignore[arg-type]
+    with pytest.raises(SpeechTypeError, match="several answers, got one; pass a list"):
+        base.with_neutral(base.predict(SPEECH[0]).probabilities)
     with pytest.raises(AudioError, match="no neutral recording was given"):
         base.with_neutral([])
     with pytest.raises(AudioError, match="no speech"):

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from emotone.errors import UsageError
 from emotone.text import shortened
 
+Answers = tuple[Mapping[str, float], ...]  # probabilities of each label
+
 NEUTRAL = "neutral"  # the label
 PRIOR = 1.0  # recordings that the reference of other speakers counts as
 SMALLEST = 1e-9  # probability, so that its logarithm is finite

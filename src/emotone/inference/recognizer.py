@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emotone import audio
 from emotone.audio import Truncated
 from emotone.audio.windows import HOP_S, WINDOW_S, Window, Windows, batches
-from emotone.errors import AudioError, ModelError
+from emotone.errors import AudioError, ModelError, SpeechTypeError
 from emotone.inference import model_folder
 from emotone.inference.averaging import BATCH, Answer, End, Part, averaged
 from emotone.inference.call import Call
@@ -145,13 +145,17 @@ class Recognizer(Model):
             ModelError: if the model does not know the emotion neutral, or how others' neutral
                 speech is answered.
             UsageError: if probabilities are not those of the model's emotions.
-            SpeechTypeError: if ``recordings`` is a single recording.
+            SpeechTypeError: if ``recordings`` is a single recording or answer.
             AudioError: if a recording is not usable, or there is none.
 
         >>> hers = recognizer.with_neutral(["her1.wav"])
         >>> hers.predict("her2.wav").label in hers.labels
         True
         """
+        if isinstance(recordings, Mapping):
+            raise SpeechTypeError(
+                "with_neutral takes several answers, got one; pass a list with it"
+            )
         reference = self.config.neutral
         if reference is None:
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Limits of a request: size, time, rate of its body, windows, turns, a client's share."""
+"""Limits of a request: size, time, rate of its body, windows, turns, references; of a client."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive
 
 from emotone.errors import EmotoneError, UsageError
+from emotone.inference.neutral import Answers
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.inference.turns import at_once, from_values
@@ -73,7 +74,7 @@ def given_turns(text: str, options: ServeOptions) -> tuple[Span, ...]:
     return tuple(turns)
 
 
-def given_neutral(text: str | None, recognizer: Recognizer) -> tuple[dict[str, float], ...]:
+def given_neutral(text: str | None, recognizer: Recognizer) -> Answers:
     """Read earlier answers to neutral speech, JSON objects of probabilities; none without text.
 
     Raises:

@@ -18,11 +18,12 @@ from emotone import audio
 from emotone.audio.windows import Window, Windows, batches
 from emotone.errors import AudioError, EmotoneError
 from emotone.inference.averaging import BATCH
+from emotone.inference.neutral import Answers
 from emotone.inference.recognizer import BATCH_S
 from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import refuse
 from emotone.serve.options import ServeOptions
-from emotone.serve.workers import BusyError, Neutral, Workers
+from emotone.serve.workers import BusyError, Workers
 
 FORMATS = {"s16le": "<i2", "f32le": "<f4"}
 # closing codes
@@ -59,7 +60,7 @@ class Asked:
     kind: str
     window: float
     hop: float
-    neutral: Neutral = ()
+    neutral: Answers = ()
 
 
 async def serve(socket: WebSocket, workers: Workers, asked: Asked, options: ServeOptions) -> None:

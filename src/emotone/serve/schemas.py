@@ -40,14 +40,11 @@ Only = Annotated[
     ),
 ]
 
-Neutral = Annotated[
-    str | None,
-    Query(
-        max_length=20_000,
-        description="JSON array of the probabilities that this model answered to neutral speech of "
-        "the speaker; answers are relative to it. Without, they are relative to all speakers.",
-    ),
-]
+NEUTRAL = (
+    "JSON array of the probabilities that this model answered to neutral speech of the same "
+    "speaker; answers are relative to it. Without, they are relative to all speakers."
+)
+Neutral = Annotated[str | None, Query(max_length=20_000, description=NEUTRAL)]
 
 
 class Health(BaseModel):

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from emotone.errors import AudioError, NoSpeechError, UsageError
 from emotone.inference.calls import call_options
 from emotone.inference.listening import CallOptions
+from emotone.inference.neutral import Answers
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.worker import CrashedError, TimeLimitError
 from emotone.serve.errors import RefusedError, of_audio
@@ -19,7 +20,7 @@ from emotone.serve.limits import Share, check_overlap, given_neutral, given_turn
 from emotone.serve.metrics import Metrics
 from emotone.serve.options import ServeOptions
 from emotone.serve.upload import stored, text_in
-from emotone.serve.workers import BusyError, Job, Neutral, TooLongError, Workers
+from emotone.serve.workers import BusyError, Job, TooLongError, Workers
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Service:
         except UsageError as error:
             raise RefusedError(422, "invalid", str(error)) from error
 
-    async def _neutral(self, request: Request, recognizer: Recognizer, asked: Asked) -> Neutral:
+    async def _neutral(self, request: Request, recognizer: Recognizer, asked: Asked) -> Answers:
         """Return the answers to neutral speech in a request whose file is stored."""
         text = await text_in(request, "neutral")
         if text is not None and asked.channels is not None:

@@ -13,6 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from emotone.serve.errors import RefusedError
+from emotone.serve.schemas import NEUTRAL
 
 log = logging.getLogger("emotone.serve")
 
@@ -34,10 +35,7 @@ def _body(**fields: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-BODY = _body(
-    neutral="JSON array of the probabilities that this model answered to neutral speech of the "
-    "same speaker; answers are relative to it. Without, they are relative to all speakers."
-)
+BODY = _body(neutral=NEUTRAL)
 BODY_OF_CALL = _body(
     turns="JSON array of turns, objects with start and end in seconds, speaker and, if it is "
     "known, channel from 1. Without, a turn ends where its speaker pauses."

@@ -21,12 +21,11 @@ from emotone.inference.calls import recognise as recognise_call
 from emotone.inference.execution import ProcessExecutor
 from emotone.inference.formats import as_dict, call_as_dict, segment_as_dict
 from emotone.inference.listening import CallOptions
+from emotone.inference.neutral import Answers
 from emotone.inference.recognizer import Recognizer, load
 from emotone.inference.worker import CrashedError
 
 MEMORY_BYTES = 2_000_000_000  # limit of what a worker allocates after its start
-
-Neutral = tuple[dict[str, float], ...]
 
 # models of a worker process
 _recognizers: dict[str, Recognizer] = {}
@@ -66,7 +65,7 @@ class Job:
     threshold: float | None = None
     only: str | None = None
     call: CallOptions | None = None
-    neutral: Neutral = ()
+    neutral: Answers = ()
 
 
 class Workers:
@@ -130,7 +129,11 @@ class Workers:
         return answer
 
     async def segments(
-        self, model: str, threshold: float | None, neutral: Neutral, windows: Sequence[Window]
+        self,
+        model: str,
+        threshold: float | None,
+        neutral: Answers,
+        windows: Sequence[Window],
     ) -> list[dict[str, Any]]:
         """Wait for a free worker and recognise windows of live audio; see :meth:`recognise`."""
         answer: list[dict[str, Any]]
@@ -201,7 +204,7 @@ def _limited_memory() -> Iterator[None]:
         raise TooLongError("decoding it takes too much memory") from error
 
 
-def _recognizer(model: str, threshold: float | None, neutral: Neutral) -> Recognizer:
+def _recognizer(model: str, threshold: float | None, neutral: Answers) -> Recognizer:
     recognizer = _recognizers[model]
     if threshold is not None:
         recognizer = recognizer.with_threshold(threshold)
@@ -209,7 +212,7 @@ def _recognizer(model: str, threshold: float | None, neutral: Neutral) -> Recogn
 
 
 def _segments(
-    model: str, threshold: float | None, neutral: Neutral, windows: Sequence[Window]
+    model: str, threshold: float | None, neutral: Answers, windows: Sequence[Window]
 ) -> list[dict[str, Any]]:
     """Recognise windows; called in a worker process."""
     with _limited_memory():

@@ -86,9 +86,9 @@ const windowsOf = async (item) =>
 async function neutralFor({ model, relativeTo }) {
   if (!relativeTo || !reference) return null;
   const { item, answers } = reference;
-  answers[model] ??= ask("predict", { model }, item.sound).catch((error) => {
+  answers[model] ??= ask("predict", { model }, item.sound).catch(({ message }) => {
     delete answers[model];
-    throw error;
+    throw new Error(`the neutral reference, ${item.name}, has no answer: ${message}`);
   });
   return [(await answers[model]).probabilities];
 }
