@@ -12,10 +12,11 @@ from emotone.features.frames import deltas, frame_mask
 from emotone.features.mel import mel_filters
 from emotone.features.normalization import Moments, utterance_statistics
 from emotone.features.options import FeatureOptions
+from emotone.features.pitch import PitchSalience
 from emotone.features.spectrum import half_fourier, power_spectra
 
 POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
-SHAPING = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level"}
+SHAPING = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level", "pitch"}
 
 
 class Features(nn.Module):
@@ -56,6 +57,7 @@ class Features(nn.Module):
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
         self.register_buffer("filters", mel_filters(options.mels, options.low_hz), persistent=False)
+        self.pitch = PitchSalience(options.mels, options.hop) if options.pitch else None
         self.register_buffer("mean", torch.zeros(options.channels, options.mels))
         self.register_buffer("std", torch.ones(options.channels, options.mels))
 
@@ -67,7 +69,7 @@ class Features(nn.Module):
     @property
     def width(self) -> int:
         """Numbers of a frame of :meth:`log_mel`."""
-        return self.options.mels
+        return self.options.mels * (1 + self.options.pitch)
 
     @property
     def hop_s(self) -> float:
@@ -97,11 +99,14 @@ class Features(nn.Module):
     def log_mel(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return the natural logarithm of mel power and the number of frames of each clip.
 
+        With ``pitch`` the salience of as many lags follows the mel bands of each frame.
+
         Shape:
-            in: ``(batch, samples)``, ``(batch,)``; out: ``(batch, frames, mels)``, ``(batch,)``.
+            in: ``(batch, samples)``, ``(batch,)``; out: ``(batch, frames, width)``, ``(batch,)``.
         """
         inside = torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None]
-        power = self.power(waveform * inside)
+        waveform = waveform * inside
+        power = self.power(waveform)
         log_mel = (power @ self.filters).clamp_min(POWER_FLOOR).log()
         frames, count = 1 + lengths // self.options.hop, log_mel.shape[1]
         valid = frame_mask(frames, count)[:, :, None]
@@ -112,6 +117,8 @@ class Features(nn.Module):
         if self.options.level == "rms":
             power = (log_mel.exp() * valid).sum(dim=(1, 2), keepdim=True)
             log_mel = log_mel - (power / (frames * log_mel.shape[2])[:, None, None]).log()
+        if self.pitch is not None:
+            log_mel = torch.cat([log_mel, self.pitch(waveform, lengths)], dim=2)
         return log_mel, frames
 
     def power(self, waveform: Tensor) -> Tensor:
@@ -123,7 +130,7 @@ class Features(nn.Module):
         """Add delta channels and normalise.
 
         Args:
-            log_mel: shape ``(batch, frames, mels)``.
+            log_mel: shape ``(batch, frames, width)``.
             frames: shape ``(batch,)``.
             statistics: for ``norm: speaker`` and ``norm: enrol``, mean and std of each utterance's
                 speaker, see :meth:`Moments.statistics` and :meth:`enrolled`; shape
@@ -145,14 +152,16 @@ class Features(nn.Module):
         return ((channels - mean) / std) * valid
 
     def channels(self, log_mel: Tensor, frames: Tensor) -> Tensor:
-        """Static, delta and delta-delta channels before normalisation.
+        """Static, delta, delta-delta and salience channels before normalisation.
 
         Shape:
-            in: ``(batch, frames, mels)``, ``(batch,)``; out: ``(batch, channels, frames, mels)``.
+            in: ``(batch, frames, width)``, ``(batch,)``; out: ``(batch, channels, frames, mels)``.
         """
+        log_mel, *salience = log_mel.split(self.options.mels, dim=2)
         channels = [log_mel]
         for _ in range(self.options.deltas):
             channels.append(deltas(channels[-1], frames))
+        channels += salience
         return torch.stack(channels, dim=1)
 
     def fit(self, moments: Moments) -> None:
@@ -188,7 +197,7 @@ class Features(nn.Module):
         return torch.stack([mean, variance.sqrt()])
 
     def moments(self, log_mels: Iterable[Tensor]) -> Moments:
-        """Moments of clips, each of shape ``(frames, mels)``."""
+        """Moments of clips, each of shape ``(frames, width)``."""
         frames, values = [], []
         for log_mel in log_mels:
             channels = self.channels(log_mel[None], torch.tensor([len(log_mel)]))[0].double()

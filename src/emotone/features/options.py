@@ -30,6 +30,8 @@ class FeatureOptions(Options):
             so the noise floor of a recording matters little; ``None`` for no floor.
         level: ``absolute`` leaves the level as it was recorded; ``rms`` scales each utterance to
             a mean power of one, so gain does not matter.
+        pitch: adds a channel of pitch salience, with as many lags as there are mel bands, see
+            :mod:`emotone.features.pitch`. Mel bands are too wide for the harmonics of low voices.
     """
 
     hop_ms: float = Field(10.0, gt=0, le=100)
@@ -42,6 +44,7 @@ class FeatureOptions(Options):
     enrol_prior: float = Field(5.0, gt=0)
     dynamic_range_db: float | None = Field(70.0, gt=0)
     level: Literal["absolute", "rms"] = "absolute"
+    pitch: bool = False
 
     @field_validator("hop_ms", "window_ms")
     @classmethod
@@ -52,8 +55,8 @@ class FeatureOptions(Options):
 
     @property
     def channels(self) -> int:
-        """Channels of the features: static and deltas."""
-        return 1 + self.deltas
+        """Channels of the features: static, deltas and pitch salience."""
+        return 1 + self.deltas + self.pitch
 
     @property
     def hop(self) -> int:

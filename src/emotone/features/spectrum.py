@@ -28,7 +28,7 @@ def power_spectra(
         window: samples of a frame.
 
     Returns:
-        Shape ``(batch, 1 + samples // hop, FFT_SIZE // 2 + 1)``.
+        Shape ``(batch, 1 + samples // hop, bins)``.
     """
     half = window // 2
     pieces = math.ceil(window / hop)  # that make up a frame
@@ -41,13 +41,17 @@ def power_spectra(
     return real.square() + imaginary.square()
 
 
-def half_fourier(window: Tensor) -> tuple[Tensor, Tensor]:
+def half_fourier(window: Tensor, size: int = FFT_SIZE) -> tuple[Tensor, Tensor]:
     """Windowed cosines and sines of a Fourier transform about the centre of a periodic window.
 
     The transform is that of a frame less its mean, which is weighted by the window.
 
+    Args:
+        window: shape ``(samples,)``.
+        size: samples of the transform, at least those of the window.
+
     Returns:
-        Both of shape ``(len(window) // 2, FFT_SIZE // 2 + 1)``: a row for samples 1, 2, … of a
+        Both of shape ``(len(window) // 2, size // 2 + 1)``: a row for samples 1, 2, … of a
         frame, which also serves the sample at the same distance behind the centre. Sample 0 has
         no weight.
     """
@@ -55,8 +59,8 @@ def half_fourier(window: Tensor) -> tuple[Tensor, Tensor]:
     samples = torch.arange(1, half + 1, dtype=torch.float64)
     weights = window[1 : half + 1].clone()
     weights[2 * samples == len(window)] /= 2  # the centre would count twice
-    bins = torch.arange(FFT_SIZE // 2 + 1, dtype=torch.float64)
-    angles = 2 * math.pi / FFT_SIZE * (samples - len(window) / 2)[:, None] * bins
+    bins = torch.arange(size // 2 + 1, dtype=torch.float64)
+    angles = 2 * math.pi / size * (samples - len(window) / 2)[:, None] * bins
     cosines, sines = weights[:, None] * angles.cos(), weights[:, None] * angles.sin()
     cosines -= weights[:, None] * cosines.sum(dim=0) / weights.sum()  # of a constant: zero
     return cosines.float(), sines.float()

@@ -26,6 +26,7 @@ from emotone.features import (
     mel_of_hz,
 )
 from emotone.features.normalization import utterance_statistics
+from emotone.features.pitch import PITCH_HZ
 from emotone.options import Options
 
 ENVELOPE_COSINES = 12  # of the mel axis; finer structure is harmonics
@@ -111,14 +112,15 @@ def augment(
     """Change each utterance at random; for mixup see :mod:`emotone.training.mixup`.
 
     Args:
-        log_mel: natural logarithm of mel power, shape ``(batch, frames, mels)``.
+        log_mel: natural logarithm of mel power, shape ``(batch, frames, mels)``, with pitch
+            salience, if the features have it, ``(batch, frames, 2 * mels)``.
         frames: number of frames of each utterance, shape ``(batch,)``.
         draws: random numbers.
         options: strength of each augmentation.
         features: options of the front end that computed ``log_mel``.
 
     Returns:
-        Log-mel of shape ``(batch, new_frames, mels)`` and the new numbers of frames.
+        The same with ``new_frames``, and the new numbers of frames.
     """
     if not options.of_log_mel:  # what it is may be no log-mel
         return log_mel, frames
@@ -127,14 +129,18 @@ def augment(
     speed = 1 + options.speed * (2 * uniform[:, 0] - 1)
     tempo = speed * (1 + options.tempo * (2 * uniform[:, 1] - 1))
     shift = speed * (1 + options.warp * (2 * uniform[:, 2] - 1))
-    if options.pitch:
-        pitch = shift * (1 + options.pitch * (2 * uniform[:, 15] - 1))
-        envelope = _envelope(log_mel)
-        moved, _ = _resample(log_mel - envelope, frames, tempo, pitch, features)
-        log_mel, frames = _resample(envelope, frames, tempo, shift, features)
-        log_mel = log_mel + moved
-    elif options.speed or options.tempo or options.warp:
-        log_mel, frames = _resample(log_mel, frames, tempo, shift, features)
+    pitch = shift * (1 + options.pitch * (2 * uniform[:, 15] - 1))
+    log_mel, *salience = log_mel.split(features.mels, dim=2)
+    if options.pitch or options.speed or options.tempo or options.warp:
+        bands, voice = _mel_bands(shift, features), _mel_bands(pitch, features)
+        salience = [_resample(one, frames, tempo, _lags(pitch, features.mels)) for one in salience]
+        if options.pitch:
+            envelope = _envelope(log_mel)
+            fine = _resample(log_mel - envelope, frames, tempo, voice)
+            log_mel = _resample(envelope, frames, tempo, bands) + fine
+        else:
+            log_mel = _resample(log_mel, frames, tempo, bands)
+        frames = _at_tempo(frames, tempo)
     gain = options.level_db * normal[:, :1] + options.equaliser_db * _equaliser(
         normal[:, 1:], features.mels
     )
@@ -147,7 +153,8 @@ def augment(
     if options.band:
         band = torch.from_numpy(draws.band).float().to(log_mel.device)
         log_mel = _limit_band(log_mel, frames, band, options.band, features)
-    return _mask(log_mel, frames, uniform[:, 9:15], options), frames
+    log_mel = _mask(log_mel, frames, uniform[:, 9:15], options)
+    return torch.cat([log_mel, *salience], dim=2), frames
 
 
 def _envelope(log_mel: Tensor) -> Tensor:
@@ -161,30 +168,39 @@ def _envelope(log_mel: Tensor) -> Tensor:
     return smooth
 
 
-def _resample(
-    log_mel: Tensor, frames: Tensor, tempo: Tensor, shift: Tensor, options: FeatureOptions
-) -> tuple[Tensor, Tensor]:
-    """Read time ``tempo`` times as fast, with all frequencies multiplied by ``shift``."""
-    new_frames = (frames / tempo).round().long().clamp_min(1)
-    count = int(new_frames.max())
-    time = torch.arange(count, device=log_mel.device)[None] * tempo[:, None]
+def _at_tempo(frames: Tensor, tempo: Tensor) -> Tensor:
+    """Number of frames of each utterance after a change of tempo."""
+    return (frames / tempo).round().long().clamp_min(1)
+
+
+def _mel_bands(shift: Tensor, options: FeatureOptions) -> Tensor:
+    """Where each mel band comes from if all frequencies are multiplied, ``(batch, mels)``."""
+    centres = mel_centres(options.mels, options.low_hz).to(shift.device)
+    source = mel_of_hz(hz_of_mel(centres)[None] / shift[:, None])
+    return (source - centres[0]) / (centres[1] - centres[0])
+
+
+def _lags(shift: Tensor, count: int) -> Tensor:
+    """Where each lag of pitch salience comes from, ``(batch, count)``; see :func:`_mel_bands`."""
+    per_octave = (count - 1) / math.log2(PITCH_HZ[1] / PITCH_HZ[0])
+    return torch.arange(count, device=shift.device)[None] + per_octave * shift.log2()[:, None]
+
+
+def _resample(values: Tensor, frames: Tensor, tempo: Tensor, bands: Tensor) -> Tensor:
+    """Read time ``tempo`` times as fast, and each band where ``bands`` says; edges are repeated."""
+    count, last = int(_at_tempo(frames, tempo).max()), values.shape[2] - 1
+    time = torch.arange(count, device=values.device)[None] * tempo[:, None]
     time = torch.minimum(time, (frames - 1)[:, None].float())
-    centres = mel_centres(options.mels, options.low_hz).to(log_mel.device)
-    hz = hz_of_mel(centres)
-    source = mel_of_hz(hz[None] / shift[:, None])
-    band = (source - centres[0]) / (centres[1] - centres[0])
-    band = band.clamp(0, options.mels - 1)
     grid = torch.stack(
         [
-            (2 * band / (options.mels - 1) - 1)[:, None].expand(-1, count, -1),
-            (2 * time / max(log_mel.shape[1] - 1, 1) - 1)[:, :, None].expand(-1, -1, options.mels),
+            (2 * bands.clamp(0, last) / last - 1)[:, None].expand(-1, count, -1),
+            (2 * time / max(values.shape[1] - 1, 1) - 1)[:, :, None].expand(-1, -1, last + 1),
         ],
         dim=3,
     )
-    moved = functional.grid_sample(
-        log_mel[:, None], grid.float(), padding_mode="border", align_corners=True
-    )
-    return moved[:, 0], new_frames
+    return functional.grid_sample(
+        values[:, None], grid.float(), padding_mode="border", align_corners=True
+    )[:, 0]
 
 
 def _equaliser(weights: Tensor, mels: int) -> Tensor:
