@@ -139,6 +139,48 @@ def test_pitch_moves_harmonics_and_leaves_the_envelope() -> None:
     torch.testing.assert_close(smooth[0], envelope.expand(30, 64), atol=0.02, rtol=0)
 
 
+@pytest.mark.parametrize(("options", "place"), [({"pitch": 0.3}, 15), ({"speed": 0.25}, 0)])
+def test_pitch_salience_moves_as_the_voice_does(options: dict[str, float], place: int) -> None:
+    features = FeatureOptions(pitch=True)
+    uniform = [0.5] * 16
+    uniform[place] = 1.0
+    (factor,) = (1 + strength for strength in options.values())
+    low, high = (voiced(hz, features) for hz in (140.0, 140.0 * factor))
+    strength = AugmentOptions.model_validate(NONE | options)
+    draws = drawn(uniform=uniform)
+    out, frames = augment(low, torch.tensor([low.shape[1]]), draws, strength, features)
+    assert out.shape == (1, int(frames), 128)
+    found, expected = out[0, 20:-20, 64:].mean(dim=0), high[0, 20:-20, 64:].mean(dim=0)
+    assert int(found.argmax()) == pytest.approx(int(expected.argmax()), abs=1)
+    before = low[0, :, 64:].mean(dim=0)
+    moved, unmoved = torch.corrcoef(torch.stack([expected, found, before]))[0, 1:]
+    assert moved > 0.6
+    assert unmoved < 0.2
+
+
+def test_a_change_of_tempo_leaves_the_pitch() -> None:
+    features = FeatureOptions(pitch=True)
+    before = voiced(140.0, features)
+    out, frames = augment(
+        before, torch.tensor([before.shape[1]]), drawn(uniform=[0.5, 1.0] + [0.5] * 14),
+        AugmentOptions.model_validate(NONE | {"tempo": 0.25}), features,
+    )  # fmt: skip
+    assert int(frames) == round(before.shape[1] / 1.25)
+    inside = slice(20, -20)
+    torch.testing.assert_close(
+        out[0, inside, 64:].mean(dim=0), before[0, inside, 64:].mean(dim=0), atol=0.02, rtol=0
+    )
+
+
+def voiced(hz: float, features: FeatureOptions) -> torch.Tensor:
+    """Log-mel and pitch salience of a second of a voice."""
+    time = torch.arange(16_000) / 16_000
+    voice = sum(torch.cos(2 * torch.pi * n * hz * time) for n in range(1, int(7000 // hz)))
+    assert isinstance(voice, torch.Tensor)
+    log_mel, _ = Features(features).log_mel(voice[None], torch.tensor([16_000]))
+    return log_mel
+
+
 def test_what_lies_outside_the_band_is_lost() -> None:
     lost = {}
     for hz in (30.0, 1000.0, 7900.0):
