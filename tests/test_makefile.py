@@ -59,7 +59,7 @@ def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked
                     started[row.pretraining.model] = row
     made = commands(*(f"{folder}/config.json" for folder in started))
     shared = 1  # EMOVO's, of the choices and of the tables
-    assert len(made) == len(started) == 5 + 2 + 6 * 3 - shared
+    assert len(made) == len(started) == 5 + 2 + 7 * 3 - shared
     for command, file, *overrides, out, folder in made:
         assert (command, out) == ("train", "--out")
         network = load(PRESETS / f"{file}.yaml", overrides)

@@ -146,7 +146,7 @@ def test_few_labels_are_shown_in_order_after_none(tables: Any) -> None:
     unseen = made_results(2)
     rates = CorpusRates(unseen.scores.uar, unseen.scores.war, utterances=12)
     unseen = replace(unseen, by_corpus={"savee": rates})
-    ResultsFolder(tables.HERE / "models" / "emotone-base" / "cross-corpus").write_results(unseen)
+    ResultsFolder(tables.HERE / "models" / "emotone-base" / "without-pitch").write_results(unseen)
     assert tables.few_labels() == "\nnot run yet\n\n"
     for few, adapted in ((20, made_rates(0.7)), (5, None)):
         place = ResultsFolder(tables.HERE / "few-labels" / "savee" / str(few))

@@ -75,10 +75,9 @@ speakers]; the last column is the mean over the corpora of the difference to the
 over common seeds. Made by `make choices`."""
 UNKNOWN = """## For unknown recordings
 
-Variants of emotone-base, each trained on some of the seven corpora and tested on the others: on
-RAVDESS, SAVEE and EMOVO after training on the other four, and the reverse, for 12 epochs with at
-most 20 utterances of each speaker. This costs a fraction of leaving out one corpus after the other,
-and UARs are lower, since each training has fewer voices; what is kept is then measured
+Variants of emotone-base, each tested on EMO-DB, RAVDESS, nEMO and EMOVO after training on the other
+six corpora, for 12 epochs with at most 20 utterances of each speaker. This costs a fraction of a
+whole training, and UARs are lower; what is kept is then measured
 [on each left-out corpus](explanation/results.md#unseen-corpora). UAR in %, mean over seeds; NLL is
 the mean over the corpora of the negative log-likelihood, less is better; the last column is the
 mean over corpora and common seeds of the difference to emotone-base, with its standard error over

@@ -16,7 +16,9 @@ PITCHES = 500 * (60 / 500) ** (np.arange(LAGS) / (LAGS - 1))  # Hz of each lag
 def pulses(hz: float, seconds: float = 1.0) -> NDArray[np.float32]:
     """A voice without a vocal tract."""
     time = np.arange(round(16_000 * seconds)) / 16_000
-    return sum(np.cos(2 * np.pi * n * hz * time) for n in range(1, int(7000 // hz))).astype("f4")
+    harmonics = np.arange(1, int(7000 // hz))[:, None]
+    voice: NDArray[np.float32] = np.cos(2 * np.pi * harmonics * hz * time).sum(0).astype("f4")
+    return voice
 
 
 def salience(*clips: NDArray[np.floating]) -> Tensor:

@@ -99,7 +99,9 @@ def test_networks_of_one_structure_are_traced_once(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("pitch", [False, True])
 def test_the_default_network_is_exported_with_parity(pitch: bool) -> None:
     torch.manual_seed(0)
-    network = Network(FeatureOptions(pitch=pitch), CrnnOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"])
+    network = Network(
+        FeatureOptions(pitch=pitch), CrnnOptions(kernel_widths=(1, 3, 5)), ["a", "b", "c"]
+    )
     with torch.no_grad():
         network.backbone.output.weight *= 30
     to_onnx(network, [voice(n, seconds) for n, seconds in enumerate((0.025, 0.3, 2.0, 11.0))])

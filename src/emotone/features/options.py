@@ -30,8 +30,9 @@ class FeatureOptions(Options):
             so the noise floor of a recording matters little; ``None`` for no floor.
         level: ``absolute`` leaves the level as it was recorded; ``rms`` scales each utterance to
             a mean power of one, so gain does not matter.
-        pitch: adds a channel of pitch salience, with as many lags as there are mel bands, see
-            :mod:`emotone.features.pitch`. Mel bands are too wide for the harmonics of low voices.
+        pitch: adds a channel of pitch salience: the autocorrelation of each frame at the lags of
+            voices, as many as there are mel bands, which are too wide for the harmonics of low
+            voices; see :mod:`emotone.features.pitch`.
     """
 
     hop_ms: float = Field(10.0, gt=0, le=100)

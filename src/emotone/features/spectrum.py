@@ -28,7 +28,19 @@ def power_spectra(
         window: samples of a frame.
 
     Returns:
-        Shape ``(batch, 1 + samples // hop, bins)``.
+        Shape ``(batch, 1 + samples // hop, FFT_SIZE // 2 + 1)``.
+    """
+    even, odd = folded_frames(waveform, hop=hop, window=window)
+    real, imaginary = even @ cosines, odd @ sines
+    return real.square() + imaginary.square()
+
+
+def folded_frames(waveform: Tensor, *, hop: int, window: int) -> tuple[Tensor, Tensor]:
+    """Even and odd part of each frame about its centre, for :func:`power_spectra`.
+
+    Returns:
+        Both of shape ``(batch, 1 + samples // hop, window // 2)``: samples 1, 2, … of a frame plus,
+        or minus, those at the same distance behind the centre.
     """
     half = window // 2
     pieces = math.ceil(window / hop)  # that make up a frame
@@ -37,21 +49,16 @@ def power_spectra(
     parts = padded[:, : (count + pieces - 1) * hop].unflatten(1, (-1, hop))
     cut = torch.cat([parts[:, first : first + count] for first in range(pieces)], dim=2)
     ahead, behind = cut[:, :, 1 : half + 1], cut[:, :, window - half : window].flip(2)
-    real, imaginary = (ahead + behind) @ cosines, (ahead - behind) @ sines
-    return real.square() + imaginary.square()
+    return ahead + behind, ahead - behind
 
 
-def half_fourier(window: Tensor, size: int = FFT_SIZE) -> tuple[Tensor, Tensor]:
+def half_fourier(window: Tensor) -> tuple[Tensor, Tensor]:
     """Windowed cosines and sines of a Fourier transform about the centre of a periodic window.
 
     The transform is that of a frame less its mean, which is weighted by the window.
 
-    Args:
-        window: shape ``(samples,)``.
-        size: samples of the transform, at least those of the window.
-
     Returns:
-        Both of shape ``(len(window) // 2, size // 2 + 1)``: a row for samples 1, 2, … of a
+        Both of shape ``(len(window) // 2, FFT_SIZE // 2 + 1)``: a row for samples 1, 2, … of a
         frame, which also serves the sample at the same distance behind the centre. Sample 0 has
         no weight.
     """
@@ -59,8 +66,8 @@ def half_fourier(window: Tensor, size: int = FFT_SIZE) -> tuple[Tensor, Tensor]:
     samples = torch.arange(1, half + 1, dtype=torch.float64)
     weights = window[1 : half + 1].clone()
     weights[2 * samples == len(window)] /= 2  # the centre would count twice
-    bins = torch.arange(size // 2 + 1, dtype=torch.float64)
-    angles = 2 * math.pi / size * (samples - len(window) / 2)[:, None] * bins
+    bins = torch.arange(FFT_SIZE // 2 + 1, dtype=torch.float64)
+    angles = 2 * math.pi / FFT_SIZE * (samples - len(window) / 2)[:, None] * bins
     cosines, sines = weights[:, None] * angles.cos(), weights[:, None] * angles.sin()
     cosines -= weights[:, None] * cosines.sum(dim=0) / weights.sum()  # of a constant: zero
     return cosines.float(), sines.float()

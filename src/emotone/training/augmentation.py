@@ -45,8 +45,8 @@ class AugmentOptions(Options):
         speed: largest relative change of speed, as by playing faster: tempo and pitch together
             (Ko et al., Interspeech 2015).
         tempo: largest relative change of tempo alone.
-        pitch: largest relative change of pitch alone: the fine structure of the spectrum moves,
-            its envelope stays.
+        pitch: largest relative change of pitch alone: the fine structure of the spectrum and the
+            pitch salience move, the envelope stays.
         warp: largest relative shift of all frequencies, vocal tract length perturbation
             (Jaitly & Hinton, ICML workshop 2013).
         level_db: standard deviation of the level.
