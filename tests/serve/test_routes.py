@@ -179,7 +179,7 @@ def test_a_request_chooses_among_emotions() -> None:
     with TestClient(
         create(ServeOptions(models=("emotone-base",), workers=1)), headers=LOCAL
     ) as one:
-        whole = one.post("/v1/predict", files=sound).json()["probabilities"]
+        whole = load().predict(_speech()).probabilities  # those of the service are rounded
         found = one.post("/v1/predict?only=anger,neutral", files=sound).json()
         expected = whole["anger"] / (whole["anger"] + whole["neutral"])
         assert found["probabilities"]["anger"] == pytest.approx(expected, abs=2e-4)
