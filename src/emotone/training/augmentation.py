@@ -132,11 +132,11 @@ def augment(
     pitch = shift * (1 + options.pitch * (2 * uniform[:, 15] - 1))
     log_mel, *salience = log_mel.split(features.mels, dim=2)
     if options.pitch or options.speed or options.tempo or options.warp:
-        bands, voice = _mel_bands(shift, features), _mel_bands(pitch, features)
+        bands = _mel_bands(shift, features)
         salience = [_resample(one, frames, tempo, _lags(pitch, features.mels)) for one in salience]
         if options.pitch:
             envelope = _envelope(log_mel)
-            fine = _resample(log_mel - envelope, frames, tempo, voice)
+            fine = _resample(log_mel - envelope, frames, tempo, _mel_bands(pitch, features))
             log_mel = _resample(envelope, frames, tempo, bands) + fine
         else:
             log_mel = _resample(log_mel, frames, tempo, bands)
