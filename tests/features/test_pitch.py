@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy import signal
 from torch import Tensor
 
+from emotone.audio.voices import sung, whispered
 from emotone.features import FeatureOptions, Features
 from emotone.features.pitch import PitchSalience
 
@@ -103,3 +104,62 @@ def test_it_is_the_last_channel_of_the_features() -> None:
 
 def test_features_with_pitch_are_cached_apart() -> None:
     assert Features(FeatureOptions(pitch=True)).key != Features(FeatureOptions()).key
+
+
+def test_voicing_is_the_mean_of_the_highest_salience_of_each_frame() -> None:
+    features = Features(FeatureOptions(pitch=True, mels=8))
+    values = torch.full((2, 4, 16), -0.5)
+    values[:, :, :8] = 9.0  # log-mel
+    values[0, :, 10] = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    values[1, :2, 12] = torch.tensor([0.6, 0.8])
+    values[1, 2:] = 7.0  # padding
+    found = features.voicing(values, torch.tensor([4, 2]))
+    torch.testing.assert_close(found, torch.tensor([0.25, 0.7]))
+
+
+def usual(features: Features, log_mel: Tensor, frames: Tensor) -> float:
+    weights = features.usual(log_mel, frames)
+    assert weights is not None
+    return float(weights[0])
+
+
+def test_what_is_far_from_the_voicing_of_training_is_unusual() -> None:
+    features = Features(FeatureOptions(pitch=True, mels=8))
+    frames = torch.tensor([3])
+
+    def clip(voicing: float) -> Tensor:
+        return torch.full((1, 3, 16), voicing)
+
+    assert usual(features, clip(0.9), frames) == 1  # nothing is known
+    features.fit_voicing(clip(voicing)[0] for voicing in (0.3, 0.5))  # 0.4 and 0.1
+    for voicing, expected in {
+        0.4: 1, 0.59: 1, 0.625: 0.5, 0.21: 1, 0.175: 0.5, 0.1: 0.1, 0.9: 0.1
+    }.items():  # fmt: skip
+        assert usual(features, clip(voicing), frames) == pytest.approx(expected, abs=1e-4)
+    assert Features(FeatureOptions()).usual(torch.zeros(1, 3, 64), frames) is None
+
+
+def test_whispered_and_sung_voices_are_unusual() -> None:
+    """Spoken ones glide, and a third of their sounds have no voice."""
+    rng = np.random.default_rng(0)
+
+    def spoken(hz: float) -> NDArray[np.float32]:
+        steps = (1.1, 0, 1.2, 1.0, 0, 0.9, 0.8, 0)
+        voice = np.concatenate(
+            [pulses(hz * step, 0.15) if step else np.zeros(1600) for step in steps]
+        )
+        noise = rng.standard_normal(len(voice)) * np.where(voice == 0, 1, 3)
+        mixed: NDArray[np.float32] = (voice + noise).astype(np.float32)
+        return mixed
+
+    features = Features(FeatureOptions(pitch=True))
+
+    def heard(voice: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        return features.log_mel(torch.from_numpy(voice)[None], torch.tensor([len(voice)]))
+
+    voices = [spoken(hz) for hz in (90, 120, 150, 180, 210, 240, 280)]
+    features.fit_voicing(heard(voice)[0][0] for voice in voices)
+    for voice in voices:
+        assert usual(features, *heard(voice)) > 0.5
+        assert usual(features, *heard(whispered(voice, rng))) == pytest.approx(0.1)
+    assert usual(features, *heard(sung(pulses(150), rng))) == pytest.approx(0.1)

@@ -48,8 +48,8 @@ def test_a_shipped_model_is_whole_and_small(name: str) -> None:
         waveform = spoken(1, seconds)
         heard = torch.from_numpy(hears(waveform))[None]
         with torch.no_grad():
-            embedding = network.embed(heard, torch.tensor([heard.shape[1]]))
-            logits = network.backbone.classify(embedding)
+            log_mel = network.features.log_mel(heard, torch.tensor([heard.shape[1]]))
+            logits, embedding, _ = network.outputs(*log_mel)
         cooled = logits / model_folder.read(folder).temperature
         found = package.load(name).predict((waveform, 16_000), embedding=True)
         np.testing.assert_allclose(found.embedding, embedding[0].numpy(), atol=1e-4)  # type: ignore[arg-type]

@@ -1,13 +1,17 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from emotone import corpora
+from emotone.corpora.table import TableOptions
 from emotone.evaluation.results import Epoch
-from emotone.features import FeatureOptions
+from emotone.features import FeatureOptions, Features
 from emotone.models.acrnn import ACRNN3D, Acrnn3dOptions
 from emotone.models.crnn import CrnnOptions
 from emotone.models.network import Network
@@ -18,7 +22,7 @@ from emotone.training.history import History
 from emotone.training.loop import Learner, fit
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import posteriors
-from emotone.training.spectrograms import Spectrograms
+from emotone.training.spectrograms import Spectrograms, load_or_compute
 from tests.helpers import TINY
 
 FEATURES = FeatureOptions.model_validate(TINY["features"])
@@ -399,13 +403,13 @@ def test_a_segment_is_as_long_in_training_as_when_the_network_is_asked(
     data: Spectrograms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = set()
-    forward = ACRNN3D.forward
+    embed = ACRNN3D.embed
 
     def recorded(self: ACRNN3D, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         seen.add((self.training, features.shape[2]))
-        return forward(self, features, lengths)
+        return embed(self, features, lengths)
 
-    monkeypatch.setattr(ACRNN3D, "forward", recorded)
+    monkeypatch.setattr(ACRNN3D, "embed", recorded)
     train(data, model=ACRNN, options=options(segment_s=0.2, crop=1.0))
     assert {training for training, _ in seen} == {True, False}
     assert len({frames for _, frames in seen}) == 1
@@ -534,3 +538,35 @@ def test_validation_is_over_the_labels_of_all_corpora(two_corpora: Spectrograms)
     hits = probabilities.argmax(axis=1) == truth
     uar = np.mean([hits[truth == label].mean() for label in range(3)])
     assert epoch.validation_uar == pytest.approx(uar)
+
+
+def test_usual_voicing_is_learnt_and_stays_when_trained_further(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    features = FeatureOptions.model_validate(TINY["features"] | {"pitch": True})
+    front_end = Features(features)
+    corpus = corpora.read(TableOptions(root=make_table()))
+    data = load_or_compute(corpus, front_end, tmp_path / "kept")
+    found = [
+        float(front_end.voicing(data[n][None], torch.tensor([len(data[n])]))) for n in range(8)
+    ]
+    network, _ = fit(
+        data, range(8), [], features=features, model=MODEL, options=options(epochs=1), seed=0
+    )
+    learnt = network.features.voicings
+    torch.testing.assert_close(
+        learnt, torch.tensor([np.mean(found), max(np.std(found), 0.01)]).float()
+    )
+    answers = posteriors(network, data, range(8))
+    network.features.voicings = learnt + torch.tensor([1.0, 0.0])  # all are unusual
+    flat = posteriors(network, data, range(8))
+    np.testing.assert_allclose(
+        np.log(flat[:, 0] / flat[:, 1]), 0.1 * np.log(answers[:, 0] / answers[:, 1]), rtol=1e-3
+    )
+    path = tmp_path / "weights.safetensors"
+    save_file(network.state_dict(), path)
+    further, _ = fit(
+        data, range(2), [], features=features, model=MODEL, options=options(epochs=1), seed=0,
+        initial=path,
+    )  # fmt: skip
+    assert torch.equal(further.features.voicings, network.features.voicings)

@@ -16,6 +16,9 @@ from emotone.features.pitch import PitchSalience
 from emotone.features.spectrum import half_fourier, power_spectra
 
 POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
+USUAL_STDS, UNUSUAL_STDS = 2.0, 2.5  # from the mean voicing of training
+LEAST_USUAL = 0.1
+LEAST_STD = 0.01  # of voicing; that of several corpora is seven times as large
 SHAPING = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level", "pitch"}
 
 
@@ -46,6 +49,7 @@ class Features(nn.Module):
     filters: Tensor
     mean: Tensor
     std: Tensor
+    voicings: Tensor
 
     def __init__(self, options: FeatureOptions) -> None:
         super().__init__()
@@ -60,6 +64,8 @@ class Features(nn.Module):
         self.pitch = PitchSalience(options.mels, options.hop) if options.pitch else None
         self.register_buffer("mean", torch.zeros(options.channels, options.mels))
         self.register_buffer("std", torch.ones(options.channels, options.mels))
+        if options.pitch:  # mean and standard deviation over clips; at first all are usual
+            self.register_buffer("voicings", torch.tensor([0.0, 1.0]))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -163,6 +169,37 @@ class Features(nn.Module):
             channels.append(deltas(channels[-1], frames))
         channels += salience
         return torch.stack(channels, dim=1)
+
+    def voicing(self, log_mel: Tensor, frames: Tensor) -> Tensor:
+        """Mean over time of the highest pitch salience.
+
+        It is low for whispering and for voices that noise or a room hides, and high for singing.
+
+        Shape:
+            in: ``(batch, frames, width)``, ``(batch,)``; out: ``(batch,)``, from -1 to 1.
+        """
+        highest = log_mel[:, :, self.options.mels :].amax(dim=2)
+        return (highest * frame_mask(frames, log_mel.shape[1])).sum(dim=1) / frames
+
+    def usual(self, log_mel: Tensor, frames: Tensor) -> Tensor | None:
+        """How usual the voicing of clips is beside that of training, to weight their logits by.
+
+        Returns:
+            Shape ``(batch,)``: 1 within two standard deviations of the mean, 0.1 beyond two and a
+            half, and linear between. ``None`` without ``pitch``.
+        """
+        if not self.options.pitch:
+            return None
+        mean, std = self.voicings[0], self.voicings[1]
+        distance = (self.voicing(log_mel, frames) - mean).abs() / std
+        weight: Tensor = (UNUSUAL_STDS - distance) / (UNUSUAL_STDS - USUAL_STDS)
+        return weight.clamp(LEAST_USUAL, 1.0)
+
+    def fit_voicing(self, log_mels: Iterable[Tensor]) -> None:
+        """Set what voicing is usual from the clips of training; see :meth:`usual`."""
+        found = [self.voicing(one[None], torch.tensor([len(one)]))[0] for one in log_mels]
+        std, mean = torch.std_mean(torch.stack(found), correction=0)
+        self.voicings.copy_(torch.stack([mean, std.clamp_min(LEAST_STD)]))
 
     def fit(self, moments: Moments) -> None:
         """Set the statistics of the training set from the moments of its utterances."""

@@ -158,7 +158,8 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
     for row, waveform in enumerate(speech):
         inputs = waveform[None], lengths[row : row + 1]
         with torch.no_grad():
-            expected = _heads(network, network.embed(*map(torch.from_numpy, inputs)))
+            heard = network.features.log_mel(*map(torch.from_numpy, inputs))
+            expected = _outputs_of(network, *heard)
         alone = session.run(names, dict(zip(("waveform", "lengths"), inputs, strict=True)))
         for name, wanted, one, batch in zip(names, expected, alone, together, strict=True):
             differences[name] += [np.abs(x - wanted.numpy()) for x in (one, batch[row : row + 1])]
@@ -175,12 +176,14 @@ def check_parity(network: Network, model: bytes, speech: Sequence[Waveform]) -> 
 
 
 def _outputs(network: Network) -> list[str]:
-    """Names of the outputs, in the order of :func:`_heads`."""
+    """Names of the outputs, in the order of :func:`_outputs_of`."""
     return [name for name in OUTPUTS if name != "dimensions" or network.dimensions]
 
 
-def _heads(network: Network, embedding: Tensor) -> tuple[Tensor, ...]:
-    logits, dimensions = network.heads(network.backbone.classify(embedding))
+def _outputs_of(
+    network: Network, log_mel: Tensor, frames: Tensor, statistics: Tensor | None = None
+) -> tuple[Tensor, ...]:
+    logits, embedding, dimensions = network.outputs(log_mel, frames, statistics)
     return (logits, embedding, dimensions) if network.dimensions else (logits, embedding)
 
 
@@ -193,10 +196,7 @@ class _Plain(nn.Module):
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, ...]:
         """See :func:`to_onnx` for shapes."""
-        return self._outputs(*self.features(waveform, lengths))
-
-    def _outputs(self, features: Tensor, frames: Tensor) -> tuple[Tensor, ...]:
-        return _heads(self.network, self.network.backbone.embed(features, frames))
+        return _outputs_of(self.network, *self.features.log_mel(waveform, lengths))
 
 
 class _Enrolling(_Plain):
@@ -211,9 +211,8 @@ class _Enrolling(_Plain):
         valid = channels * frame_mask(frames, log_mel.shape[1])[:, None, :, None]
         count = frames[:, None, None]
         moments = torch.stack([valid.sum(dim=2) / count, valid.square().sum(dim=2) / count], dim=1)
-        statistics = self.features.blended(speaker, weight)
-        features = self.features.stack(log_mel, frames, statistics[None])
-        return *self._outputs(features, frames), moments
+        statistics = self.features.blended(speaker, weight)[None]
+        return *_outputs_of(self.network, log_mel, frames, statistics), moments
 
 
 def _without_traces(program: onnx.ModelProto) -> bytes:

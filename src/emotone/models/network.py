@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,8 +63,36 @@ class Network(nn.Module):
             ``norm: speaker`` the statistics, see :meth:`emotone.features.Features.stack`.
             out: logits ``(batch, labels)``.
         """
-        features, frames = self.features(waveform, lengths, statistics)
-        return self.heads(cast(Tensor, self.backbone(features, frames)))[0]
+        log_mel, frames = self.features.log_mel(waveform, lengths)
+        return self.outputs(log_mel, frames, statistics)[0]
+
+    def outputs(
+        self,
+        log_mel: Tensor,
+        frames: Tensor,
+        statistics: Tensor | None = None,
+        *,
+        padded: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute all outputs of clips.
+
+        Logits are weighted by :meth:`emotone.features.Features.usual`, so whoever whispers or sings
+        is given no emotion with confidence. Training uses the logits as :meth:`heads` has them.
+
+        Args:
+            log_mel: of :meth:`emotone.features.Features.log_mel`, shape ``(batch, frames, width)``.
+            frames: number of frames of each clip, shape ``(batch,)``.
+            statistics: see :meth:`forward`.
+            padded: number of frames that the backbone takes for the clip's; by default ``frames``.
+
+        Returns:
+            Logits ``(batch, labels)``, embedding ``(batch, size)``, values ``(batch, dimensions)``.
+        """
+        features = self.features.stack(log_mel, frames, statistics)
+        embedding = self.backbone.embed(features, frames if padded is None else padded)
+        logits, dimensions = self.heads(self.backbone.classify(embedding))
+        usual = self.features.usual(log_mel, frames)
+        return logits if usual is None else logits * usual[:, None], embedding, dimensions
 
     def heads(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Divide outputs of the backbone into those of its heads.
@@ -77,8 +105,8 @@ class Network(nn.Module):
 
     def embed(self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Compute embeddings of speech, shape ``(batch, size)``; inputs as in :meth:`forward`."""
-        features, frames = self.features(waveform, lengths, statistics)
-        return self.backbone.embed(features, frames)
+        log_mel, frames = self.features.log_mel(waveform, lengths)
+        return self.outputs(log_mel, frames, statistics)[1]
 
 
 def with_labels(network: Network, labels: Sequence[str]) -> Network:

@@ -45,7 +45,7 @@ from emotone.training.speakers import (
     speaker_statistics,
     statistics_of_batch,
 )
-from emotone.training.spectrograms import Spectrograms, moments_of_versions
+from emotone.training.spectrograms import Spectrograms, versions_in_turn
 
 LENGTH_STEP = 32  # frames
 NO_FINE_TUNING = FineTuningOptions()
@@ -140,9 +140,11 @@ class Learner:
             load_pretrained(network, initial)
         moments = network.features.moments(data[number] for number in utterances)
         if data.versions:
-            network.features.fit(moments_of_versions(network.features, data, utterances))
+            network.features.fit(network.features.moments(versions_in_turn(data, utterances)))
         else:
             network.features.fit(moments)
+        if features.pitch and initial is None:
+            network.features.fit_voicing(versions_in_turn(data, utterances))
         self.statistics: Statistics | None = None
         if features.norm == "speaker":
             self.statistics = speaker_statistics(network, data, utterances)

@@ -57,12 +57,11 @@ def posteriors(
         log_mel, frames = (values.to(device) for values in stack(data, batch, at_least=at_least))
         of_batch = statistics_of_batch(statistics, data, numbers)
         with torch.no_grad():
-            stacked = network.features.stack(
-                log_mel, frames, None if of_batch is None else of_batch.to(device)
-            )
-            if at_least:  # zero-padded segments are not masked
-                frames = torch.full_like(frames, at_least)
-            logits, values = network.heads(network.backbone(stacked, frames))
+            logits, _, values = network.outputs(
+                log_mel, frames, None if of_batch is None else of_batch.to(device),
+                # zero-padded segments are not masked
+                padded=torch.full_like(frames, at_least) if at_least else None,
+            )  # fmt: skip
             probabilities, dimensions = logits.softmax(dim=1).cpu().numpy(), values.cpu().numpy()
         for number, row, added in zip(numbers, probabilities, dimensions, strict=True):
             answers[number] = add(answers[number], row)

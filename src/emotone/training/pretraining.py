@@ -57,6 +57,8 @@ def thaw(backbone: Backbone, options: FineTuningOptions, epoch: int) -> None:
 def load_pretrained(network: Network, path: Path) -> None:
     """Load the weights of another network, except those of the output layer.
 
+    What voicing is usual stays that of the other network's training, too, which has heard more.
+
     Args:
         network: receives the weights.
         path: weights of a network of the same sizes, as safetensors.
@@ -71,4 +73,6 @@ def load_pretrained(network: Network, path: Path) -> None:
 
 
 def _is_kept(name: str) -> bool:
+    if name == "features.voicings":
+        return True
     return name.startswith("backbone.") and not name.startswith("backbone.output.")

@@ -6,7 +6,7 @@ computes from an utterance in their place, such as the hidden states of an encod
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch import Tensor
 from emotone import audio
 from emotone.audio import activity
 from emotone.corpora import Corpus
-from emotone.features import Features, Moments
+from emotone.features import Features
 from emotone.features.utterances import cache_key, each_utterance
 from emotone.files import replacing, suppress_os_errors
 from emotone.training.disturbances import DisturbanceOptions, Disturber, disturbers
@@ -227,15 +227,11 @@ class _Versions:
         return values.clip(-largest, largest).astype(self.features.kept_as, copy=False)
 
 
-def moments_of_versions(
-    features: Features, data: Spectrograms, utterances: Sequence[int]
-) -> Moments:
-    """Moments of one version of each utterance, itself or a disturbed one, in turn."""
+def versions_in_turn(data: Spectrograms, utterances: Sequence[int]) -> Iterator[Tensor]:
+    """Yield one version of each utterance, itself or a disturbed one, in turn."""
     count = 1 + data.versions
-    return features.moments(
-        torch.from_numpy(np.array(data.version(number, place % count)))
-        for place, number in enumerate(utterances)
-    )
+    for place, number in enumerate(utterances):
+        yield torch.from_numpy(np.array(data.version(number, place % count)))
 
 
 def delete_cache(folder: Path) -> None:
