@@ -74,8 +74,8 @@ def page(rows: list[str]) -> str:
         "# Neutral recordings of real life",
         "",
         "Written by `python benchmarks/prompts.py /usr/share/asterisk/sounds`: prompts of "
-        "telephone systems (Debian's asterisk-core-sounds), read in a lively, neutral voice. Nothing "
-        "was trained or chosen on them. Share of the answers of emotone-base that are neutral, and "
+        "telephone systems (Debian's asterisk-core-sounds), read in a lively, neutral voice. "
+        "Nothing was trained or chosen on them. Share of the answers of emotone-base that are neutral, and "
         "share that are another emotion with confidence; also relative to neutral recordings of "
         "the voice ([how](../docs/tutorials/recognise.md#a-speaker-you-know)), which are not "
         "scored.",
