@@ -75,10 +75,10 @@ def page(rows: list[str]) -> str:
         "",
         "Written by `python benchmarks/prompts.py /usr/share/asterisk/sounds`: prompts of "
         "telephone systems (Debian's asterisk-core-sounds), read in a lively, neutral voice. "
-        "Nothing was trained or chosen on them. Share of the answers of emotone-base that are neutral, and "
-        "share that are another emotion with confidence; also relative to neutral recordings of "
-        "the voice ([how](../docs/tutorials/recognise.md#a-speaker-you-know)), which are not "
-        "scored.",
+        "Nothing was trained or chosen on them. Share of the answers of emotone-base that are "
+        "neutral, and share that are another emotion with confidence; also relative to neutral "
+        "recordings of the voice ([how](../docs/tutorials/recognise.md#a-speaker-you-know)), "
+        "which are not scored.",
         "",
         f"| {' | '.join(columns)} |",
         f"| {' | '.join('---' for _ in columns)} |",
