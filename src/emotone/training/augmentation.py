@@ -26,7 +26,7 @@ from emotone.features import (
     mel_of_hz,
 )
 from emotone.features.normalization import utterance_statistics
-from emotone.features.pitch import HARMONICS_HZ, PITCH_HZ
+from emotone.features.pitch import PITCH_HZ
 from emotone.options import Options
 
 ENVELOPE_COSINES = 12  # of the mel axis; finer structure is harmonics
@@ -36,9 +36,6 @@ MEL_MASK_BANDS = 0.2  # widest mask as a share of the bands
 BAND_LOW_HZ, BAND_HIGH_HZ = (50.0, 400.0), (3000.0, 8000.0)  # ranges of the edges of bands
 BAND_DB_PER_OCTAVE = (24.0, 200.0)
 NATS_PER_DB = math.log(10) / 10
-# A mixture's salience is the mean of its parts', weighted by this power of their power: it leaves
-# a tenth to a quarter of what babble changes, least of 0.33 to 1.
-SALIENCE_WEIGHT = 2 / 3
 
 
 class AugmentOptions(Options):
@@ -133,11 +130,10 @@ def augment(
     tempo = speed * (1 + options.tempo * (2 * uniform[:, 1] - 1))
     shift = speed * (1 + options.warp * (2 * uniform[:, 2] - 1))
     pitch = shift * (1 + options.pitch * (2 * uniform[:, 15] - 1))
-    salience = log_mel[:, :, features.mels :]  # nothing if the features have none
-    log_mel = log_mel[:, :, : features.mels]
+    log_mel, *salience = log_mel.split(features.mels, dim=2)
     if options.pitch or options.speed or options.tempo or options.warp:
         bands = _mel_bands(shift, features)
-        salience = _resample(salience, frames, tempo, _lags(pitch, salience.shape[2]))
+        salience = [_resample(one, frames, tempo, _lags(pitch, features.mels)) for one in salience]
         if options.pitch:
             envelope = _envelope(log_mel)
             fine = _resample(log_mel - envelope, frames, tempo, _mel_bands(pitch, features))
@@ -149,17 +145,16 @@ def augment(
         normal[:, 1:], features.mels
     )
     log_mel = log_mel + NATS_PER_DB * gain[:, None]
-    sounds = _Sounds(log_mel, salience, frames, features)
     if options.noise:
-        sounds.add_noise(uniform[:, 3:9], draws.noise_seeds, options.noise)
+        log_mel = _add_noise(log_mel, frames, uniform[:, 3:9], draws.noise_seeds, options.noise)
     if options.babble:
-        sounds.add_babble(draws.babble, options.babble)
-    log_mel, salience = sounds.log_mel, sounds.salience
+        babble = torch.from_numpy(draws.babble).float().to(log_mel.device)
+        log_mel = _add_babble(log_mel, frames, babble, options.babble)
     if options.band:
         band = torch.from_numpy(draws.band).float().to(log_mel.device)
         log_mel = _limit_band(log_mel, frames, band, options.band, features)
     log_mel = _mask(log_mel, frames, uniform[:, 9:15], options)
-    return torch.cat([log_mel, salience], dim=2), frames
+    return torch.cat([log_mel, *salience], dim=2), frames
 
 
 def _envelope(log_mel: Tensor) -> Tensor:
@@ -194,8 +189,6 @@ def _lags(shift: Tensor, count: int) -> Tensor:
 def _resample(values: Tensor, frames: Tensor, tempo: Tensor, bands: Tensor) -> Tensor:
     """Read time ``tempo`` times as fast, and each band where ``bands`` says; edges are repeated."""
     count, last = int(_at_tempo(frames, tempo).max()), values.shape[2] - 1
-    if not values.shape[2]:
-        return values.new_zeros(len(values), count, 0)
     time = torch.arange(count, device=values.device)[None] * tempo[:, None]
     time = torch.minimum(time, (frames - 1)[:, None].float())
     grid = torch.stack(
@@ -218,80 +211,44 @@ def _equaliser(weights: Tensor, mels: int) -> Tensor:
     return weights @ curves * math.sqrt(2 / weights.shape[1])
 
 
-class _Sounds:
-    """A batch whose sounds are mixed with others: powers add, and so do weighted saliences.
+def _add_noise(
+    log_mel: Tensor, frames: Tensor, uniform: Tensor, seeds: NDArray[np.int64], probability: float
+) -> Tensor:
+    valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
+    speech = (log_mel.exp() * valid).mean(dim=2).sum(dim=1) / frames
+    below_db = 10 + 30 * uniform[:, 1]
+    colour = 4 * (2 * uniform[:, 2:5] - 1)
+    power = _equaliser(colour, log_mel.shape[2]).exp()
+    power = power / power.mean(dim=1, keepdim=True) * (speech * 10 ** (-below_db / 10))[:, None]
+    power = torch.where(uniform[:, :1] < probability, power, torch.zeros_like(power))
+    flutter = torch.stack(
+        [
+            # mel power of noise: a mean of about eight independent exponential variables
+            torch.from_numpy(
+                np.random.default_rng(int(seed)).gamma(8, 1 / 8, tuple(log_mel.shape[1:]))
+            )
+            for seed in seeds
+        ]
+    ).to(log_mel)
+    return torch.logaddexp(log_mel, (power[:, None] * flutter).clamp_min(1e-20).log())
 
-    Args:
-        log_mel: shape ``(batch, frames, mels)``.
-        salience: of pitches, shape ``(batch, frames, lags)``; no lags without.
-        frames: number of frames of each utterance, shape ``(batch,)``.
-        features: options of the front end.
-    """
 
-    def __init__(
-        self, log_mel: Tensor, salience: Tensor, frames: Tensor, features: FeatureOptions
-    ) -> None:
-        self.log_mel, self.salience, self.frames = log_mel, salience, frames
-        self.valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
-        hz = hz_of_mel(mel_centres(features.mels, features.low_hz))
-        self.with_pitch = (hz <= HARMONICS_HZ[1]).nonzero()[:, 0].to(log_mel.device)
-
-    def add_noise(self, uniform: Tensor, seeds: NDArray[np.int64], probability: float) -> None:
-        """Add stationary noise of a random colour."""
-        speech = self._power.mean(dim=2).sum(dim=1) / self.frames
-        below_db = 10 + 30 * uniform[:, 1]
-        colour = 4 * (2 * uniform[:, 2:5] - 1)
-        power = _equaliser(colour, self.log_mel.shape[2]).exp()
-        power = power / power.mean(dim=1, keepdim=True) * (speech * 10 ** (-below_db / 10))[:, None]
-        power = torch.where(uniform[:, :1] < probability, power, torch.zeros_like(power))
-        flutter = torch.stack(
-            [
-                # mel power of noise: a mean of about eight independent exponential variables
-                torch.from_numpy(
-                    np.random.default_rng(int(seed)).gamma(8, 1 / 8, tuple(self.log_mel.shape[1:]))
-                )
-                for seed in seeds
-            ]
-        ).to(self.log_mel)
-        noise = power[:, None] * flutter
-        self._mix(noise, torch.zeros_like(self.salience), self._weight(noise))
-
-    def add_babble(self, uniform: NDArray[np.float64], probability: float) -> None:
-        """Add one to four other utterances of the batch, each repeated as needed."""
-        numbers = torch.from_numpy(uniform).to(self.log_mel)
-        level = self._power.mean(dim=2).sum(dim=1) / self.frames
-        time = torch.arange(self.log_mel.shape[1], device=self.log_mel.device)
-        voices = 1 + (4 * numbers[:, 1]).long()
-        below_db = 30 * numbers[:, 2]
-        gain = level * 10 ** (-below_db / 10) / voices * (numbers[:, 0] < probability)
-        alone = self._power / level[:, None, None]
-        babble, salience = torch.zeros_like(alone), torch.zeros_like(self.salience)
-        weight = torch.zeros_like(alone[:, :, :1])
-        for number in range(1, min(4, len(self.frames) - 1) + 1):
-            turned = (time[None] % self.frames.roll(number)[:, None])[:, :, None]
-
-            def other(values: Tensor, number: int = number, turned: Tensor = turned) -> Tensor:
-                return values.roll(number, dims=0).gather(1, turned.expand_as(values))
-
-            power = other(alone) * (gain * (number <= voices))[:, None, None]
-            its_weight = self._weight(power)
-            babble, weight = babble + power, weight + its_weight
-            salience = salience + its_weight * other(self.salience)
-        self._mix(babble, salience, weight)
-
-    @property
-    def _power(self) -> Tensor:
-        return self.log_mel.exp() * self.valid
-
-    def _weight(self, power: Tensor) -> Tensor:
-        """Weight of a sound's salience, shape ``(batch, frames, 1)``."""
-        return power[:, :, self.with_pitch].mean(dim=2, keepdim=True) ** SALIENCE_WEIGHT
-
-    def _mix(self, power: Tensor, weighted: Tensor, weight: Tensor) -> None:
-        """Add power, and a sum of saliences that has been weighted with a sum of weights."""
-        own = self._weight(self.log_mel.exp())
-        self.salience = (own * self.salience + weighted) / (own + weight)
-        self.log_mel = torch.logaddexp(self.log_mel, power.clamp_min(1e-30).log())
+def _add_babble(log_mel: Tensor, frames: Tensor, uniform: Tensor, probability: float) -> Tensor:
+    """Add the power of one to four other utterances of the batch, each repeated as needed."""
+    valid = frame_mask(frames, log_mel.shape[1])[:, :, None]
+    power = log_mel.exp() * valid
+    level = power.mean(dim=2).sum(dim=1) / frames
+    time = torch.arange(log_mel.shape[1], device=log_mel.device)
+    voices = 1 + (4 * uniform[:, 1]).long()
+    babble = torch.zeros_like(power)
+    for number in range(1, min(4, len(frames) - 1) + 1):
+        turned = time[None] % frames.roll(number)[:, None]
+        other = (power / level[:, None, None]).roll(number, dims=0)
+        other = other.gather(1, turned[:, :, None].expand_as(other))
+        babble = babble + other * (number <= voices)[:, None, None]
+    below_db = 30 * uniform[:, 2]
+    gain = level * 10 ** (-below_db / 10) / voices * (uniform[:, 0] < probability)
+    return torch.logaddexp(log_mel, (babble * gain[:, None, None]).clamp_min(1e-20).log())
 
 
 def mix_style(
