@@ -28,9 +28,13 @@ NEUTRAL = "neutral"
 
 def main() -> None:
     """Recognise the prompts of each voice and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="has a folder for each voice, such as en_US_f_…")
     folder = parser.parse_args().folder
+    if not folder.is_dir():
+        parser.error(f"{folder}: no such folder; install the recordings, see --help")
     folders = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.is_symlink()]
     voices = {each.name: prompts(each) for each in folders}
     voices = {name: files for name, files in voices.items() if len(files) > max(REFERENCES)}
@@ -54,17 +58,24 @@ def row(recognizer: Recognizer, name: str, files: list[Path]) -> str:
     cells = [name, str(len(scored))]
     for count in (0, *REFERENCES):
         relative = recognizer.with_neutral(references[:count]) if count else recognizer
-        found = relative.predict_many(track(scored, f"{name}, {count} references"))
-        cells.append(shares(found))
+        cells.append(shares(relative.predict_many(track(scored, f"{name}, {count} references"))))
     return f"| {' | '.join(cells)} |"
 
 
 def shares(answers: Iterable[Prediction | AudioError]) -> str:
-    """How many answers are neutral, and how many are another emotion with confidence."""
-    found = [answer for answer in answers if isinstance(answer, Prediction)]
-    neutral = np.mean([answer.label == NEUTRAL for answer in found])
-    wrong = np.mean([answer.label != NEUTRAL and answer.confident for answer in found])
-    return f"{neutral:.0%}, {wrong:.0%}"
+    """How many answers are neutral, and how many are another emotion with confidence.
+
+    A recording without an answer, such as one of tones, is neither.
+    """
+    found = [
+        (answer.label == NEUTRAL, answer.confident)
+        if isinstance(answer, Prediction)
+        else (False, False)
+        for answer in answers
+    ]
+    neutral = np.mean([is_neutral for is_neutral, _ in found])
+    wrong = np.mean([is_confident and not is_neutral for is_neutral, is_confident in found])
+    return f"{100 * neutral:.0f} %, {100 * wrong:.0f} %"
 
 
 def page(rows: list[str]) -> str:

@@ -18,7 +18,7 @@ from emotone.features.spectrum import half_fourier, power_spectra
 POWER_FLOOR = 1e-10  # of a mel band: about -100 dB below full scale
 USUAL_STDS, UNUSUAL_STDS = 2.0, 2.5  # from the mean voicing of training
 LEAST_USUAL = 0.1
-LEAST_STD = 0.01  # of voicing; that of several corpora is seven times as large
+LEAST_STD = 0.01  # of voicing, so that a few clips alike do not make all others unusual
 SHAPING = {"hop_ms", "window_ms", "mels", "low_hz", "frames", "dynamic_range_db", "level", "pitch"}
 
 
@@ -184,6 +184,10 @@ class Features(nn.Module):
     def usual(self, log_mel: Tensor, frames: Tensor) -> Tensor | None:
         """How usual the voicing of clips is beside that of training, to weight their logits by.
 
+        Args:
+            log_mel: shape ``(batch, frames, width)``.
+            frames: shape ``(batch,)``.
+
         Returns:
             Shape ``(batch,)``: 1 within two standard deviations of the mean, 0.1 beyond two and a
             half, and linear between. ``None`` without ``pitch``.
@@ -196,7 +200,7 @@ class Features(nn.Module):
         return weight.clamp(LEAST_USUAL, 1.0)
 
     def fit_voicing(self, log_mels: Iterable[Tensor]) -> None:
-        """Set what voicing is usual from the clips of training; see :meth:`usual`."""
+        """Set what voicing is usual from clips of training, each of shape ``(frames, width)``."""
         found = [self.voicing(one[None], torch.tensor([len(one)]))[0] for one in log_mels]
         std, mean = torch.std_mean(torch.stack(found), correction=0)
         self.voicings.copy_(torch.stack([mean, std.clamp_min(LEAST_STD)]))

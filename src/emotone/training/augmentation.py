@@ -53,8 +53,8 @@ class AugmentOptions(Options):
         equaliser_db: standard deviation of a random smooth frequency response.
         noise: probability of stationary noise of random colour, 10 to 40 dB below the speech.
         babble: probability of other utterances of the batch in the background, 0 to 30 dB below;
-            the pitch salience stays, because networks that heard babble in it, too, trusted it
-            less and were worse on unknown corpora.
+            the pitch salience stays: with babble in it, too, emotone-base was no better on unknown
+            corpora.
         band: probability of limiting the speech to a random band, as telephones and codecs do.
         time_mask: probability of masking a stretch of time (SpecAugment, Park et al., 2019).
         mel_mask: probability of masking a range of mel bands (SpecAugment).
