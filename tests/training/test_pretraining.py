@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 from emotone.errors import ModelError
 from emotone.features import FeatureOptions
 from emotone.models.crnn import CrnnOptions
-from emotone.models.network import Network
+from emotone.models.network import Network, together
 from emotone.training.history import History
 from emotone.training.loop import fit
 from emotone.training.options import TrainingOptions
@@ -36,6 +36,21 @@ def test_all_but_front_end_and_output_layer_are_taken_over(tmp_path: Path) -> No
     for name, value in after.state_dict().items():
         kept = name.startswith(("features.", "backbone.output."))
         assert torch.equal(value, own[name] if kept else before.state_dict()[name]), name
+
+
+def test_each_seed_starts_from_a_member_of_an_ensemble(tmp_path: Path) -> None:
+    members = [network("abc"), network("abc")]
+    for member in members:
+        member.features.load_state_dict(members[0].features.state_dict())
+    path = tmp_path / "weights.safetensors"
+    save_file(together(members).state_dict(), path)
+    for seed in range(4):
+        after = network("ab")
+        load_pretrained(after, path, seed)
+        taken = members[seed % 2].backbone.state_dict()
+        for name, value in after.backbone.state_dict().items():
+            if not name.startswith("output."):
+                assert torch.equal(value, taken[name]), name
 
 
 def test_weights_of_other_sizes_are_refused(tmp_path: Path) -> None:

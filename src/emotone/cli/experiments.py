@@ -99,11 +99,13 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train one network on all speakers and write a model folder that emotone.load reads.
+    """Train a network on all speakers and write a model folder that emotone.load reads.
+
+    With several seeds it has a network of each, which answer together.
 
     Examples:
         emotone train emodb FOLDER --out out/model
-        emotone train my-table.csv --calibrate out/mine --out out/model
+        emotone train my-table.csv seeds=[0,1,2] --calibrate out/mine --out out/model
     """
     from emotone.cli.progress import TerminalObserver
     from emotone.experiments import shipping

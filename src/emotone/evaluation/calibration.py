@@ -19,7 +19,9 @@ from emotone.evaluation.label_selection import among
 from emotone.evaluation.neutral import reference
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.run_folder import PROBABILITY
+from emotone.evaluation.scoring import together
 from emotone.inference.neutral import NEUTRAL
+from emotone.text import plural
 
 ACCURACY = 0.8  # of confident predictions
 FEWEST = 20  # predictions needed to estimate an accuracy
@@ -46,7 +48,8 @@ class Calibration:
         error_after: the same with the temperature.
         confident: share of predictions that are confident.
         confident_accuracy: accuracy of these; ``None`` if no prediction is confident.
-        utterances: number of predictions, over all seeds.
+        utterances: number of predictions, over all seeds; of networks that answer together, one
+            for each utterance.
         speakers: number of speakers.
         left_out: what no network that predicted an utterance was trained on: its ``speaker``, or
             its ``corpus``.
@@ -80,20 +83,32 @@ class Calibration:
         return {name: getattr(self, name) for name in names}
 
 
-def calibrate(folder: ResultsFolder, labels: Sequence[str]) -> Calibration:
+def calibrate(folder: ResultsFolder, labels: Sequence[str], members: int = 1) -> Calibration:
     """Calibrate with the predictions of a cross-validation.
 
     Args:
         folder: results folder of ``emotone crossval``, of the same network.
         labels: labels of the network, all that were tested or some of them.
+        members: number of networks that answer together; then it is the mean of their
+            probabilities that is calibrated.
 
     Raises:
-        UsageError: if the folder holds no results, or they do not hold for new speakers.
+        UsageError: if the folder holds no results, they do not hold for new speakers, or they are
+            not those of as many networks.
     """
     results = folder.results()
+    seeds = results.setting.seeds
+    if members > 1 and len(seeds) != members:
+        raise UsageError(
+            f"{folder} has results of {plural(len(seeds), 'seed')}, the model has {members} "
+            f"networks; cross-validate with seeds={list(range(members))}"
+        )
     if results.setting.protocol.speaker_dependent or results.system.transductive:
         raise UsageError(f"{folder}: these results do not hold for new speakers; give others")
-    table = among(folder.predictions(), labels)
+    table = folder.predictions()
+    if members > 1:
+        table = together(table, results.setting.labels)
+    table = among(table, labels)
     probabilities = table[[PROBABILITY + label for label in labels]].to_numpy(np.float64)
     targets = np.array([labels.index(label) for label in table["truth"]], np.int64)
     folds = table["fold"].to_numpy()

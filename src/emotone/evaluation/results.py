@@ -64,16 +64,21 @@ class Rates:
 
 @dataclass(frozen=True)
 class CorpusRates(Rates):
-    """Rates of one corpus in an experiment over several."""
+    """Rates of one corpus in an experiment over several, see :class:`Scores` for ``ensemble``."""
 
     utterances: int
+    ensemble: Rates | None = None
 
 
 @dataclass(frozen=True)
 class DisturbedRates(Rates):
-    """Rates on disturbed test utterances, over all and for each corpus if there are several."""
+    """Rates on disturbed test utterances, over all and for each corpus if there are several.
+
+    See :class:`Scores` for ``ensemble``.
+    """
 
     by_corpus: dict[str, CorpusRates]
+    ensemble: Rates | None = None
 
 
 @dataclass(frozen=True)

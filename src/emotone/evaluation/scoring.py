@@ -114,13 +114,26 @@ def rates(predictions: pd.DataFrame, labels: Sequence[str]) -> Rates:
 
 def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> Rates | None:
     """Rates of the mean posteriors of all seeds, or ``None`` if there is only one."""
-    if predictions["seed"].nunique() < 2:
+    if predictions["seed"].nunique() == 1:
         return None
+    return rates(together(predictions, labels), labels)
+
+
+def together(predictions: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
+    """Predictions by the mean posteriors of all seeds, as if they were one seed's.
+
+    Args:
+        predictions: rows of :func:`predictions_table` of all runs.
+        labels: order of the classes.
+
+    Returns:
+        A row for each tested utterance of each fold.
+    """
     columns = [PROBABILITY + label for label in labels]
     keys = ["fold", "utterance", "speaker", "truth"]
     mean = predictions.groupby(keys, as_index=False)[columns].mean()
-    mean["prediction"] = np.array(labels)[mean[columns].to_numpy().argmax(axis=1)]
-    return rates(mean.assign(seed=0), labels)
+    prediction = np.array(labels)[mean[columns].to_numpy().argmax(axis=1)]
+    return mean.assign(prediction=prediction, seed=0)
 
 
 def by_corpus(
@@ -138,7 +151,11 @@ def by_corpus(
     """
     seeds = predictions["seed"].nunique()
     return {
-        name: CorpusRates(**vars(rates(rows, labels)), utterances=len(rows) // seeds)
+        name: CorpusRates(
+            **vars(rates(rows, labels)),
+            utterances=len(rows) // seeds,
+            ensemble=ensemble(rows, labels),
+        )
         for name, rows in split_by_corpus(predictions, corpora).items()
     }
 
@@ -148,7 +165,11 @@ def disturbed(
 ) -> DisturbedRates:
     """Rates on disturbed utterances; see :func:`by_corpus` for the arguments."""
     of_corpora = by_corpus(predictions, labels, corpora)
-    return DisturbedRates(**vars(rates(predictions, labels)), by_corpus=of_corpora)
+    return DisturbedRates(
+        **vars(rates(predictions, labels)),
+        by_corpus=of_corpora,
+        ensemble=ensemble(predictions, labels),
+    )
 
 
 def split_by_corpus(predictions: pd.DataFrame, corpora: Sequence[str]) -> dict[str, pd.DataFrame]:

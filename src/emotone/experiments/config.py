@@ -118,7 +118,8 @@ class ExperimentConfig(Options):
         model: the kind of model, and its sizes.
         training: how a network is trained.
         pretraining: what a network starts from; ``None`` for random weights.
-        seeds: one network is trained for each seed and fold.
+        seeds: one network is trained for each seed and fold; in ``train``, those of several seeds
+            are one model that answers with the mean of their probabilities.
         runtime: where and how it runs.
     """
 

@@ -24,12 +24,13 @@ from emotone.experiments.compatibility import refuse_other_network
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import prepare, read_audio, versions
 from emotone.experiments.execution import run_all
-from emotone.experiments.plan import SILENT, Experiment, Observer
+from emotone.experiments.plan import SILENT, Experiment, Observer, Run
 from emotone.files import MARK, refuse_foreign, replacing, write_text
 from emotone.inference import model_folder
+from emotone.inference.model_folder import MOST_MEMBERS
 from emotone.models import weights
 from emotone.models.export import to_onnx
-from emotone.models.network import Network, with_labels
+from emotone.models.network import Network, together, with_labels
 from emotone.publishing.precision import with_precision
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
@@ -52,22 +53,24 @@ def train(
 ) -> Path:
     """Train a network on all speakers except validation speakers, and write a model folder.
 
+    With several seeds it is an ensemble: a network of each, which answer together.
+
     A network whose answers padding changes cannot recognise: its folder has no ONNX model. Like any
     other, it can be started from (``pretraining.model``).
 
     Args:
-        config: corpus, features, model, training and one seed; of the protocol, only the number of
+        config: corpus, features, model, training and seeds; of the protocol, only the number of
             validation speakers and its seed apply.
         out: model folder; resumes if the same training was started in it.
         observer: progress callbacks.
         calibrate: results folder of a cross-validation of the same network, used to fit
-            temperature and confidence threshold.
+            temperature and confidence threshold; for an ensemble, with as many seeds.
 
     Returns:
         ``out``.
 
     Raises:
-        UsageError: if ``out`` holds something else, there are several seeds, the model is not a
+        UsageError: if ``out`` holds something else, there are too many seeds, the model is not a
             network, or ``calibrate`` holds results of another network.
         CorpusError, FoldError: if the corpus cannot be used.
         ModelError: if the network cannot be exported.
@@ -83,8 +86,11 @@ def train(
             "training.dimensions_weight=1 learns no emotions, which a model must answer; give "
             "less, such as 0.9"
         )
-    if len(config.seeds) > 1:
-        raise UsageError(f"one model has one seed, got {list(config.seeds)}; give seeds=[0]")
+    if len(config.seeds) > MOST_MEMBERS:
+        raise UsageError(
+            f"a model has at most {MOST_MEMBERS} networks, got {len(config.seeds)} seeds; give "
+            "fewer, such as seeds=[0,1,2]"
+        )
     folder = ResultsFolder(out)
     with folder.locked():
         refuse_other_model(out)
@@ -96,11 +102,8 @@ def train(
         work = ResultsFolder(out / WORK)
         experiment = prepare(config, corpus, [fold], work)
         experiment = read_audio(experiment, work.spectrograms, observer)
-        (run,) = experiment.runs()
-        run_all([run], config.runtime, observer)
-        network = Network(config.features, config.model, corpus.labels, corpus.dimensions)
-        place = run.folder.weights
-        network.load_state_dict(weights.read(place.read_bytes(), place))
+        run_all(experiment.runs(), config.runtime, observer)
+        network = together([_trained(experiment, run) for run in experiment.runs()])
         values = _config(experiment, fold, network, found)
         files = {
             model_folder.WEIGHTS: save(network.state_dict()),
@@ -109,12 +112,22 @@ def train(
         recognises = config.model.masks_padding
         if recognises:
             files[model_folder.ONNX] = to_onnx(network, _examples(corpus))
-        text = card.render(out.name, values, _evaluated(calibrate), recognises=recognises)
+        rows = _evaluated(calibrate, len(config.seeds))
+        text = card.render(out.name, values, rows, recognises=recognises)
         refuse_other_model(out)  # training takes long
         write_text(out / WORK / WRITING, "")
         model_folder.write(out, values, text, files)
         shutil.rmtree(work.path, ignore_errors=True)
     return out
+
+
+def _trained(experiment: Experiment, run: Run) -> Network:
+    """The network of a finished run."""
+    config, corpus, place = experiment.config, experiment.corpus, run.folder.weights
+    assert config.model.is_network
+    network = Network(config.features, config.model, corpus.labels, corpus.dimensions)
+    network.load_state_dict(weights.read(place.read_bytes(), place))
+    return network
 
 
 def refuse_other_model(out: Path) -> None:
@@ -126,15 +139,17 @@ def refuse_other_model(out: Path) -> None:
     ResultsFolder(out).refuse_other_files(WORK, COMPARISON, *known)
 
 
-def _evaluated(calibrate: Path | None) -> list[card.EvaluationRow]:
+def _evaluated(calibrate: Path | None, members: int) -> list[card.EvaluationRow]:
     """Rows of the model card."""
-    return [] if calibrate is None else card.evaluation_rows(ResultsFolder(calibrate).results())
+    if calibrate is None:
+        return []
+    return card.evaluation_rows(ResultsFolder(calibrate).results(), members)
 
 
 def _calibration(results: Path, config: ExperimentConfig, corpus: Corpus) -> Calibration:
     folder = ResultsFolder(results)
     refuse_other_network(config, folder)
-    return calibration.calibrate(folder, corpus.labels)
+    return calibration.calibrate(folder, corpus.labels, len(config.seeds))
 
 
 def export(
@@ -192,10 +207,11 @@ def export(
     text = model_folder.card(folder) or f"# {out.name}\n"
     if calibrate is not None:
         results = ResultsFolder(calibrate)
-        found = calibration.calibrate(results, network.labels)
+        members = len(network.backbone.each)
+        found = calibration.calibrate(results, network.labels, members)
         values |= found.applied
         values["training"] |= {"calibration": found.as_dict()}
-        rows = card.evaluation_rows(results_among(results, network.labels))
+        rows = card.evaluation_rows(results_among(results, network.labels), members)
         text = card.render(out.name, values, rows)
     files = {model_folder.ONNX: model, model_folder.WEIGHTS: save(network.state_dict())}
     if model_folder.FINGERPRINTS in values["sha256"]:
@@ -242,6 +258,7 @@ def _config(
         "dimensions": experiment.corpus.dimensions,
         "features": config.features.model_dump(mode="json"),
         "model": config.model.model_dump(mode="json"),
+        "members": len(network.backbone.each),
         "training": _provenance(experiment, fold, network, found),
         "versions": versions(),
     }

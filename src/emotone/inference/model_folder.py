@@ -29,6 +29,7 @@ FINGERPRINTS = "fingerprints.bin"
 MOST_TEXT = 16_000_000  # bytes of a text file
 MOST_BYTES = 2_147_483_647  # bytes of any other file; ONNX holds no more
 MOST_LABELS = 1000
+MOST_MEMBERS = 16  # networks of an ensemble
 MOST_SHOWN = 100  # letters of the name of a wrong option
 
 Label = Annotated[str, Field(min_length=1, max_length=100)]
@@ -45,6 +46,7 @@ class ModelConfig(Options):
         sample_rate: sampling rate in Hz.
         features: options of the front end.
         model: options of the network, its kind included.
+        members: number of networks that answer together.
         training: what the network was trained on, and how.
         temperature: divides the logits before the softmax.
         confident_from: probability from which a prediction counts as confident.
@@ -60,6 +62,7 @@ class ModelConfig(Options):
     sample_rate: int = SAMPLE_RATE
     features: dict[str, Any]
     model: dict[str, Any]
+    members: int = Field(1, ge=1, le=MOST_MEMBERS)
     training: dict[str, Any]
     temperature: float = Field(1.0, ge=0.01, le=100)
     confident_from: float = Field(0.5, ge=0, le=1)

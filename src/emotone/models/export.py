@@ -93,7 +93,7 @@ def _traced(exported: Network, *, enrolling: bool) -> bytes:
     of the same options once: a cross-validation with scikit-learn exports one in each fold.
     """
     parts = exported.features.options, exported.kind
-    sizes = len(exported.labels), len(exported.dimensions)
+    sizes = len(exported.labels), len(exported.dimensions), len(exported.backbone.each)
     structure = *(part.model_dump_json() for part in parts), *map(str, sizes)
     if structure not in _TRACED:
         while len(_TRACED) >= MOST_TRACED:

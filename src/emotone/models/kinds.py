@@ -65,6 +65,11 @@ class Backbone(nn.Module):
         return self.classify(self.embed(features, lengths))
 
     @property
+    def each(self) -> list["Backbone"]:
+        """The backbones with weights of their own: this one, or the members of an ensemble."""
+        return [self]
+
+    @property
     def convolutional(self) -> nn.Module:
         """The layers before the BLSTM, which fine-tuning may train more slowly."""
         return nn.ModuleList(layer for layer in self.modules() if isinstance(layer, nn.Conv2d))

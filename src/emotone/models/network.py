@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emotone.errors import UsageError
+from emotone.errors import ModelError, UsageError
 from emotone.features import FeatureOptions
-from emotone.models.kinds import NetworkKind
+from emotone.models.ensemble import Ensemble
+from emotone.models.kinds import Backbone, NetworkKind
 
 MEASURED_S = 10  # long enough that single frames do not matter
+LEAST = 1e-12  # probability, so that its logarithm is finite
+ENSEMBLE_DIMENSIONS = 3  # of the outputs of an ensemble's backbone
 
 
 class Network(nn.Module):
@@ -25,6 +28,7 @@ class Network(nn.Module):
         model: kind and sizes of the backbone.
         labels: the emotions in the order of the outputs.
         dimensions: the dimensions in the order of the outputs.
+        members: number of backbones; several are an ensemble, see :func:`together`.
 
     Raises:
         ValueError: if the backbone cannot be built for the features.
@@ -36,16 +40,15 @@ class Network(nn.Module):
         model: NetworkKind,
         labels: Sequence[str],
         dimensions: Sequence[str] = (),
+        members: int = 1,
     ) -> None:
         super().__init__()
         model.check(features)
         self.kind = model
         self.labels, self.dimensions = list(labels), list(dimensions)
         self.features = model.front_end(features)
-        channels, mels = self.features.shape
-        self.backbone = model.build(
-            channels=channels, mels=mels, classes=len(self.labels) + len(self.dimensions)
-        )
+        classes = len(self.labels) + len(self.dimensions)
+        self.backbone = build_backbone(model, self.features.shape, classes, members)
         self.register_load_state_dict_pre_hook(_rename_in_place)  # type: ignore[no-untyped-call]
 
     @property
@@ -97,11 +100,19 @@ class Network(nn.Module):
     def heads(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Divide outputs of the backbone into those of its heads.
 
+        Args:
+            outputs: shape ``(batch, classes)``; of an ensemble ``(batch, members, classes)``.
+
         Returns:
-            Logits ``(batch, labels)`` and values in 0 … 1 ``(batch, dimensions)``.
+            Logits ``(batch, labels)`` and values in 0 … 1 ``(batch, dimensions)``; of an ensemble,
+            the logarithm of the mean probabilities, and the mean values.
         """
-        count = len(self.labels)
-        return outputs[:, :count], outputs[:, count:].sigmoid()
+        logits, values = outputs.split([len(self.labels), len(self.dimensions)], dim=-1)
+        if outputs.dim() == ENSEMBLE_DIMENSIONS:
+            count = outputs.shape[1]  # a sum is an operator that all versions of emotone accept
+            mean = logits.softmax(dim=-1).sum(dim=1) / count
+            return mean.clamp_min(LEAST).log(), values.sigmoid().sum(dim=1) / count
+        return logits, values.sigmoid()
 
     def embed(self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Compute embeddings of speech, shape ``(batch, size)``; inputs as in :meth:`forward`."""
@@ -123,12 +134,60 @@ def with_labels(network: Network, labels: Sequence[str]) -> Network:
         )
     copied = copy.deepcopy(network)
     rows = [network.labels.index(label) for label in labels]
-    rows += range(len(network.labels), network.backbone.output.out_features)  # dimensions
-    output = copied.backbone.output
-    output.weight = nn.Parameter(output.weight[rows].detach().clone())
-    output.bias = nn.Parameter(output.bias[rows].detach().clone())
-    output.out_features, copied.labels = len(rows), list(labels)
+    rows += range(len(network.labels), len(network.labels) + len(network.dimensions))
+    for backbone in copied.backbone.each:
+        output = backbone.output
+        output.weight = nn.Parameter(output.weight[rows].detach().clone())
+        output.bias = nn.Parameter(output.bias[rows].detach().clone())
+        output.out_features = len(rows)
+    copied.labels = list(labels)
     return copied
+
+
+def build_backbone(
+    model: NetworkKind, shape: tuple[int, int], classes: int, members: int
+) -> Backbone:
+    """Build one backbone, or several as an ensemble, with random weights.
+
+    Args:
+        model: kind and sizes.
+        shape: channels and bands of the features.
+        classes: number of outputs: emotions, and dimensions if there are any.
+        members: number of backbones.
+    """
+    channels, mels = shape
+    backbones = [model.build(channels=channels, mels=mels, classes=classes) for _ in range(members)]
+    return backbones[0] if members == 1 else Ensemble(backbones)
+
+
+def together(networks: Sequence[Network]) -> Network:
+    """Combine networks that were trained alike from different seeds into one that answers for all.
+
+    Its probabilities are the mean of theirs. One network alone stays as it is.
+
+    Args:
+        networks: of the same kind, labels and front end.
+
+    Raises:
+        ModelError: if their front ends have weights that differ.
+    """
+    first = networks[0]
+    if len(networks) == 1:
+        return first
+    shared = first.features.state_dict()
+    for other in networks[1:]:
+        values = other.features.state_dict()
+        if not all(torch.equal(values[name], value) for name, value in shared.items()):
+            raise ModelError(
+                "networks whose front ends were trained cannot answer together; give one seed"
+            )
+    made = Network(
+        first.features.options, first.kind, first.labels, first.dimensions, len(networks)
+    )
+    made.features.load_state_dict(shared)
+    for member, network in zip(made.backbone.each, networks, strict=True):
+        member.load_state_dict(network.backbone.state_dict())
+    return made.eval()
 
 
 def current_names(weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,11 +9,9 @@ from safetensors.torch import load
 from torch import Tensor
 
 from emotone.errors import ModelError
-from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.inference.model_folder import ModelConfig
-from emotone.models.kinds import NetworkKind
-from emotone.models.network import Network, current_names
+from emotone.models.network import Network, build_backbone, current_names
 from emotone.models.registry import options_of
 
 Weights = dict[str, Tensor]
@@ -27,7 +25,7 @@ def rebuilt(folder: Path) -> Network:
     """
     config = model_folder.read(folder)
     weights = weights_of(folder, config)
-    network = Network(*options_of(config), config.labels, config.dimensions)
+    network = Network(*options_of(config), config.labels, config.dimensions, config.members)
     network.load_state_dict(weights)
     return network.eval()
 
@@ -42,10 +40,9 @@ def weights_of(folder: Path, config: ModelConfig) -> Weights:
     Raises:
         ModelError: if they are damaged, or not those of the network that ``config`` describes.
     """
-    features, model = options_of(config)
     data = model_folder.content(folder, model_folder.WEIGHTS, config)
     weights = read(data, folder / model_folder.WEIGHTS)
-    expected = _sizes(features, model, len(config.labels) + len(config.dimensions))
+    expected = _sizes(config)
     check(weights, expected, expected, folder / model_folder.WEIGHTS)
     return weights
 
@@ -102,12 +99,12 @@ def _described(tensor: Tensor | None) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
 
 
-def _sizes(features: FeatureOptions, model: NetworkKind, classes: int) -> Weights:
+def _sizes(config: ModelConfig) -> Weights:
     """Return the tensors of a network without their content, which takes no memory."""
-    front_end = model.front_end(features)
-    channels, mels = front_end.shape
+    features, model = options_of(config)
+    front_end, classes = model.front_end(features), len(config.labels) + len(config.dimensions)
     with torch.device("meta"):
-        backbone = model.build(channels=channels, mels=mels, classes=classes)
+        backbone = build_backbone(model, front_end.shape, classes, config.members)
     parts = {"features": front_end, "backbone": backbone}
     return {
         f"{part}.{name}": value

@@ -9,7 +9,14 @@ from emotone.evaluation import scoring
 from emotone.evaluation.audit_results import Audit
 from emotone.evaluation.changes import GROUPS
 from emotone.evaluation.metrics import Comparison
-from emotone.evaluation.results import Dimensions, Rates, Results, Setting
+from emotone.evaluation.results import (
+    CorpusRates,
+    Dimensions,
+    Rates,
+    Results,
+    Scores,
+    Setting,
+)
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.scoring import Counts
 from emotone.reporting.rendering import protocol_name, template
@@ -91,6 +98,7 @@ def render(
         dimensions=list(model.get("dimensions", ())),
         training=model["training"],
         parameters=model["training"]["parameters"],
+        members=model.get("members", 1),
         rows=list(rows),
         compared=any(row.difference is not None for row in rows),
         licence=licence or "The licence of the weights follows from those of the corpora.",
@@ -100,22 +108,27 @@ def render(
     return text + "\n"
 
 
-def evaluation_rows(results: Results) -> list[EvaluationRow]:
+def evaluation_rows(results: Results, members: int = 1) -> list[EvaluationRow]:
     """Rows of an experiment for a model card: of all corpora together, and of each.
 
     With leave-one-corpus-out there is no row for all together.
+
+    Args:
+        results: cross-validation.
+        members: number of networks of the model. Several answer together, so the rows are those of
+            the mean posteriors of as many seeds.
     """
-    return [
-        EvaluationRow(
-            _name_of(part, results),
-            _tested(results),
-            results.system.title,
-            len(results.setting.seeds),
-            rates,
-            dimensions=results.dimensions if rates is results.scores else {},
+    title, seeds = results.system.title, len(results.setting.seeds)
+    rows = []
+    for part, rates in _parts(results).items():
+        dimensions = results.dimensions if rates is results.scores else {}
+        row = EvaluationRow(
+            _name_of(part, results), _tested(results), title, seeds, rates, dimensions=dimensions
         )
-        for part, rates in _parts(results).items()
-    ]
+        if members > 1 and rates.ensemble is not None:
+            row = replace(row, system=f"{title}, {members} together", rates=rates.ensemble)
+        rows.append(row)
+    return rows
 
 
 def compared_rows(ours: ResultsFolder, theirs: ResultsFolder) -> list[EvaluationRow]:
@@ -172,7 +185,7 @@ def _difference(ours: Counts, theirs: Counts) -> Comparison:
     return scoring.paired_difference(ours, theirs)
 
 
-def _parts(results: Results) -> dict[str, Rates]:
+def _parts(results: Results) -> dict[str, Scores | CorpusRates]:
     """Rates of each row, by name of the corpus."""
     if results.setting.protocol.name == "cross_corpus":
         return dict(results.by_corpus)

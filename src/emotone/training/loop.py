@@ -82,7 +82,8 @@ def fit(
         options: options of the training.
         seed: seed of weights, order and augmentation.
         device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
-        initial: weights to start from, all but those of the output layer, as safetensors.
+        initial: weights to start from, all but those of the output layer, as safetensors; of an
+            ensemble, those of the member that belongs to the seed.
         fine_tuning: which layers are trained, and how fast.
         soft_labels: of a teacher, see :meth:`Learner`.
         checkpoint: file that keeps the state after each epoch.
@@ -136,15 +137,15 @@ class Learner:
         self.fabric = fabric_on(device, options.precision)
         torch.manual_seed(seed)
         network = Network(features, model, data.labels, data.dimensions)
-        if initial is not None:
-            load_pretrained(network, initial)
         moments = network.features.moments(data[number] for number in utterances)
         if data.versions:
             network.features.fit(network.features.moments(versions_in_turn(data, utterances)))
         else:
             network.features.fit(moments)
-        if features.pitch and initial is None:
+        if features.pitch:
             network.features.fit_voicing(versions_in_turn(data, utterances))
+        if initial is not None:
+            load_pretrained(network, initial, seed)
         self.statistics: Statistics | None = None
         if features.norm == "speaker":
             self.statistics = speaker_statistics(network, data, utterances)

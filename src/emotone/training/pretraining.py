@@ -11,6 +11,7 @@ from emotone.models.network import Network
 from emotone.options import Options
 
 SHARE = "share"  # of the learning rate; key of the optimiser's groups
+MEMBERS = "backbone.members."  # names of an ensemble's weights start so
 
 
 class FineTuningOptions(Options):
@@ -54,22 +55,36 @@ def thaw(backbone: Backbone, options: FineTuningOptions, epoch: int) -> None:
         one.requires_grad_(trained)
 
 
-def load_pretrained(network: Network, path: Path) -> None:
+def load_pretrained(network: Network, path: Path, seed: int = 0) -> None:
     """Load the weights of another network, except those of the output layer.
 
     What voicing is usual stays that of the other network's training, too, which has heard more.
 
     Args:
         network: receives the weights.
-        path: weights of a network of the same sizes, as safetensors.
+        path: weights of a network of the same sizes, or of an ensemble of such, as safetensors.
+        seed: of the training. Of an ensemble, another seed starts from another member.
 
     Raises:
         ModelError: if they are damaged, or those of a network of other sizes.
     """
-    own, found = network.state_dict(), weights.read(path.read_bytes(), path)
+    own, found = network.state_dict(), _member(weights.read(path.read_bytes(), path), seed)
     pretrained = {name: found[name] for name in found if _is_kept(name)}
     weights.check(pretrained, own, filter(_is_kept, own), path)
     network.load_state_dict(own | pretrained)
+
+
+def _member(found: weights.Weights, seed: int) -> weights.Weights:
+    """The weights of one member, if there are those of an ensemble."""
+    numbers = {name.split(".")[2] for name in found if name.startswith(MEMBERS)}
+    if not numbers:
+        return found
+    chosen = f"{MEMBERS}{seed % len(numbers)}."
+    return {
+        name.replace(chosen, "backbone."): value
+        for name, value in found.items()
+        if name.startswith(chosen) or not name.startswith(MEMBERS)
+    }
 
 
 def _is_kept(name: str) -> bool:
