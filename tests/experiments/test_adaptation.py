@@ -11,10 +11,11 @@ import torch
 from emotone.errors import UsageError
 from emotone.experiments.adaptation import adapt
 from emotone.experiments.config import ExperimentConfig, load
+from emotone.experiments.shipping import train
 from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer
 from emotone.models.weights import rebuilt
-from tests.helpers import TINY, Recorder, emotone, one_line
+from tests.helpers import TINY, Recorder, emotone, one_line, values
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +34,28 @@ def config(table: Path, **training: Any) -> ExperimentConfig:
         "training": TINY["training"] | training,
     }
     return ExperimentConfig.model_validate(values)
+
+
+def test_with_several_seeds_an_ensemble_is_adapted_to_an_ensemble(
+    make_table: Callable[..., Path], table: Path, tmp_path: Path
+) -> None:
+    asked = ExperimentConfig.model_validate(values(make_table(folder="first")) | {"seeds": [0, 1]})
+    start = train(asked, tmp_path / "start", Recorder())
+    several = config(table).model_copy(update={"seeds": (0, 1)})
+    found = adapt(str(start), several, tmp_path / "adapted", Recorder())
+    made = rebuilt(found.folder).backbone.each
+    assert len(made) == len(several.seeds)
+    assert Recognizer(found.folder).config.training["calibration"]["utterances"] == 9
+    slow = several.model_copy(
+        update={"training": several.training.model_copy(update={"learning_rate": 1e-9})}
+    )
+    still = adapt(str(start), slow, tmp_path / "still", Recorder())
+    for after, before in zip(
+        rebuilt(still.folder).backbone.each, rebuilt(start).backbone.each, strict=True
+    ):  # each from its own member
+        torch.testing.assert_close(
+            after.get_submodule("hidden").weight, before.get_submodule("hidden").weight
+        )
 
 
 def test_an_adapted_model_knows_new_emotions_and_what_it_gained(

@@ -44,7 +44,7 @@ def adapt(
 
     Both are cross-validated over the same folds and seeds, speaker-independent. Then a network
     that starts from the model is trained on all speakers, and calibrated with the
-    cross-validation.
+    cross-validation. With several seeds it is an ensemble, as in :func:`train`.
 
     Args:
         model: see :func:`emotone.inference.model_folder.locate`.
@@ -79,5 +79,4 @@ def adapt(
     both = Ablation(scratch, {SCRATCH: scratch, ADAPTED: adapted}, (SCRATCH,))
     results = ablate(both, out / COMPARISON, observer)
     calibrate = out / COMPARISON / place_of(ADAPTED)
-    last = adapted.model_copy(update={"seeds": adapted.seeds[:1]})
-    return Adaptation(train(last, out, observer, calibrate), results)
+    return Adaptation(train(adapted, out, observer, calibrate), results)
