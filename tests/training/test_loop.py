@@ -20,7 +20,6 @@ from emotone.training.augmentation import AugmentOptions
 from emotone.training.batching import make_examples, stack
 from emotone.training.history import History
 from emotone.training.loop import Learner, fit
-from emotone.training.loss import disagreement
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import posteriors
 from emotone.training.spectrograms import Spectrograms, load_or_compute
@@ -74,8 +73,6 @@ VARIANTS: list[dict[str, Any]] = [
         }
     },
     {"augment": {"pitch": 0.1}},
-    {"consistency": 1.0},
-    {"consistency": 1.0, "segment_s": 0.2, "crop": 1.0},
 ]  # fmt: skip
 
 
@@ -144,7 +141,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
         if len(history.epochs) == 2:
             raise KilledError
 
-    asked = options(epochs=4, augment={"pitch": 0.1}, consistency=0.5)
+    asked = options(epochs=4, augment={"pitch": 0.1})
     features = FeatureOptions.model_validate(TINY["features"] | {"norm": norm})
     expected, history = train(data, options=asked, features=features, model=model)
     path = tmp_path / "checkpoint.safetensors"
@@ -227,45 +224,6 @@ def record_steps(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> list[dict
     monkeypatch.setattr(learner, "_step", step)
     monkeypatch.setattr(learner, "_average", average)
     return seen
-
-
-def test_two_views_differ_in_what_is_random_and_not_in_what_is_learnt(
-    data: Spectrograms, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    everyone = list(range(len(data.targets)))
-    learner = make_learner(data, everyone, consistency=1.0, batch=len(everyone))
-    seen = record_steps(learner, monkeypatch)
-    learner.train_epoch()
-    batch = seen[0]["batch"]
-    assert all(one.again is not None and one.again.utterance == one.utterance for one in batch)
-    assert any(one.again is not None and one.again.start != one.start for one in batch)
-    x, _, targets, strata, _ = learner._views(batch, 0)
-    one, again = x.chunk(2)
-    assert one.shape == again.shape
-    assert (one - again).abs().amax(dim=(1, 2, 3)).min() > 0.01
-    for learnt in (targets, strata):
-        torch.testing.assert_close(*learnt.chunk(2))
-    assert targets.max(dim=2).values.min() < 1  # mixed, by the same shares
-
-
-def test_answers_to_two_augmentations_agree_more_where_they_are_to(data: Spectrograms) -> None:
-    everyone = list(range(len(data.targets)))
-    strong = {"equaliser_db": 20.0, "noise": 0.5, "mixup": 0.0}
-
-    def differ(consistency: float) -> float:
-        learner = make_learner(
-            data, everyone, epochs=30, learning_rate=0.02, augment=strong, consistency=consistency
-        )
-        for _ in range(30):
-            learner.train_epoch()
-            learner.end_epoch(0.0, [], since=0.0)
-        example = batching.whole_utterances(data, everyone)
-        both = [learner._prepare(example, 0, view) for view in (0, 1)]
-        with torch.no_grad():
-            one, again = (learner.average.backbone(x, frames) for x, frames, *_ in both)
-        return float(disagreement(one, again, torch.ones(len(one))))
-
-    assert differ(3.0) < 0.5 * differ(0.0)
 
 
 def test_the_rate_follows_the_schedule_over_all_epochs(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from emotone.training.loss import disagreement, label_sets, weighted_cross_entropy
+from emotone.training.loss import label_sets, weighted_cross_entropy
 
 ALL = torch.ones(1, 4, dtype=torch.bool)
 
@@ -96,16 +96,3 @@ def test_smoothing_of_a_mixture_spreads_over_the_labels_of_each_corpus() -> None
     first = 0.6 * math.log(2) + 0.4 * math.log(4)
     second = 0.7 * math.log(4) + 0.3 * math.log(4 / 3)
     assert loss.item() == pytest.approx((first + second) / 2, rel=1e-6)
-
-
-def test_the_disagreement_of_two_augmentations_by_hand() -> None:
-    one = torch.tensor([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]).log()
-    again = (
-        torch.tensor([[0.25, 0.5, 0.25], [0.5, 0.25, 0.25]]).log() + 3
-    )  # a shift changes nothing
-    # of the first, both divergences are 0.5 log 2 - 0.25 log 2
-    expected = 0.25 * math.log(2) * 3 / (3 + 1)
-    weights = torch.tensor([3.0, 1.0])
-    assert float(disagreement(one, again, weights)) == pytest.approx(expected)
-    assert float(disagreement(again, one, weights)) == pytest.approx(expected)
-    assert float(disagreement(one, one, weights)) == 0

@@ -162,8 +162,7 @@ def epoch_cost(config: ExperimentConfig, data: Data, labels: Sequence[str]) -> f
     if not config.model.is_network or not isinstance(data, Spectrograms):
         return 0.0
     network = Network(config.features, config.model, labels)
-    views = 2 if config.training.consistency else 1
-    return views * multiply_adds(network) * data.seconds(config.training.segment_s)
+    return multiply_adds(network) * data.seconds(config.training.segment_s)
 
 
 def _vectors(

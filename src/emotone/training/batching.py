@@ -20,15 +20,13 @@ POOL_BATCHES = 8  # batches that are drawn together and then sorted by length
 class Example:
     """A stretch of an utterance: its number in the corpus and frames from ``start`` to ``stop``.
 
-    ``version`` is that of :meth:`emotone.training.spectrograms.Spectrograms.version`; ``again`` is
-    another stretch or version of the same utterance, with which it is to agree.
+    ``version`` is that of :meth:`emotone.training.spectrograms.Spectrograms.version`.
     """
 
     utterance: int
     start: int
     stop: int
     version: int = 0
-    again: "Example | None" = None
 
     def __len__(self) -> int:
         return self.stop - self.start

@@ -27,12 +27,7 @@ from emotone.training.checkpoint import load_checkpoint, save_checkpoint
 from emotone.training.concordance import with_concordance
 from emotone.training.hardware import fabric_on
 from emotone.training.history import History
-from emotone.training.loss import (
-    disagreement,
-    label_sets,
-    mixed_labels,
-    weighted_cross_entropy,
-)
+from emotone.training.loss import label_sets, mixed_labels, weighted_cross_entropy
 from emotone.training.mixup import mixup, mixup_shares
 from emotone.training.options import TrainingOptions
 from emotone.training.posteriors import evaluate
@@ -197,11 +192,11 @@ class Learner:
         rng = np.random.default_rng([self.seed, epoch])
         self.network.train()
         thaw(self.network.backbone, self.fine_tuning, epoch)
-        drawn = self._draw_examples(rng)
-        examples = self._varied(drawn, rng)
-        if self.options.consistency:
-            pairs = zip(examples, self._varied(drawn, rng), strict=True)
-            examples = [replace(one, again=other) for one, other in pairs]
+        examples = self._draw_examples(rng)
+        if self.data.versions:
+            examples = batching.disturb(examples, self.data, self.options.disturb.share, rng)
+        if self.options.crop < 1:
+            examples = batching.crop(examples, self.options.crop, rng)
         loss_sum, frame_sum = 0.0, 0
         batches = batching.batches(examples, self.options.batch, rng, at_least=self.segment)
         for number, batch in enumerate(batches):
@@ -278,14 +273,6 @@ class Learner:
             examples = batching.draw_weighted(examples, balance.in_drawing[balance.strata], rng)
         return examples
 
-    def _varied(self, examples: list[Example], rng: np.random.Generator) -> list[Example]:
-        """Disturb and crop examples at random, as the options say."""
-        if self.data.versions:
-            examples = batching.disturb(examples, self.data, self.options.disturb.share, rng)
-        if self.options.crop < 1:
-            examples = batching.crop(examples, self.options.crop, rng)
-        return examples
-
     def _set_rate(self, step: int) -> None:
         rate = learning_rate(step, self.steps, self.options)
         for group in self.optimizer.param_groups:
@@ -293,17 +280,14 @@ class Learner:
 
     def _step(self, batch: Sequence[Example], epoch: int) -> float:
         """Update the weights from a batch; return its loss."""
-        x, frames, targets, strata, wanted = self._views(batch, epoch)
+        x, frames, targets, strata, wanted = self._prepare(batch, epoch)
         if not self.segment:  # oneDNN prepares kernels for each length, so use few
             x = functional.pad(x, (0, 0, 0, -x.shape[2] % LENGTH_STEP))
         logits, found = self.network.heads(self.backbone(x, frames))
         weights = strata @ self.weights.to(strata.device)
-        options = self.options
-        loss = weighted_cross_entropy(logits, targets, weights, options.label_smoothing, self.sets)
-        if options.consistency:
-            one, again = logits.chunk(2)
-            loss = loss + options.consistency * disagreement(one, again, weights[: len(one)])
-        loss = with_concordance(loss, found, wanted, options.dimensions_weight)
+        smoothing = self.options.label_smoothing
+        loss = weighted_cross_entropy(logits, targets, weights, smoothing, self.sets)
+        loss = with_concordance(loss, found, wanted, self.options.dimensions_weight)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         self.optimizer.step()
@@ -313,21 +297,8 @@ class Learner:
         window = max(self.options.averaging * self.steps, 1.0)
         average_weights(self.average.backbone, self.network.backbone, step=step, window=window)
 
-    def _views(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, ...]:
-        """What :meth:`_prepare` returns for a batch and, if both are to agree, for it again."""
-        first = self._prepare(batch, epoch)
-        again = [one.again for one in batch if one.again is not None]
-        if not again:
-            return first
-        second = self._prepare(again, epoch, view=1)
-        longest = max(first[0].shape[2], second[0].shape[2])
-        x = [functional.pad(x, (0, 0, 0, longest - x.shape[2])) for x in (first[0], second[0])]
-        return torch.cat(x), *map(torch.cat, zip(first[1:], second[1:], strict=True))
-
-    def _prepare(self, batch: Sequence[Example], epoch: int, view: int = 0) -> tuple[Tensor, ...]:
+    def _prepare(self, batch: Sequence[Example], epoch: int) -> tuple[Tensor, ...]:
         """Augmented and normalised features of a batch, numbers of frames and what is learnt.
-
-        Another ``view`` has other random numbers, but mixes the same utterances by the same shares.
 
         Returns:
             Shapes ``(batch, channels, frames, mels)``, ``(batch,)``; labels and strata as shares,
@@ -343,12 +314,11 @@ class Learner:
         strata = torch.zeros(len(batch), len(self.weights))
         strata[range(len(batch)), [self.strata[number] for number in numbers]] = 1
         learnt = [one.to(device) for one in (targets, strata, self.wanted[numbers])]
-        stream = epoch + view * self.options.epochs  # no other epoch's
-        draws = Draws.of(numbers, seed=self.seed, epoch=stream)
+        draws = Draws.of(numbers, seed=self.seed, epoch=epoch)
         log_mel, frames = augment(log_mel, frames, draws, options, features.options)
         log_mel = functional.pad(log_mel, (0, 0, 0, max(self.segment - log_mel.shape[1], 0)))
         statistics = (
-            self.enrolment.draw(numbers, stream)
+            self.enrolment.draw(numbers, epoch)
             if features.options.norm == "enrol"
             else statistics_of_batch(self.statistics, self.data, numbers)
         )

@@ -71,19 +71,3 @@ def weighted_cross_entropy(
     log_probabilities = logits[:, None].masked_fill(others, -torch.inf).log_softmax(dim=2)
     losses = -(smoothed * log_probabilities).masked_fill(others, 0).sum(dim=(1, 2))
     return (weights * losses).sum() / weights.sum()
-
-
-def disagreement(logits: Tensor, again: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean of how differently two augmentations of each example are answered, in nats.
-
-    It is the mean of both Kullback-Leibler divergences, as in R-Drop (Wu et al., "R-Drop:
-    Regularized Dropout for Neural Networks", NeurIPS 2021), where dropout alone differs.
-
-    Args:
-        logits: of one augmentation, shape ``(batch, classes)``.
-        again: of the other, of the same shape.
-        weights: of the examples, shape ``(batch,)``.
-    """
-    one, other = logits.log_softmax(dim=1), again.log_softmax(dim=1)
-    divergences = ((one.exp() - other.exp()) * (one - other)).sum(dim=1) / 2
-    return (weights * divergences).sum() / weights.sum()

@@ -37,9 +37,6 @@ class TrainingOptions(Options):
         speaker_balance: the same for speakers, of each class and corpus if these are balanced too;
             how balances combine: :func:`emotone.training.balancing.balance`.
         label_smoothing: share of each label that is spread evenly over ``labels``.
-        consistency: weight of the disagreement about two augmentations of each utterance, beside
-            their cross-entropies; a step then takes twice as long. 0 for one augmentation. See
-            :func:`emotone.training.loss.disagreement`.
         dimensions_weight: with ``corpus.dimensions``, weight of their loss, 1 minus the mean
             concordance correlation of the batch; the cross-entropy of the classes has the rest.
             At 1 the dimensions are learnt instead of the classes.
@@ -81,7 +78,6 @@ class TrainingOptions(Options):
     corpus_balance: Balancing = "none"
     speaker_balance: Balancing = "none"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    consistency: float = Field(0.0, ge=0, le=100)
     dimensions_weight: float = Field(0.5, gt=0, le=1)
     averaging: float = Field(0.3, ge=0, lt=1)
     segment_s: float | None = Field(None, gt=0.1)
