@@ -14,7 +14,6 @@ from emotone.models.kinds import Backbone, NetworkKind
 
 MEASURED_S = 10  # long enough that single frames do not matter
 LEAST = 1e-12  # probability, so that its logarithm is finite
-ENSEMBLE_DIMENSIONS = 3  # of the outputs of an ensemble's backbone
 
 
 class Network(nn.Module):
@@ -107,12 +106,13 @@ class Network(nn.Module):
             Logits ``(batch, labels)`` and values in 0 … 1 ``(batch, dimensions)``; of an ensemble,
             the logarithm of the mean probabilities, and the mean values.
         """
-        logits, values = outputs.split([len(self.labels), len(self.dimensions)], dim=-1)
-        if outputs.dim() == ENSEMBLE_DIMENSIONS:
-            count = outputs.shape[1]  # a sum is an operator that all versions of emotone accept
-            mean = logits.softmax(dim=-1).sum(dim=1) / count
-            return mean.clamp_min(LEAST).log(), values.sigmoid().sum(dim=1) / count
-        return logits, values.sigmoid()
+        count = len(self.labels)
+        logits, values = outputs[..., :count], outputs[..., count:].sigmoid()
+        if isinstance(self.backbone, Ensemble):
+            members = outputs.shape[1]  # all versions of emotone accept sums in a graph, not means
+            mean = logits.softmax(dim=-1).sum(dim=1) / members
+            return mean.clamp_min(LEAST).log(), values.sum(dim=1) / members
+        return logits, values
 
     def embed(self, waveform: Tensor, lengths: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Compute embeddings of speech, shape ``(batch, size)``; inputs as in :meth:`forward`."""
