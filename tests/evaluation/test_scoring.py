@@ -60,6 +60,8 @@ def test_each_corpus_of_several_has_its_rates() -> None:
     table["speaker"] = np.where(first, "b/", "a/") + table["speaker"]
     found = scoring.by_corpus(table, LABELS, ["b", "a", "never tested"])
     assert {name: rates.utterances for name, rates in found.items()} == {"a": 80, "b": 40}
+    assert found["b"].ensemble == scoring.score(table[first], LABELS).ensemble
+    assert scoring.disturbed(table, LABELS, ["a", "b"]).ensemble == scoring.ensemble(table, LABELS)
     for name, rows in {"a": table[~first], "b": table[first]}.items():
         alone = scoring.score(rows, LABELS)
         assert (found[name].uar, found[name].war) == (alone.uar, alone.war)

@@ -6,7 +6,7 @@ import pytest
 
 from emotone.evaluation.metrics import Comparison
 from emotone.evaluation.protocol import ProtocolOptions
-from emotone.evaluation.results import CorpusRates, EnrolmentPoint
+from emotone.evaluation.results import CorpusRates, DisturbedRates, EnrolmentPoint
 from emotone.reporting import experiment_report
 from tests.helpers import Links
 from tests.made_results import made_rates, made_results, made_setting, made_system
@@ -130,6 +130,20 @@ def test_each_corpus_of_several_has_its_rates() -> None:
     )
     latex = experiment_report.render(results, CONFIGURATION, "tex")
     assert r"UAR of a\_b & 50.0 & 45.0--55.0 & \\" in latex
+
+
+def test_the_ensemble_of_each_corpus_and_of_disturbed_utterances() -> None:
+    single, ensemble = vars(made_rates(0.5, 0.48, 0.52)), made_rates(0.61)
+    corpora = {"a": CorpusRates(**single, utterances=40, ensemble=ensemble)}
+    disturbed = DisturbedRates(**single, by_corpus=corpora, ensemble=ensemble)
+    results = made_results(2, by_corpus=corpora, disturbed=disturbed)
+    markdown = experiment_report.render(results, CONFIGURATION, "md")
+    assert "| WAR, % | ensemble: UAR, % | disturbed: UAR, % |" in markdown
+    assert "| a | 40 | 50.0 ± 2.8 | 45.0 … 55.0 | 51.0 ± 2.8 | 61.0 | 50.0 ± 2.8 |" in markdown
+    assert "The ensemble has 61.0 %, mean over folds" in markdown
+    page = experiment_report.render(results, CONFIGURATION, "html")
+    assert "<td>61.0</td>" in page
+    assert "The ensemble has 61.0 %" in page
 
 
 def test_the_ensemble_and_the_enrolment_are_there_if_there_are_some() -> None:
