@@ -114,7 +114,7 @@ def rates(predictions: pd.DataFrame, labels: Sequence[str]) -> Rates:
 
 def ensemble(predictions: pd.DataFrame, labels: Sequence[str]) -> Rates | None:
     """Rates of the mean posteriors of all seeds, or ``None`` if there is only one."""
-    if predictions["seed"].nunique() == 1:
+    if predictions["seed"].nunique() < 2:
         return None
     return rates(together(predictions, labels), labels)
 

@@ -81,7 +81,7 @@ def _member(found: weights.Weights, seed: int) -> weights.Weights:
         return found
     chosen = f"{MEMBERS}{seed % len(numbers)}."
     return {
-        name.replace(chosen, "backbone."): value
+        name.replace(chosen, "backbone.", 1): value
         for name, value in found.items()
         if name.startswith(chosen) or not name.startswith(MEMBERS)
     }
