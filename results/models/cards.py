@@ -33,7 +33,7 @@ def rendered(name: str) -> str:
     return card.render(
         name,
         config.model_dump(mode="json"),
-        card.evaluation_rows(results),
+        card.evaluation_rows(results, config.members),
         licence=LICENCES[name],
         robustness=card.robustness(audits) if audits else None,
     )

@@ -57,11 +57,21 @@ def test_fewer_labels_are_left_to_each_member() -> None:
 
 def test_an_ensemble_is_one_graph_that_recognition_accepts() -> None:
     ensemble = together([network(seed) for seed in range(2)])
-    with torch.no_grad():  # one member is certain: the other label has hardly a share
-        ensemble.backbone.each[0].output.bias.copy_(torch.tensor([200.0, 0.0, -200.0, 0.0]))
     model = to_onnx(ensemble, SPEECH)
     assert check_parity(ensemble, model, SPEECH) < 1e-3
     assert graph.fault(model) is None
+
+
+def test_the_logits_of_members_that_are_all_certain_are_finite() -> None:
+    members = [network(seed) for seed in range(2)]
+    with torch.no_grad():  # in float32 the last label has no probability left
+        for one in members:
+            one.backbone.output.bias.copy_(torch.tensor([200.0, 0.0, -200.0, 0.0]))
+    waveform = torch.from_numpy(SPEECH[1])[None]
+    with torch.no_grad():
+        logits = together(members)(waveform, torch.tensor([waveform.shape[1]]))
+    assert logits.isfinite().all()
+    assert logits.argmax() == 0
 
 
 def test_networks_that_hear_differently_are_refused() -> None:

@@ -34,11 +34,11 @@ class Ensemble(Backbone):
         return [member for member in self.members if isinstance(member, Backbone)]
 
     def embed(self, features: Tensor, lengths: Tensor) -> Tensor:
-        """See :class:`Backbone`."""
+        """Summarise an utterance once for each member, shape ``(batch, members * size)``."""
         return torch.cat([member.embed(features, lengths) for member in self.each], dim=1)
 
     def classify(self, embedding: Tensor) -> Tensor:
-        """See the class for shapes."""
+        """Compute outputs, ``(batch, members * size)`` to ``(batch, members, classes)``."""
         parts = embedding.chunk(len(self.members), dim=1)
         outputs = [member.classify(part) for member, part in zip(self.each, parts, strict=True)]
         return torch.stack(outputs, dim=1)

@@ -150,7 +150,7 @@ def build_backbone(
     """Build one backbone, or several as an ensemble, with random weights.
 
     Args:
-        model: kind and sizes.
+        model: kind of network, with its sizes.
         shape: channels and bands of the features.
         classes: number of outputs: emotions, and dimensions if there are any.
         members: number of backbones.
