@@ -5,14 +5,18 @@ BIN := .venv/bin
 
 DATA ?= ../shared/data
 
-.PHONY: demo test test-fast docs notebooks attack mutants lint benchmark choices text-independent few-labels models bench clean
+.PHONY: demo test pytest test-fast docs notebooks attack mutants lint benchmark choices text-independent few-labels models bench clean
 
 demo: .venv/installed
 	@$(BIN)/emotone demo --out out/demo
 
+# Lint and types beside the tests: they take a minute of one core.
+test: .venv/installed
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
 # More processes than cores: many tests wait for other processes. There are hundreds, so compiled modules are kept even
 # where the environment forbids it.
-test: lint
+pytest: .venv/installed
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=3 --dist=loadgroup
 
 # Unit tests only: no training in separate processes, no server, no browser.

@@ -28,7 +28,7 @@ from emotone.experiments.audit_selection import AuditOptions, utterances
 from emotone.inference.recognizer import Recognizer, load
 from tests.helpers import trained, voice
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("audit")]  # a whole audit for all
 
 
 @pytest.fixture(scope="module")

@@ -92,14 +92,19 @@ def _traced(exported: Network, *, enrolling: bool) -> bytes:
     Tracing takes seconds and does not depend on the weights, so that a process traces networks
     of the same options once: a cross-validation with scikit-learn exports one in each fold.
     """
-    parts = exported.features.options, exported.kind
-    sizes = len(exported.labels), len(exported.dimensions), len(exported.backbone.each)
-    structure = *(part.model_dump_json() for part in parts), *map(str, sizes)
+    structure = _structure(exported)
     if structure not in _TRACED:
         while len(_TRACED) >= MOST_TRACED:
             _TRACED.pop(next(iter(_TRACED)))
         _TRACED[structure] = _trace(exported, enrolling=enrolling)
     return _TRACED[structure]
+
+
+def _structure(network: Network) -> tuple[str, ...]:
+    """All that a graph depends on, apart from the weights."""
+    parts = network.features.options, network.kind
+    sizes = len(network.labels), len(network.dimensions), len(network.backbone.each)
+    return *(part.model_dump_json() for part in parts), *map(str, sizes)
 
 
 def _trace(exported: Network, *, enrolling: bool) -> bytes:
