@@ -18,9 +18,14 @@ class Options(BaseModel):
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """Return a hint such as ``; did you mean 'hop_ms'?``, or an empty string if nothing is near."""
-    matches = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f"; did you mean '{matches[0]}'?" if matches else ""
+    """Return a hint such as ``; did you mean 'hop_ms'?``, or an empty string if nothing is near.
+
+    >>> nearest("ANGER", ["fear", "anger"])
+    "; did you mean 'anger'?"
+    """
+    known = {each.casefold(): each for each in names}
+    matches = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
+    return f"; did you mean '{known[matches[0]]}'?" if matches else ""
 
 
 def differences(found: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -47,6 +52,10 @@ def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:
         names = list(known)
         hint = nearest(name.rpartition(".")[2], names) or f"; known are {', '.join(names)}"
         return f"unknown option '{shortened(name)}'{hint}"
+    if error["type"] == "tuple_type":
+        given = shown(error["input"])
+        one = error["input"] if isinstance(error["input"], str | int | float) else "…"
+        return f"{shortened(name)}: expected a list, such as [{shortened(str(one))}], got {given}"
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     given = "" if error["type"] in ("missing", "value_error") else f", got {shown(error['input'])}"

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -7,7 +8,7 @@ from emotone.corpora.emodb import EmodbOptions
 from emotone.errors import UsageError
 from emotone.experiments import config
 from emotone.experiments.config import ExperimentConfig
-from emotone.experiments.overrides import PRESETS
+from emotone.experiments.overrides import PRESETS, read_yaml, set_option
 from emotone.models.crnn import CrnnOptions
 from tests.helpers import ABLATIONS
 
@@ -55,6 +56,7 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("training.epochs", "'training.epochs' is not of the form key=value"),
         ("=3", "'=3' is not of the form key=value"),
         ("training.epochs.x=3", "'training.epochs.x=3': epochs has no options of its own"),
+        ("runtime.log=csv", "runtime.log: expected a list, such as [csv], got 'csv'"),
         ("seeds=[1,1]", "give at least one seed, each once"),
         ("seeds=[18446744073709551616]", "an integer of more than 64 bits"),
         ("seeds=[4294967296]", "seeds.0: input should be less than 4294967296, got 4294967296"),
@@ -107,6 +109,24 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
     with pytest.raises(UsageError, match="corpus: field required"):
         config.load(tmp_path / "none.yaml")
+
+
+def test_options_beside_a_section_that_one_of_them_stands_for(path: Path) -> None:
+    alone, weight = "training.teacher=out", "training.teacher.weight=0.2"
+    for overrides in ([alone, weight], [weight, alone]):
+        values = overridden(path, overrides)
+        assert values["training"] == {"epochs": 7, "teacher": {"results": "out", "weight": 0.2}}
+    assert overridden(path, [alone, "training.teacher=null"])["training"]["teacher"] is None
+    path.write_text("training: {teacher: out}\n")
+    values = overridden(path, [weight])
+    assert values["training"]["teacher"] == {"results": "out", "weight": 0.2}
+
+
+def overridden(path: Path, overrides: list[str]) -> dict[str, Any]:
+    values = read_yaml(path)
+    for override in overrides:
+        set_option(values, override)
+    return values
 
 
 def test_what_looks_like_a_date_or_a_number_is_a_name(path: Path) -> None:

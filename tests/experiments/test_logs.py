@@ -1,4 +1,5 @@
 import json
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_a_log_that_fails_later_does_not_stop_the_training(tmp_path: Path) -> No
         opened.write(run, HISTORY[:1])
     opened.write(run, HISTORY)
     assert len(pd.read_csv(run.folder.path / "curves.csv")) == 3
+
+
+@pytest.mark.timeout(90)  # by default MLflow tries again for minutes
+def test_a_server_that_is_gone_does_not_hold_the_training_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with pytest.warns(UserWarning, match="runtime.log: mlflow stopped: "):
+        written(["mlflow"], tmp_path, [HISTORY])
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow"])

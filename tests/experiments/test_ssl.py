@@ -17,7 +17,7 @@ from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import learners
 from emotone.experiments.adaptation import adapt
-from emotone.experiments.config import ExperimentConfig
+from emotone.experiments.config import ExperimentConfig, changed
 from emotone.experiments.crossval import crossval
 from emotone.experiments.shipping import train
 from emotone.inference.graph import fault
@@ -79,7 +79,9 @@ def test_crossval_resume_and_report(make_table: Callable[..., Path], tmp_path: P
     assert ResultsFolder(out).results() == results
     assert results.runs[0].parameters == results.system.parameters
     assert (results.system.parameters or 0) > 5_000  # the head alone has 145
-    assert "wavlm-large, frozen" in write(out)[0].read_text()
+    report = write(out, changed=changed)[0].read_text()
+    assert "wavlm-large, frozen" in report
+    assert "model.hidden" in report
     path = tmp_path / "wavlm-large" / "config.json"
     path.write_text(path.read_text().replace('"attention_dropout": 0.1', '"attention_dropout": 0'))
     with pytest.raises(UsageError, match="holds another experiment"):

@@ -188,7 +188,10 @@ def test_a_model_that_hears_everything_answers_calls(
     [
         ("mono.wav", {"channels": "split"}, "mono.wav: 1 channel, where each speaker should have"),
         ("same.wav", {"channels": "split"}, "same.wav: all channels are the same"),
+        ("louder.wav", {"channels": "split"}, "louder.wav: all channels are the same"),
+        ("inverted.wav", {"channels": "split"}, "inverted.wav: all channels are the same"),
         ("quiet.wav", {"channels": "split"}, "quiet.wav: no speech found"),
+        ("silent.wav", {"channels": "split"}, "silent.wav: no speech found"),
         ("call.wav", {"turns": [Span(0, 900, "Ann")]}, "0 s to 900 s is outside the recording"),
         ("none.wav", {"channels": "split"}, "none.wav: no such file"),
         ("short.wav", {"turns": [Span(0, 0.01, "Ann")]}, "short.wav: 10.0 ms are too short"),
@@ -199,6 +202,9 @@ def test_recordings_that_are_no_such_call(
 ) -> None:
     mono, _ = soundfile.read(files / "mono.wav")
     soundfile.write(files / "same.wav", np.stack([mono, mono], axis=1), SAMPLE_RATE)
+    soundfile.write(files / "louder.wav", np.stack([0.6 * mono, mono], axis=1), SAMPLE_RATE)
+    soundfile.write(files / "inverted.wav", np.stack([mono, -mono], axis=1), SAMPLE_RATE)
+    soundfile.write(files / "silent.wav", np.zeros((SAMPLE_RATE, 2)), SAMPLE_RATE)
     quiet = np.zeros((SAMPLE_RATE, 2))
     quiet[::50, 0] = 1e-3
     soundfile.write(files / "quiet.wav", quiet, SAMPLE_RATE)

@@ -267,6 +267,23 @@ def test_processes_die_with_their_parent(tmp_path: Path, method: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_script_needs_no_guard(tmp_path: Path, method: str) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import multiprocessing\n"
+        "from contextlib import closing\n"
+        "from emotone.inference.execution import ProcessExecutor\n"
+        "print('at work')\n"
+        f"context = multiprocessing.get_context({method!r})\n"
+        "with closing(ProcessExecutor(2, context=context)) as executor:\n"
+        "    print(executor.submit(abs, -3).result())\n"
+        "print(__file__, __spec__)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["at work", "3", f"{script} None"]
+
+
 class Counting:
     """An executor that calls at once and records how far ahead it is asked."""
 

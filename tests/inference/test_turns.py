@@ -49,6 +49,8 @@ def test_an_rttm_file_may_hold_several_recordings(tmp_path: Path) -> None:
     several = line.format("a", 1, 1) + line.format("a", 2, 1).replace("Ann", "Bob")
     (tmp_path / "t.rttm").write_text(several)
     assert [span.channel for span in read(tmp_path / "t.rttm", "other")] == [1, 2]
+    (tmp_path / "t.rttm").write_text(line.format("a", 0, 1))
+    assert read(tmp_path / "t.rttm") == [Span(0, 1, "Ann")]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,24 @@ def test_an_rttm_file_may_hold_several_recordings(tmp_path: Path) -> None:
         ("t.csv", "start,end,speaker\n2,1,Ann\n", "2 s to 1 s is not a stretch of time"),
         (
             "t.csv",
+            "start,end,speaker,channel\n0,1,Ann,0\n1,2,Bob,1\n",
+            "row 2, 0 s to 1 s is on channel 0; expected a channel from 1",
+        ),
+        (
+            "t.rttm",
+            "SPEAKER c 0 0 1 <NA> <NA> Ann\nSPEAKER c 1 1 1 <NA> <NA> Bob\n",
+            "line 1, 0 s to 1 s is on channel 0; expected a channel from 1",
+        ),
+        *(
+            (
+                "t.csv",
+                f"start,end,speaker,channel\n0,1,Ann,{channel}\n",
+                f"row 2 has '{channel}' as channel; expected a whole number from 1",
+            )
+            for channel in ("left", "nan", "inf", "1.5", "-1")
+        ),
+        (
+            "t.csv",
             "start,end,speaker\n0,2,Ann\n1,3,Bob\n1.5,3,Ann\n",
             "row 4, 1.5 s to 3 s overlaps with .*row 2, 0 s to 2 s, both of 'Ann'",
         ),
@@ -77,6 +97,17 @@ def test_turns_that_cannot_be_used_are_explained(
     (tmp_path / name).write_text(text)
     with pytest.raises(UsageError, match=message):
         read(tmp_path / name)
+
+
+def test_a_channel_may_be_written_as_a_number_with_a_fraction(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("start,end,speaker,channel\n0,1,Ann,2.0\n1,2,Bob,\n")
+    assert read(tmp_path / "t.csv") == [Span(0, 1, "Ann", 2), Span(1, 2, "Bob")]
+
+
+def test_cues_may_have_whole_seconds(tmp_path: Path) -> None:
+    cues = "1\n00:00:00 --> 00:00:02\nAnn: one\n\n2\n00:02,5 --> 00:04\nAnn: two\n"
+    (tmp_path / "t.srt").write_text(cues)
+    assert read(tmp_path / "t.srt") == [Span(0, 2, "Ann"), Span(2.5, 4, "Ann")]
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
@@ -99,6 +130,7 @@ def test_turns_may_be_json_values() -> None:
         ([{"start": "0", "end": 1, "speaker": "a"}], "turn 1: expected start and end in seconds"),
         ([{"start": 0, "end": 1, "speaker": 5}], "turn 1: expected speaker as text, got 5"),
         ([{"start": 0, "end": float("inf"), "speaker": "a"}], "expected start and end"),
+        ([{"start": 0, "end": 1, "speaker": "a", "channel": 0}], "turn 1, 0 s .* is on channel 0"),
         ([], "no turns"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -148,6 +148,8 @@ def test_playback_follows_in_a_browser(page: Path) -> None:
             assert tab.evaluate("document.documentElement.scrollWidth") == width
             assert tab.locator(".lane .name").all_inner_texts() == [NAME, "Bob"]
             assert tab.locator("#rows tr").count() == 3
+            inside = "one => one.parentElement.scrollWidth <= one.parentElement.clientWidth"
+            assert tab.locator("#speakers").evaluate(inside)
             tab.locator("#rows button").nth(2).click()
             tab.wait_for_function("document.querySelector('#rows tr.on td').innerText === '0:02.2'")
             assert tab.inner_text("#now").startswith("Bob: ")

@@ -82,6 +82,7 @@ def test_a_call_is_answered_as_the_recogniser_does(
         ('[{"start": NaN, "end": 1, "speaker": "a"}]', "expected start and end in seconds"),
         ('[{"start": 1e999, "end": 1, "speaker": "a"}]', "expected start and end in seconds"),
         (json.dumps([TURNS[0] | {"channel": "1"}]), "expected a channel from 1"),
+        (json.dumps([TURNS[0] | {"channel": 0}]), "expected a channel from 1"),
         (json.dumps(TURNS * 2), "at most 3, got 4"),
         (json.dumps([TURNS[0] | {"speaker": name} for name in "abc"]), "at most 2 at the same"),
         (json.dumps([TURNS[0], TURNS[0]]), "both of 'Ann'"),

@@ -162,7 +162,7 @@ def export(
     ] = None,
     precision: Annotated[
         Literal["float32", "int8"],
-        typer.Option(help="How the graph stores weights: int8 makes its file a third as large."),
+        typer.Option(help="How the graph stores weights: int8 makes its file two fifths as large."),
     ] = "float32",
     web: Annotated[
         Path | None,

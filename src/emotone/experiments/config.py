@@ -238,8 +238,9 @@ def changed(configuration: str) -> dict[str, Any]:
     except (ValidationError, UsageError):
         return {}
     plain = ExperimentConfig(
-        corpus=tuple(type(corpus).model_validate({}) for corpus in found.corpus),
-        model=type(found.model).model_validate({}),
+        corpus=tuple(type(corpus).model_validate({}) for corpus in found.corpus)
+    ).model_copy(  # unchecked: other defaults may not suit this kind
+        update={"model": type(found.model).model_validate({})}
     )
     return dict(_differing(found._portable(), plain._portable()))
 

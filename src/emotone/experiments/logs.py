@@ -53,7 +53,7 @@ class Logs:
         options: say which logs there are, and where.
 
     Raises:
-        UsageError: if a package that a log needs is not installed, or MLflow cannot be reached.
+        UsageError: if a package that a log needs is not installed.
     """
 
     def __init__(self, options: RuntimeOptions) -> None:
@@ -141,6 +141,9 @@ class _Mlflow:
 
     def __init__(self, folder: Path | None) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # nothing leaves the machine
+        # by default it tries a server that is gone for minutes, in which the training waits
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         self._library = _library("mlflow")
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)

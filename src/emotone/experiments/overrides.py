@@ -10,6 +10,7 @@ from emotone.files import exists
 from emotone.text import shortened
 
 PRESETS = Path(__file__).parent / "presets"
+ALONE = {"training.teacher": "results"}  # sections for which one of their options may stand
 
 
 def located(source: str | Path) -> Path:
@@ -67,12 +68,17 @@ def set_value(values: dict[str, Any], key: str, value: Any, source: str) -> None
     Raises:
         UsageError: begins with ``source``; if the key leads into something that has no options.
     """
+    if key in ALONE and isinstance(value, str):
+        key = f"{key}.{ALONE[key]}"
     *sections, last = key.split(".")
     place: Any = values
-    for section in sections:
+    for depth, section in enumerate(sections, start=1):
         if isinstance(place, list):
             place = place[_number(section, place, source)]
         elif isinstance(place, dict):
+            option = ALONE.get(".".join(sections[:depth]))
+            if option and isinstance(place.get(section), str):
+                place[section] = {option: place[section]}
             place = place.setdefault(section, {})
         if not isinstance(place, dict | list):
             raise UsageError(f"{source}: {shortened(section)} has no options of its own")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, permutations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotone.audio import SAMPLE_RATE, Waveform
 from emotone.audio.activity import Blocks, speech_regions
@@ -20,7 +21,7 @@ from emotone.inference.turns import UNKNOWN, crossing
 from emotone.text import agree, plural, shown
 
 ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
-SAME = 1e-6  # share of the energy by which channels differ at least
+SAME = 1e-6  # share of the energy that is not common by which channels differ at least
 NOT_SPLIT = "recognise it without splitting channels"  # what to do with other recordings
 LEAK = 100.0  # 20 dB: what is so much louder on another channel leaks from there
 
@@ -191,21 +192,34 @@ def _tracks(
     turns: Sequence[Span] = (),
 ) -> list["_Track"]:
     tracks: list[_Track] = []
-    differs = not split
+    shared = np.zeros(0)  # what the first channel and each have in common
     for block in blocks():
         if not tracks:
             enrollers = [model.enroller(ENROL_S) if enrols else None for _ in block]
             tracks = [_Track(enroller, turns, finds=finds) for enroller in enrollers]
+            shared = np.zeros(len(block))
         whole = [track.push(samples) for track, samples in zip(tracks, block, strict=True)]
         _hear(tracks, whole)
-        first = _energy(block[0])
-        differs = differs or any(_energy(one - block[0]) > SAME * first for one in block[1:])
+        shared += [_covariance(block[0], one) for one in block]
     _hear(tracks, [track.close() for track in tracks])
-    if not differs:
+    energies = [track.energy for track in tracks]
+    if split and any(energies) and _is_one_signal(energies, shared):
         raise AudioError(
             f"all channels are the same, where each speaker should have one; {NOT_SPLIT}"
         )
     return tracks
+
+
+def _is_one_signal(energies: Sequence[float], shared: NDArray[np.float64]) -> bool:
+    """Whether all channels are the first, at most at another level or inverted.
+
+    One that is much quieter may hold the other speaker's voice, which leaks.
+    """
+    first = energies[0]
+    return max(energies) <= LEAK * min(energies) and all(
+        first * energy - common**2 <= SAME * first * energy
+        for energy, common in zip(energies, shared, strict=True)
+    )
 
 
 def _hear(tracks: Sequence["_Track"], blocks: Sequence[Sequence[Waveform]]) -> None:
@@ -289,6 +303,13 @@ class _Meter:
 def _energy(samples: Waveform) -> float:
     """Return the energy, without a constant offset."""
     return float(np.var(samples, dtype=np.float64)) * len(samples) if len(samples) else 0.0
+
+
+def _covariance(one: Waveform, other: Waveform) -> float:
+    """Return the energy that two channels share, without constant offsets; negative if inverted."""
+    if not len(one):
+        return 0.0
+    return float(np.dot(one - one.mean(dtype=np.float64), other - other.mean(dtype=np.float64)))
 
 
 def _speaker(span: Span) -> str:

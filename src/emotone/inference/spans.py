@@ -27,7 +27,7 @@ class Span:
         name: what messages call it, such as ``row 3``.
 
     Raises:
-        UsageError: if it is not a stretch of time.
+        UsageError: if it is not a stretch of time, or there is no such channel.
     """
 
     start: float = 0.0
@@ -43,6 +43,8 @@ class Span:
                 f"{self} is not a stretch of time; expected seconds, at least 0, and the end after "
                 "the start"
             )
+        if self.channel is not None and self.channel < 1:
+            raise UsageError(f"{self} is on channel {self.channel}; expected a channel from 1")
 
     def __str__(self) -> str:
         end = "the end" if self.end is None else f"{self.end:g} s"

@@ -17,7 +17,8 @@ from emotone.text import shown
 MOST_BYTES = 50_000_000
 UNKNOWN = "speaker"  # who speaks if a file does not say it
 SUFFIXES = (".rttm", ".csv", ".tsv", ".srt", ".vtt")
-TIMES = re.compile(r"((?:\d+:)?\d+:\d+[.,]\d+)\s*-->\s*((?:\d+:)?\d+:\d+[.,]\d+)")
+TIME = r"((?:\d+:)?\d+:\d+(?:[.,]\d+)?)"
+TIMES = re.compile(rf"{TIME}\s*-->\s*{TIME}")
 VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]+)>")  # WebVTT
 PREFIX = re.compile(
     r"\s*(?:[-–>]+\s*)?(?:\[([^\]]{1,40})\]|([^\W\d_][^:.?!,\n]{0,39})):?(?<=[:\]])"
@@ -136,17 +137,22 @@ def _speaker(span: Span) -> str:
 def _from_table(path: Path) -> Iterable[Span]:
     for number, row in listing.records(path, ("start", "end", "speaker")):
         name = f"{path}: row {number}"
-        start, end, channel = (
-            listing.seconds(row.get(column, ""), name, column)
-            for column in ("start", "end", "channel")
-        )
+        start, end = (listing.seconds(row[column], name, column) for column in ("start", "end"))
         if start is None:
             raise UsageError(f"{name} has no start; fill it in")
-        yield Span(start, end, row["speaker"], int(channel) if channel else None, name)
+        channel = _channel(row["channel"], name) if row.get("channel") else None
+        yield Span(start, end, row["speaker"], channel, name)
+
+
+def _channel(text: str, name: str) -> int:
+    digits = text.removesuffix(".0")  # what a column of numbers with gaps is often saved as
+    if not digits.isdecimal() or len(digits) > 9:
+        raise UsageError(f"{name} has {shown(text)} as channel; expected a whole number from 1")
+    return int(digits)
 
 
 def _from_rttm(text: str, path: Path, recording: str) -> list[Span]:
-    rows: dict[str, list[Span]] = {}
+    rows: dict[str, list[tuple[float, float, str, int | None, str]]] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
         if not fields or fields[0] != "SPEAKER":
@@ -161,19 +167,21 @@ def _from_rttm(text: str, path: Path, recording: str) -> list[Span]:
             listing.seconds(value, name, what) or 0.0
             for value, what in zip(fields[3:5], ("start", "duration"), strict=True)
         )
-        channel = int(fields[2]) if fields[2].isdecimal() else None
-        span = Span(start, start + duration, fields[7], channel, name)
-        rows.setdefault(fields[1], []).append(span)
+        channel = _channel(fields[2], name) if fields[2].isdecimal() else None
+        row = start, start + duration, fields[7], channel, name
+        rows.setdefault(fields[1], []).append(row)
     if len(rows) > 1 and recording not in rows:
         raise UsageError(
             f"{path}: turns of {len(rows)} recordings, none of them named {recording}; they are "
             f"of {', '.join(list(rows)[:3])}{', …' if len(rows) > 3 else ''}"
         )
-    spans = rows[recording] if recording in rows else next(iter(rows.values()), [])
-    if len({span.channel for span in spans}) > 1:
-        return spans
-    # nearly all RTTM files have channel 1 throughout, which then says nothing
-    return [Span(one.start, one.end, one.speaker, None, one.name) for one in spans]
+    own = rows[recording] if recording in rows else next(iter(rows.values()), [])
+    # nearly all RTTM files have one channel throughout, which then says nothing
+    told = len({channel for *_, channel, _ in own}) > 1
+    return [
+        Span(*times, speaker, channel if told else None, name)
+        for *times, speaker, channel, name in own
+    ]
 
 
 def _from_cues(text: str, path: Path) -> list[Span]:

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from emotone.errors import EmotoneError
 
 START_S = 120.0  # limit for starting a process, initializer included
 END_S = 5.0  # limit for a process to exit by itself
+_STARTING = threading.Lock()
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)  # exit codes
 
 
@@ -64,7 +66,10 @@ class Worker:
         )
         try:
             # the process inherits this: Ctrl-C is for its parent
-            with _interrupts_blocked(needs_tracker=context.get_start_method() != "fork"):
+            with (
+                _interrupts_blocked(needs_tracker=context.get_start_method() != "fork"),
+                _script_hidden(),
+            ):
                 self.process.start()
         except (EOFError, OSError) as error:  # the fork server died
             raise CrashedError(f"a worker process failed to start: {error}") from error
@@ -138,6 +143,24 @@ def _interrupts_blocked(*, needs_tracker: bool) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Start processes as from a notebook: without the script, which may do its work unguarded.
+
+    Otherwise each would import the script, that is, do its work again, unless it stands below
+    ``if __name__ == "__main__":``.
+    """
+    with _STARTING:
+        main = vars(sys.modules["__main__"])
+        kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+        main.pop("__file__", None)
+        main["__spec__"] = None
+        try:
+            yield
+        finally:
+            main.update(kept)
 
 
 def _work(

@@ -32,7 +32,7 @@ def with_precision(model: bytes, precision: str) -> bytes:
 
     Args:
         model: ONNX graph of a model folder.
-        precision: ``float32``, as it is; or ``int8``, a third of the size: see :func:`compact`.
+        precision: ``float32``, as it is; or ``int8``, two fifths of the size: see :func:`compact`.
 
     Raises:
         UsageError: if the precision is another one.
