@@ -177,10 +177,10 @@ def _from_rttm(text: str, path: Path, recording: str) -> list[Span]:
         )
     own = rows[recording] if recording in rows else next(iter(rows.values()), [])
     # nearly all RTTM files have one channel throughout, which then says nothing
-    told = len({channel for *_, channel, _ in own}) > 1
+    told = len({channel for _, _, _, channel, _ in own}) > 1
     return [
-        Span(*times, speaker, channel if told else None, name)
-        for *times, speaker, channel, name in own
+        Span(start, end, speaker, channel if told else None, name)
+        for start, end, speaker, channel, name in own
     ]
 
 

@@ -154,7 +154,8 @@ def _script_hidden() -> Iterator[None]:
     """
     with _STARTING:
         main = vars(sys.modules["__main__"])
-        kept = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+        names = {"__file__", "__spec__"} & main.keys()
+        kept = {name: main[name] for name in names}
         main.pop("__file__", None)
         main["__spec__"] = None
         try:
