@@ -192,34 +192,33 @@ def _tracks(
     turns: Sequence[Span] = (),
 ) -> list["_Track"]:
     tracks: list[_Track] = []
-    shared = np.zeros(0)  # what the first channel and each have in common
+    differences = np.zeros(0)  # energy by which each channel differs from the first
     for block in blocks():
         if not tracks:
             enrollers = [model.enroller(ENROL_S) if enrols else None for _ in block]
             tracks = [_Track(enroller, turns, finds=finds) for enroller in enrollers]
-            shared = np.zeros(len(block))
+            differences = np.zeros(len(block))
         whole = [track.push(samples) for track, samples in zip(tracks, block, strict=True)]
         _hear(tracks, whole)
-        shared += [_covariance(block[0], one) for one in block]
+        differences += [_energy(one - block[0]) for one in block]
     _hear(tracks, [track.close() for track in tracks])
     energies = [track.energy for track in tracks]
-    if split and any(energies) and _is_one_signal(energies, shared):
+    if split and any(energies) and _is_one_signal(energies, differences):
         raise AudioError(
             f"all channels are the same, where each speaker should have one; {NOT_SPLIT}"
         )
     return tracks
 
 
-def _is_one_signal(energies: Sequence[float], shared: NDArray[np.float64]) -> bool:
+def _is_one_signal(energies: Sequence[float], differences: NDArray[np.float64]) -> bool:
     """Whether all channels are the first, at most at another level or inverted.
 
     One that is much quieter may hold the other speaker's voice, which leaks.
     """
-    first = energies[0]
-    return max(energies) <= LEAK * min(energies) and all(
-        first * energy - common**2 <= SAME * first * energy
-        for energy, common in zip(energies, shared, strict=True)
-    )
+    first, others = energies[0], np.array(energies)
+    covariances = (first + others - differences) / 2
+    own = first * others - covariances**2 > SAME * first * others
+    return max(energies) <= LEAK * min(energies) and not own.any()
 
 
 def _hear(tracks: Sequence["_Track"], blocks: Sequence[Sequence[Waveform]]) -> None:
@@ -303,13 +302,6 @@ class _Meter:
 def _energy(samples: Waveform) -> float:
     """Return the energy, without a constant offset."""
     return float(np.var(samples, dtype=np.float64)) * len(samples) if len(samples) else 0.0
-
-
-def _covariance(one: Waveform, other: Waveform) -> float:
-    """Return the energy that two channels share, without constant offsets; negative if inverted."""
-    if not len(one):
-        return 0.0
-    return float(np.dot(one - one.mean(dtype=np.float64), other - other.mean(dtype=np.float64)))
 
 
 def _speaker(span: Span) -> str:
