@@ -1,7 +1,9 @@
+import math
 import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -9,7 +11,7 @@ from unittest import mock
 import pytest
 import yaml
 
-from emotone.errors import FoldError, StorageError, UsageError
+from emotone.errors import CorpusError, FoldError, StorageError, UsageError
 from emotone.evaluation import metrics
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.search_results import read_search
@@ -232,6 +234,46 @@ def test_an_unknown_fold_and_shared_speakers_are_refused(make: Spaces, tmp_path:
     dependent = {"name": "fold_column", "column": "file", "speaker_dependent": True}
     with pytest.raises(FoldError, match="needs folds that share no speakers"):
         search(make(protocol=dependent), tmp_path / "other", Recorder())
+
+
+@pytest.mark.parametrize(
+    ("refused", "error", "corrected"),
+    [
+        ({"fold": "9"}, UsageError, {"fold": "3"}),
+        ({"inner_folds": 9}, FoldError, {"inner_folds": 2}),
+        ({"limits": Limits(hours=math.nan)}, UsageError, {"limits": Limits(hours=0)}),
+    ],
+)
+def test_a_refused_search_does_not_block_the_corrected_one(
+    make: Spaces,
+    tmp_path: Path,
+    refused: dict[str, Any],
+    error: type[Exception],
+    corrected: dict[str, Any],
+) -> None:
+    out, no_time = tmp_path / "out", {"limits": Limits(hours=0)}
+    with pytest.raises(error):
+        search(make(), out, Recorder(), **refused)
+    assert not out.exists()
+    assert search(make(), out, Recorder(), **(no_time | corrected)).trials == ()
+
+
+def test_a_wrong_root_does_not_block_the_corrected_one(make: Spaces, tmp_path: Path) -> None:
+    space, out = make(), tmp_path / "out"
+    missing = replace(space, config=config(tmp_path / "none.csv", **ONE_EPOCH))
+    with pytest.raises(CorpusError):
+        search(missing, out, Recorder())
+    assert not out.exists()
+    search(space, out, Recorder(), Limits(hours=0))
+
+
+def test_no_hours_end_at_once_and_resume(make: Spaces, tmp_path: Path) -> None:
+    out, nothing = tmp_path / "out", Recorder()
+    results = search(make(), out, nothing, Limits(trials=1, hours=0), inner_folds=2)
+    assert nothing.runs == []
+    with pytest.raises(UsageError, match="no trial .* is finished; .* with more --hours"):
+        _ = results.best
+    assert search(make(), out, Recorder(), Limits(trials=1), inner_folds=2).best.number == 0
 
 
 def test_a_database_that_is_none_is_named(make: Spaces, tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ class SearchResults:
             UsageError: if no trial is finished.
         """
         if not self.scored:
-            raise UsageError("no trial of this search is finished; run the same command again")
+            raise UsageError(
+                "no trial of this search is finished; run the command again, with more --hours"
+            )
         return self.scored[0]
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,17 @@ STATES: dict[str, Literal["scored", "pruned", "impossible"]] = {
     "PRUNED": "pruned",
     "FAIL": "impossible",
 }
+
+
+def require_optuna() -> None:
+    """Raise a :class:`UsageError` if Optuna is not installed."""
+    try:
+        import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"emotone search needs a package that is not installed ({error.name}): "
+            "pip install 'emotone[search]'"
+        ) from error
 
 
 class Proposal:
@@ -74,18 +86,12 @@ class Study:
         seed: of the proposals.
 
     Raises:
-        UsageError: if Optuna is not installed.
         StorageError: if the file cannot be read or written.
     """
 
     def __init__(self, path: Path, space: Space, seed: int) -> None:
-        try:
-            import optuna
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"emotone search needs a package that is not installed ({error.name}): "
-                "pip install 'emotone[search]'"
-            ) from error
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self.space = space
