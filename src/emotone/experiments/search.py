@@ -241,10 +241,13 @@ def _refuse_other_search(folder: ResultsFolder, identity: Mapping[str, Any]) -> 
 
 
 def _refuse_hopeless(study: Study) -> None:
-    """Raise a :class:`UsageError` if nothing in the space is possible."""
+    """Raise a :class:`UsageError` if nothing in the space seems possible."""
     trials = study.trials()
     if len(trials) >= HOPELESS and all(trial.state == "impossible" for trial in trials):
-        raise UsageError(f"no configuration of the space is possible: {trials[-1].reason}")
+        raise UsageError(
+            f"no configuration of the space is possible: {trials[-1].reason}; change the space, "
+            "with another --out"
+        )
 
 
 def _results(space: Space, study: Study, material: Material, inner_folds: int) -> SearchResults:

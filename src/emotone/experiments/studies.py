@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from emotone.errors import StorageError, UsageError
 from emotone.evaluation.search_results import Trial
-from emotone.experiments.space import Space, Suggestion
+from emotone.experiments.space import Space, Suggestion, as_text
 
 FIRST_TRIALS = 5  # at random, and never pruned
 NAME = "emotone"
@@ -159,14 +159,28 @@ class Study:
     def importance(self) -> dict[str, float]:
         """Share of each option in the variance of the UAR (Hutter et al., ICML 2014).
 
-        Only options that all scored trials have, most important first; empty if unknown.
+        Only options that all scored trials have, with several values, most important first; empty
+        if unknown, as it is while all are equally good.
         """
         import optuna
 
+        scored = [trial for trial in self.trials() if trial.state == "scored"]
+        if len({trial.uar for trial in scored}) < 2:
+            return {}
+        names = [
+            name
+            for name in self.space.dimensions
+            if all(name in trial.values for trial in scored)
+            and len({as_text(trial.values[name]) for trial in scored}) > 1
+        ]
+        if not names:
+            return {}
         try:
             evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-            found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        except (ValueError, RuntimeError):  # too few trials, or all alike
+            found = optuna.importance.get_param_importances(
+                self._study, evaluator=evaluator, params=names
+            )
+        except (ValueError, RuntimeError):  # too few trials
             return {}
         return {name: float(share) for name, share in found.items() if math.isfinite(share)}
 
