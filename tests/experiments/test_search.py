@@ -362,8 +362,8 @@ def test_numbers_of_a_range_are_of_the_type_of_the_option(make: Spaces) -> None:
 
 
 def test_dimensions_alone_cannot_be_searched(make: Spaces, make_table: Make) -> None:
-    corpus = {"corpus": {"name": "table", "root": str(make_table(folder="rated"))}}
-    corpus["corpus"]["dimensions"] = ["arousal"]
+    table = str(make_table(folder="rated"))
+    corpus = {"corpus": {"name": "table", "root": table, "dimensions": ["arousal"]}}
     training = ONE_EPOCH["training"]
     message = r"dimensions_weight=1 learns no emotions, .* give less, such as 0\.9"
     with pytest.raises(UsageError, match=message):
