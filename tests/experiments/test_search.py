@@ -1,15 +1,18 @@
+import math
 import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import optuna
 import pytest
 import yaml
 
-from emotone.errors import FoldError, StorageError, UsageError
+from emotone.errors import CorpusError, FoldError, StorageError, UsageError
 from emotone.evaluation import metrics
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.search_results import read_search
@@ -19,7 +22,7 @@ from emotone.experiments.config import load
 from emotone.experiments.crossval import crossval
 from emotone.experiments.execution import InterruptedRunError
 from emotone.experiments.search import Limits, search
-from emotone.experiments.studies import Proposal
+from emotone.experiments.studies import Proposal, Study
 from emotone.reporting import search_report
 from tests.helpers import TINY, Recorder, config, emotone, one_line
 
@@ -134,6 +137,8 @@ def test_the_configuration_itself_is_tried_first(make: Spaces, tmp_path: Path) -
     assert results.start == 0
     assert results.trials[0].values == {"training.averaging": 0.3, "training.batch": 4}
     assert make({"training.batch": {"low": 8, "high": 16}}).start() is None
+    assert make({"training.batch": {"low": 1, "high": 16, "step": 2}}).start() is None
+    assert results.importance == {}  # of one trial
 
 
 def test_conditions_are_respected(make: Spaces, tmp_path: Path) -> None:
@@ -163,6 +168,42 @@ def test_nothing_possible_is_an_error(make: Spaces, tmp_path: Path) -> None:
     space = make({"training.segment_s": [0.2, 0.3]})
     with pytest.raises(UsageError, match=r"no configuration .* is possible: .*training\.crop=1"):
         search(space, tmp_path / "out", Recorder(), Limits(hours=1), inner_folds=2)
+
+
+def test_the_reason_is_given_if_no_trial_is_possible(make: Spaces, tmp_path: Path) -> None:
+    space = make({"training.segment_s": [0.2, 0.3]})
+    results = search(space, tmp_path / "out", Recorder(), Limits(trials=3), inner_folds=2)
+    message = (
+        r"3 impossible trials were skipped, the last reason: .*training\.crop=1 .*; change the"
+    )
+    with pytest.raises(UsageError, match=message):
+        _ = results.best
+
+
+def test_importance_is_of_options_that_had_several_values(make: Spaces, tmp_path: Path) -> None:
+    space = make({"training.batch": {"low": 2, "high": 8}, "training.averaging": [0.3]})
+    study = Study(tmp_path / "search.db", space, seed=0)
+    found = []
+    for uar in (0.5, 0.5, 0.8):
+        study.ask().score(uar)
+        found.append(set(study.importance()))
+    assert found == [set(), set(), {"training.batch"}]
+
+
+def test_the_command_counts_impossible_trials(
+    make: Spaces, make_table: Make, tmp_path: Path
+) -> None:
+    make({"training.segment_s": [None, 0.2, 0.3, 0.4]})
+    options = [f"{section}={yaml.safe_dump(value, default_flow_style=True).strip()}"
+               for section, value in (TINY | ONE_EPOCH).items()]  # fmt: skip
+    done = emotone(
+        "search", make_table(speakers=6, folder="other"), tmp_path / "space.yaml", *options,
+        "protocol.name=kfold", "protocol.folds=3", "protocol.validation_speakers=0",
+        "--trials", "3", "--inner-folds", "2", "--out", tmp_path / "search",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2 impossible trials were skipped, the last reason: " in done.stderr
+    assert "set training.crop=1 with it" in done.stderr
 
 
 def test_the_command_writes_report_and_configuration(
@@ -218,6 +259,57 @@ def test_the_command_writes_report_and_configuration(
             "training.batch, training.crop depend on each other",
         ),
         ({}, "no options; give one such as"),
+        ({"training.batch": []}, "training.batch: there are no choices; give at least one"),
+        (
+            {"training.batch": 5},
+            "training.batch: expected a list of choices, or low and high, got 5",
+        ),
+        ({"training": {"learning_rate": [0.1]}}, r"write training\.learning_rate: \[0\.1\]"),
+        (
+            {"training.augment": {"tempo": [0.1, 0.2]}},
+            r"training\.augment: .* write training\.augment\.tempo: \[0\.1, 0\.2\]",
+        ),
+        (
+            {
+                "training.batch_norm": ["running"],
+                "training.crop": {"choices": [1], "when": {"training.batch_norm": ["foo"]}},
+            },
+            r"training\.crop: the condition \(when\) training\.batch_norm: \['foo'\] never holds; "
+            r"training\.batch_norm is one of \[running\]",
+        ),
+        (
+            {
+                "training.batch_norm": ["running"],
+                "training.crop": {"choices": [1], "when": {"training.batch_norm": []}},
+            },
+            "never holds",
+        ),
+        (
+            {
+                "training.batch": {"low": 4, "high": 16, "step": 4},
+                "training.crop": {"choices": [1], "when": {"training.batch": [8, 9]}},
+            },
+            r"batch: \[9\] never holds; .* is a whole number from 4 to 16 in steps of 4",
+        ),
+        (
+            {
+                "training.crop": {"low": 0.5, "high": 1},
+                "training.batch": {"choices": [8], "when": {"training.crop": [0.7]}},
+            },
+            r"crop: \[0\.7\] never holds; training\.crop is any real number from 0\.5 to 1\.0",
+        ),
+        ({"model.summary": ["mean", "foo"]}, r"model\.summary: must be one of last, .*, got 'foo'"),
+        ({"model.channels": [[0]]}, r"model\.channels\.0: input should be .* equal to 1, got 0"),
+        ({"training.batch": {"low": 0, "high": 9}}, r"batch: .* greater than or equal to 1, got 0"),
+        ({"training.warmup": {"low": 0, "high": 1}}, r"warmup: input should be less than 1, got 1"),
+        (
+            {"training.batch": {"low": 2, "high": 4.5}},
+            r"high: expected a whole number, .*, got 4\.5",
+        ),
+        (
+            {"training.batch": {"low": 2, "high": 4, "step": 0.5}},
+            r"training\.batch\.step: expected a whole number, .*, got 0\.5",
+        ),
     ],
 )
 def test_a_space_that_cannot_be_searched(make: Spaces, space: dict[str, Any], message: str) -> None:
@@ -226,12 +318,108 @@ def test_a_space_that_cannot_be_searched(make: Spaces, space: dict[str, Any], me
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"no options; give one such as training\.crop: "),
+        ("[1]", r"expected options, such as training\.crop: .*, got \[1\]"),
+        (
+            None,
+            r"cannot read this space \(No such file or directory\); give a YAML file of options",
+        ),
+    ],
+)
+def test_a_file_that_is_no_space(
+    make_table: Make, tmp_path: Path, text: str | None, message: str
+) -> None:
+    path = tmp_path / "space.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        spaces.load(path, config(make_table()))
+
+
+def test_numbers_of_a_range_are_of_the_type_of_the_option(make: Spaces) -> None:
+    space = make(
+        {
+            "training.tolerance": {"low": 0, "high": 2},
+            "training.segment_s": {"low": 1, "high": 3, "step": 1},  # impossible with crop=0.75
+            "training.batch": {"low": 2.0, "high": 8},
+            "model.lstm": {"low": 2, "high": 32, "log": True},
+        }
+    )
+    kinds = {name: one.kind for name, one in space.dimensions.items()}
+    assert kinds == {
+        "training.tolerance": "real",
+        "training.segment_s": "real",
+        "training.batch": "whole",
+        "model.lstm": "whole",
+    }
+    drawn = space.suggest(optuna.create_study().ask())
+    assert {name: type(value) for name, value in drawn.items()} == {
+        name: int if kind == "whole" else float for name, kind in kinds.items()
+    }
+
+
+def test_dimensions_alone_cannot_be_searched(make: Spaces, make_table: Make) -> None:
+    table = str(make_table(folder="rated"))
+    corpus = {"corpus": {"name": "table", "root": table, "dimensions": ["arousal"]}}
+    training = ONE_EPOCH["training"]
+    message = r"dimensions_weight=1 learns no emotions, .* give less, such as 0\.9"
+    with pytest.raises(UsageError, match=message):
+        make(**corpus, training=training | {"dimensions_weight": 1})
+    with pytest.raises(UsageError, match=message):
+        make({"training.dimensions_weight": [0.5, 1]}, **corpus)
+    space = make({"training.dimensions_weight": {"low": 0.1, "high": 0.9}}, **corpus)
+    assert space.start() == {"training.dimensions_weight": 0.5}
+
+
 def test_an_unknown_fold_and_shared_speakers_are_refused(make: Spaces, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--fold: no fold '9'; there are 1; 2; 3"):
         search(make(), tmp_path / "out", Recorder(), fold="9")
     dependent = {"name": "fold_column", "column": "file", "speaker_dependent": True}
     with pytest.raises(FoldError, match="needs folds that share no speakers"):
         search(make(protocol=dependent), tmp_path / "other", Recorder())
+
+
+@pytest.mark.parametrize(
+    ("refused", "error", "corrected"),
+    [
+        ({"fold": "9"}, UsageError, {"fold": "3"}),
+        ({"inner_folds": 9}, FoldError, {"inner_folds": 2}),
+        ({"limits": Limits(hours=math.nan)}, UsageError, {"limits": Limits(hours=0)}),
+    ],
+)
+def test_a_refused_search_does_not_block_the_corrected_one(
+    make: Spaces,
+    tmp_path: Path,
+    refused: dict[str, Any],
+    error: type[Exception],
+    corrected: dict[str, Any],
+) -> None:
+    out, no_time = tmp_path / "out", {"limits": Limits(hours=0)}
+    with pytest.raises(error):
+        search(make(), out, Recorder(), **refused)
+    assert not out.exists()
+    assert search(make(), out, Recorder(), **(no_time | corrected)).trials == ()
+
+
+def test_a_wrong_root_does_not_block_the_corrected_one(make: Spaces, tmp_path: Path) -> None:
+    space, out = make(), tmp_path / "out"
+    missing = replace(space, config=config(tmp_path / "none.csv", **ONE_EPOCH))
+    with pytest.raises(CorpusError):
+        search(missing, out, Recorder())
+    assert not out.exists()
+    search(space, out, Recorder(), Limits(hours=0))
+
+
+def test_no_hours_end_at_once_and_resume(make: Spaces, tmp_path: Path) -> None:
+    out, nothing = tmp_path / "out", Recorder()
+    results = search(make(), out, nothing, Limits(trials=1, hours=0), inner_folds=2)
+    assert nothing.runs == []
+    with pytest.raises(UsageError, match=r"no trial .* is finished; .* with more --hours"):
+        _ = results.best
+    assert search(make(), out, Recorder(), Limits(trials=1), inner_folds=2).best.number == 0
 
 
 def test_a_database_that_is_none_is_named(make: Spaces, tmp_path: Path) -> None:

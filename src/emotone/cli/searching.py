@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from emotone.cli.options import Config, Overrides
+from emotone.cli.verbosity import chosen
 
 
 def search(
@@ -50,6 +51,8 @@ def search(
             loaded, out, observer, limits, fold=fold, inner_folds=inner_folds
         )
     best = results.best
+    if results.impossible:
+        chosen.note(results.skipped)
     typer.echo(
         f"best of {len(results.scored)} trials: trial {best.number}, validation UAR "
         f"{percent(best.uar)} %"

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from emotone.errors import UsageError
 from emotone.files import write_text
+from emotone.text import agree, plural
 
 SEARCH_FILE = "search.json"
 
@@ -74,6 +75,18 @@ class SearchResults:
         return sorted(found, key=lambda trial: -(trial.uar or 0.0))
 
     @property
+    def impossible(self) -> list[Trial]:
+        """The trials whose values do not go together."""
+        return [trial for trial in self.trials if trial.state == "impossible"]
+
+    @property
+    def skipped(self) -> str:
+        """What is said of impossible trials, of which there is at least one."""
+        count = len(self.impossible)
+        trials = f"{plural(count, 'impossible trial')} {agree(count, 'were')}"
+        return f"{trials} skipped, the last reason: {self.impossible[-1].reason}"
+
+    @property
     def best(self) -> Trial:
         """The trial with the highest UAR.
 
@@ -81,7 +94,14 @@ class SearchResults:
             UsageError: if no trial is finished.
         """
         if not self.scored:
-            raise UsageError("no trial of this search is finished; run the same command again")
+            if self.impossible:
+                raise UsageError(
+                    f"no trial of this search is finished; {self.skipped}; change the space, with "
+                    "another --out, or give more --trials or --hours"
+                )
+            raise UsageError(
+                "no trial of this search is finished; run the command again, with more --hours"
+            )
         return self.scored[0]
 
 

@@ -1,7 +1,5 @@
 """Ablations: variants of an experiment over the same folds and seeds, compared in pairs."""
 
-import math
-import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -19,15 +17,13 @@ from emotone.evaluation.scoring import Counts
 from emotone.experiments.compatibility import refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio, setting, system
-from emotone.experiments.execution import run_all
+from emotone.experiments.execution import deadline_after, run_all
 from emotone.experiments.plan import SILENT, Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
 from emotone.options import differences, nearest
 from emotone.training.spectrograms import delete_cache
 
 __all__ = ["ablate"]
-
-SECONDS_PER_HOUR = 3600
 
 
 def ablate(
@@ -62,10 +58,8 @@ def ablate(
                 f"--only: unknown variant '{name}'{nearest(name, ablation.variants)}; "
                 f"known are {', '.join(ablation.variants)}"
             )
-    if hours is not None and not hours >= 0:  # NaN is not
-        raise UsageError(f"--hours must be 0 or more, got {hours}")
+    deadline = deadline_after(hours)
     chosen = set(only) or set(ablation.variants)
-    deadline = time.monotonic() + (math.inf if hours is None else hours * SECONDS_PER_HOUR)
     folder = ResultsFolder(out)
     with folder.locked():
         _refuse_other_ablation(ablation, folder)

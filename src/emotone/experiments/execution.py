@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emotone.errors import EmotoneError, StorageError
+from emotone.errors import EmotoneError, StorageError, UsageError
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.experiments import cluster
@@ -31,12 +31,24 @@ from emotone.training.hardware import check_device, keep_memory
 from emotone.training.spectrograms import Spectrograms
 
 POLL_S = 0.2
+SECONDS_PER_HOUR = 3600
 
 
 class InterruptedRunError(EmotoneError):
     """The user stopped an experiment; the same command continues it."""
 
     exit_code = 130
+
+
+def deadline_after(hours: float | None) -> float:
+    """Return when a time limit ends, by :func:`time.monotonic`; never for ``None``.
+
+    Raises:
+        UsageError: if the hours are no time.
+    """
+    if hours is not None and not hours >= 0:  # NaN is not
+        raise UsageError(f"--hours must be 0 or more, got {hours}")
+    return math.inf if hours is None else time.monotonic() + hours * SECONDS_PER_HOUR
 
 
 def run_all(
@@ -48,7 +60,7 @@ def run_all(
         runs: runs in this order.
         runtime: where, and how many at once.
         observer: progress callbacks.
-        deadline: when to stop, by :func:`time.monotonic`; unfinished runs keep their checkpoints.
+        deadline: when to stop, from :func:`deadline_after`; unfinished runs keep their checkpoints.
 
     Raises:
         InterruptedRunError: after Ctrl-C.

@@ -28,10 +28,10 @@ from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.search_results import SearchResults, write_search
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio
-from emotone.experiments.execution import run_all
+from emotone.experiments.execution import deadline_after, run_all
 from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.space import Space
-from emotone.experiments.studies import Proposal, Study
+from emotone.experiments.studies import Proposal, Study, require_optuna
 from emotone.files import write_text
 from emotone.options import differences, nearest
 from emotone.training.spectrograms import delete_cache
@@ -39,7 +39,6 @@ from emotone.training.spectrograms import delete_cache
 DESCRIPTION, DATABASE, BEST, TRIALS = "search.yaml", "search.db", "best.yaml", "trials"
 DEFAULT_TRIALS = 50
 HOPELESS = 20  # impossible trials without any other
-SECONDS_PER_HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -96,19 +95,21 @@ def search(
 
     Raises:
         UsageError: if ``out`` holds something else, there is no such fold, Optuna is not
-            installed, or no configuration of the space is possible.
+            installed, or the hours are no time; nothing is changed then. If no configuration of
+            the space is possible.
         CorpusError, FoldError: if the corpus cannot be used.
         StorageError: if results cannot be written.
         InterruptedRunError: after Ctrl-C.
     """
     config, limits = space.config, limits or Limits()
-    folder = ResultsFolder(out)
-    deadline = time.monotonic() + (limits.hours or math.inf) * SECONDS_PER_HOUR
+    folder, identity = ResultsFolder(out), _identity(space, fold, inner_folds)
+    deadline = deadline_after(limits.hours)
+    require_optuna()
     with folder.locked():
-        _refuse_other_search(folder, _identity(space, fold, inner_folds))
-        study = Study(out / DATABASE, space, seed=config.seeds[0])
+        _refuse_other_search(folder, identity)
         material = _material(config, fold, inner_folds)
-        write_text(out / DESCRIPTION, yaml.safe_dump(_identity(space, fold, inner_folds)))
+        write_text(out / DESCRIPTION, yaml.safe_dump(identity))
+        study = Study(out / DATABASE, space, seed=config.seeds[0])
         observer.corpus(material.corpus, material.folds)
         searching = _Search(study, material, folder, observer, deadline)
         while study.ended < limits.most and time.monotonic() < deadline:
@@ -240,10 +241,13 @@ def _refuse_other_search(folder: ResultsFolder, identity: Mapping[str, Any]) -> 
 
 
 def _refuse_hopeless(study: Study) -> None:
-    """Raise a :class:`UsageError` if nothing in the space is possible."""
+    """Raise a :class:`UsageError` if nothing in the space seems possible."""
     trials = study.trials()
     if len(trials) >= HOPELESS and all(trial.state == "impossible" for trial in trials):
-        raise UsageError(f"no configuration of the space is possible: {trials[-1].reason}")
+        raise UsageError(
+            f"no configuration of the space is possible: {trials[-1].reason}; change the space, "
+            "with another --out"
+        )
 
 
 def _results(space: Space, study: Study, material: Material, inner_folds: int) -> SearchResults:

@@ -2,12 +2,13 @@
 
 import logging
 import math
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from emotone.errors import StorageError, UsageError
 from emotone.evaluation.search_results import Trial
-from emotone.experiments.space import Space, Suggestion
+from emotone.experiments.space import Space, Suggestion, as_text
 
 FIRST_TRIALS = 5  # at random, and never pruned
 NAME = "emotone"
@@ -16,6 +17,17 @@ STATES: dict[str, Literal["scored", "pruned", "impossible"]] = {
     "PRUNED": "pruned",
     "FAIL": "impossible",
 }
+
+
+def require_optuna() -> None:
+    """Raise a :class:`UsageError` if Optuna is not installed."""
+    try:
+        import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"emotone search needs a package that is not installed ({error.name}): "
+            "pip install 'emotone[search]'"
+        ) from error
 
 
 class Proposal:
@@ -74,18 +86,12 @@ class Study:
         seed: of the proposals.
 
     Raises:
-        UsageError: if Optuna is not installed.
         StorageError: if the file cannot be read or written.
     """
 
     def __init__(self, path: Path, space: Space, seed: int) -> None:
-        try:
-            import optuna
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"emotone search needs a package that is not installed ({error.name}): "
-                "pip install 'emotone[search]'"
-            ) from error
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self.space = space
@@ -153,14 +159,28 @@ class Study:
     def importance(self) -> dict[str, float]:
         """Share of each option in the variance of the UAR (Hutter et al., ICML 2014).
 
-        Only options that all scored trials have, most important first; empty if unknown.
+        Only options that all scored trials have, with several values, most important first; empty
+        if unknown, as it is while all are equally good.
         """
         import optuna
 
+        scored = [trial for trial in self.trials() if trial.state == "scored"]
+        if len({trial.uar for trial in scored}) < 2:
+            return {}
+        names = [
+            name
+            for name in self.space.dimensions
+            if all(name in trial.values for trial in scored)
+            and len({as_text(trial.values[name]) for trial in scored}) > 1
+        ]
+        if not names:
+            return {}
         try:
             evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-            found = optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        except (ValueError, RuntimeError):  # too few trials, or all alike
+            found = optuna.importance.get_param_importances(
+                self._study, evaluator=evaluator, params=names
+            )
+        except (ValueError, RuntimeError):  # too few trials
             return {}
         return {name: float(share) for name, share in found.items() if math.isfinite(share)}
 
