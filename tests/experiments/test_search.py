@@ -245,6 +245,7 @@ def test_the_command_writes_report_and_configuration(
         ({"modell.lstm": [1]}, "modell.lstm cannot be searched; trials share corpus"),
         ({"corpus.keep": [["anger"]]}, "corpus.keep cannot be searched"),
         ({"seeds": [[1]]}, "seeds cannot be searched"),
+        ({"model.kind": ["crnn", "ssl"]}, "kind cannot be searched, .*; search once for each kind"),
         ({"training.batch": {"low": 8, "high": 4}}, "low must be below high, got 8 and 4"),
         ({"training.batch": {"low": 8}}, "give either choices, or low and high"),
         ({"training.batch": {"lo": 8, "high": 9}}, "unknown option 'training.batch.lo'; did you"),

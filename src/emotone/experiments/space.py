@@ -241,6 +241,11 @@ def _refuse_other_sections(given: Mapping[str, Any], path: Path) -> None:
                 "runtime, so that they can be compared; a space has options of "
                 f"{', '.join(SEARCHED)}"
             )
+        if name == "model.kind":
+            raise UsageError(
+                f"{path}: model.kind cannot be searched, as kinds have different options; search "
+                "once for each kind"
+            )
 
 
 def _refuse_nested(given: Mapping[str, Any], path: Path) -> None:
