@@ -9,7 +9,7 @@ Also writes ``docs/corpora.md``. A part of a page is the text between ``<!-- nam
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
@@ -337,23 +337,37 @@ def text_independent() -> str:
     for corpus, name in CORPORA.items():
         for system in ("svm", "default"):
             place = HERE / "text-independent" / corpus / system
-            folders = [ResultsFolder(place / each) for each in ("all", "same", "other")]
-            if all((folder.path / "report.md").is_file() for folder in folders):
+            found = {
+                sentences: ResultsFolder(place / sentences)
+                for sentences in ("all", "same", "other")
+                if (place / sentences / "report.md").is_file()
+            }
+            if {"all", "other"} <= found.keys():
                 title = FIELD[0] if system == "svm" else "default"
-                lines.append([name, title, *_by_sentences(folders)])
+                lines.append([name, title, *_by_sentences(found)])
     return _table(titles, lines) if lines else "\nnot run yet\n\n"
 
 
-def _by_sentences(folders: Sequence[ResultsFolder]) -> Iterator[str]:
-    results = [folder.results() for folder in folders]
-    labels = results[0].setting.labels
-    counts = [scoring.confusions_by_seed(each.predictions(), labels) for each in folders]
-    for folder, result in zip(folders, results, strict=True):
-        report = folder.path.relative_to(ROOT) / "report.md"
-        yield f"[{_uar(result.scores.uar)}]({report})"
-    for theirs in (counts[1], counts[0]):
-        found = scoring.paired_difference(counts[2], theirs)
-        yield from (_difference(found), p_value(found.p))
+def _by_sentences(found: Mapping[str, ResultsFolder]) -> Iterator[str]:
+    """UAR by what was trained on, and two differences; a dash where it has not been run."""
+    results = {sentences: folder.results() for sentences, folder in found.items()}
+    for sentences in ("all", "same", "other"):
+        if sentences in found:
+            report = found[sentences].path.relative_to(ROOT) / "report.md"
+            yield f"[{_uar(results[sentences].scores.uar)}]({report})"
+        else:
+            yield "–"
+    labels = results["other"].setting.labels
+    counts = {
+        sentences: scoring.confusions_by_seed(folder.predictions(), labels)
+        for sentences, folder in found.items()
+    }
+    for sentences in ("same", "all"):
+        if sentences in counts:
+            difference = scoring.paired_difference(counts["other"], counts[sentences])
+            yield from (_difference(difference), p_value(difference.p))
+        else:
+            yield from ("–", "–")
 
 
 @part("few-labels")
