@@ -21,7 +21,7 @@ from emotone.inference.turns import UNKNOWN, crossing
 from emotone.text import agree, plural, shown
 
 ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
-SAME = 1e-6  # share of the energy that is not common by which channels differ at least
+SAME = 1e-6  # channels that have less of their energy to themselves are one signal
 NOT_SPLIT = "recognise it without splitting channels"  # what to do with other recordings
 LEAK = 100.0  # 20 dB: what is so much louder on another channel leaks from there
 
@@ -214,6 +214,10 @@ def _is_one_signal(energies: Sequence[float], differences: NDArray[np.float64]) 
     """Whether all channels are the first, at most at another level or inverted.
 
     One that is much quieter may hold the other speaker's voice, which leaks.
+
+    Args:
+        energies: of each channel.
+        differences: energy of each channel minus the first.
     """
     first, others = energies[0], np.array(energies)
     covariances = (first + others - differences) / 2

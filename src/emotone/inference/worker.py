@@ -21,8 +21,8 @@ from emotone.errors import EmotoneError
 
 START_S = 120.0  # limit for starting a process, initializer included
 END_S = 5.0  # limit for a process to exit by itself
-_STARTING = threading.Lock()
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)  # exit codes
+_STARTING = threading.Lock()  # the script is hidden from all threads
 
 
 class CrashedError(EmotoneError):
