@@ -1,14 +1,19 @@
 from collections.abc import Callable
 
 import numpy as np
+import onnx
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
 
 from emotone import audio
 from emotone.audio import activity, disturbances
 from emotone.audio.activity import (
     CHUNK,
+    CONTEXT,
     only_speech,
     only_speech_of,
     speech_probabilities,
@@ -145,3 +150,46 @@ def test_speech_of_actors_is_found_in_noise(snr_db: float) -> None:
                 mask[region] = True
         overlaps.append((found & expected).sum() / (found | expected).sum())
     assert np.mean(overlaps) > 0.9
+
+
+def published(chunks: Tensor) -> Tensor:
+    """The network that Silero publishes, as convolutions, with the weights of emotone's graph.
+
+    Args:
+        chunks: each after its context, shape ``(chunks, samples)``.
+    """
+    graph = onnx.load(activity.DETECTOR).graph
+    arrays = {one.name: onnx.numpy_helper.to_array(one).copy() for one in graph.initializer}
+    weights = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    basis = torch.cat([weights["stft.real"], weights["stft.imaginary"]], dim=1).T[:, None]
+    padded = functional.pad(chunks[:, None], (0, 64), mode="reflect")
+    real, imaginary = functional.conv1d(padded, basis, stride=128).chunk(2, dim=1)
+    value = (real**2 + imaginary**2).sqrt()
+    for layer, (taps, before, stride) in enumerate([(3, 0, 1), (3, 0, 2), (2, 1, 2), (1, 1, 1)]):
+        bias = weights[f"encoder.{layer}.bias"]
+        weight = weights[f"encoder.{layer}.weight"].reshape(taps, -1, len(bias)).permute(2, 1, 0)
+        weight = functional.pad(weight, (before, 3 - before - taps))
+        value = functional.conv1d(value, weight, bias, stride=stride, padding=1).relu()
+    memory = torch.nn.LSTM(128, 128)
+    inward, recurrent, biases = (weights[f"recurrent.{name}"][0] for name in "WRB")
+    order = [0, 2, 3, 1]  # ONNX: input, output, forget, cell; PyTorch: input, forget, cell, output
+    rows = [torch.cat([part.chunk(4)[n] for n in order]) for part in (inward, recurrent)]
+    sides = [torch.cat([part.chunk(4)[n] for n in order]) for part in biases.chunk(2)]
+    with torch.no_grad():
+        for own, given in zip(memory.parameters(), [*rows, *sides], strict=True):
+            own.copy_(given)
+        value, _ = memory(value.transpose(1, 2))
+        value = value.relu() @ weights["output.weight"] + weights["output.bias"]
+    return value.sigmoid().flatten()
+
+
+def test_the_detector_is_the_network_that_silero_publishes(speech: Waveform) -> None:
+    """Its graph has matrix products instead of convolutions (benchmarks/detector.py)."""
+    sound = disturbances.surrounded(speech, 0.5, 0.5)
+    chunks = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + CHUNK)[::CHUNK].copy()
+    state = np.zeros(activity.STATE, np.float32)
+    inputs = {"input": chunks, "h": state, "c": state}
+    (found,) = activity._detector().run(["speech_probs"], inputs)
+    assert found.min() < 0.1
+    assert found.max() > 0.9
+    np.testing.assert_allclose(found, published(torch.from_numpy(chunks)), atol=1e-5)

@@ -136,20 +136,21 @@ def _edges(
     """Move the start and stop of each stretch to where its power is, shape ``(stretches, 2)``."""
     squares = np.square(waveform - waveform.mean(dtype=np.float64), dtype=np.float64)
     energy = np.concatenate([[0.0], np.cumsum(squares)])
-    short, long = (_power(energy, round(seconds * SAMPLE_RATE)) for seconds in (0.01, 0.25))
     around = AROUND * CHUNK
     edges = []
     for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
         begin, end = max(start - around, 0), min(stop + around, len(waveform))
-        loudest = min(long[begin:end].max(), short[start:stop].max())  # not that of a neighbour
-        loud = np.flatnonzero(short[begin:end] >= loudest * 10 ** (EDGE_DB / 10))
+        short, long = (_power(energy, begin, end, seconds) for seconds in (0.01, 0.25))
+        loudest = min(long.max(), short[start - begin : stop - begin].max())  # not a neighbour's
+        loud = np.flatnonzero(short >= loudest * 10 ** (EDGE_DB / 10))
         edges.append((begin + int(loud[0]), begin + int(loud[-1]) + 1))
     return np.array(edges, np.int64).reshape(-1, 2)
 
 
-def _power(energy: NDArray[np.float64], samples: int) -> NDArray[np.float64]:
+def _power(energy: NDArray[np.float64], start: int, stop: int, seconds: float) -> NDArray[Any]:
     """Mean power around each sample, from the energy up to each; zeros beyond the ends."""
-    before = np.arange(len(energy) - 1) - samples // 2
+    samples = round(seconds * SAMPLE_RATE)
+    before = np.arange(start, stop) - samples // 2
     after = np.minimum(before + samples, len(energy) - 1)
     power: NDArray[np.float64] = (energy[after] - energy[np.maximum(before, 0)]) / samples
     return power
