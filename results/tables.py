@@ -140,6 +140,20 @@ def unknown_corpora() -> str:
     return _table(["left out", *titles], lines)
 
 
+@part("recalls")
+def recalls() -> str:
+    """Recall of each emotion on each corpus after training on the others."""
+    folder = _base("cross-corpus")
+    labels, predictions = folder.results().setting.labels, folder.predictions()
+    lines = []
+    for name, own in predictions.groupby("fold"):
+        right = (own["prediction"] == own["truth"]).groupby(own["truth"]).mean()
+        lines.append(
+            [name, *(percent(right[label]) if label in right else "–" for label in labels)]
+        )
+    return _table(["left out", *labels], lines)
+
+
 @part("unknown-corpora-svm")
 def unknown_corpora_svm() -> str:
     """The same by ComParE 2016 and an SVM, and how much emotone-base is above it."""

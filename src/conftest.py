@@ -46,9 +46,7 @@ def _in_the_folder(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Run the examples of the public interface in the folder with speech."""
-    if any(
-        part in request.node.name for part in (".recognizer", ".model", ".corpora", ".crossval")
-    ):
+    if any(f".{module}" in request.node.name for module in WITH_EXAMPLES):
         doctest_namespace.update(request.getfixturevalue("names"))
         monkeypatch.chdir(request.getfixturevalue("speech"))
 

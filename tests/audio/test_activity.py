@@ -14,8 +14,8 @@ from emotone.audio import activity, disturbances
 from emotone.audio.activity import (
     CHUNK,
     CONTEXT,
+    Blocks,
     only_speech,
-    only_speech_of,
     speech_probabilities,
     speech_regions,
 )
@@ -130,9 +130,12 @@ def test_an_empty_waveform_has_no_speech() -> None:
 def test_the_pieces_change_nothing(cuts: list[int]) -> None:
     whole = np.tile(disturbances.surrounded(synthetic.utterance(2, "anger", 0), 1.0, 3.0), 13)
     pieces = np.split(whole, sorted(cuts))
-    blocks = [whole[start : start + 30 * RATE] for start in range(0, len(whole), 30 * RATE)]
-    expected = np.concatenate([only_speech(block) for block in blocks])
-    np.testing.assert_array_equal(np.concatenate(list(only_speech_of(pieces))), expected)
+    parts = [whole[start : start + 30 * RATE] for start in range(0, len(whole), 30 * RATE)]
+    expected = np.concatenate([only_speech(part) for part in parts])
+    blocks = Blocks()
+    found = [only_speech(block) for piece in pieces for block in blocks.push(piece)]
+    found += map(only_speech, blocks.close())
+    np.testing.assert_array_equal(np.concatenate(found), expected)
 
 
 @pytest.mark.parametrize("snr_db", [20, 10, 5])

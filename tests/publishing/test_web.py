@@ -266,6 +266,7 @@ def test_the_browser_refuses_what_python_refuses(page: Any, tmp_path: Path) -> N
     answer = answered(page, tmp_path / "noise.wav")
     assert isinstance(answer, dict)
     assert answer["label"] is None
+    assert answer["seconds"] == pytest.approx(len(noise) / SAMPLE_RATE)
     assert page.inner_text("#emotone-label") == "no speech"
 
 

@@ -4,9 +4,8 @@ The detector depends on the level of the recording, so it hears each recording a
 What it finds of seven corpora in noise and rooms, and in noise alone: ``benchmarks/activity.py``.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +44,6 @@ def only_speech(waveform: Waveform) -> Waveform:
     """
     regions = speech_regions(waveform)
     return np.concatenate([waveform[region] for region in regions] or [waveform[:0]])
-
-
-def only_speech_of(pieces: Iterable[Waveform]) -> Iterator[Waveform]:
-    """Cut out what is not speech from audio of any length that comes in pieces.
-
-    Yields:
-        The speech of each block of 30 s, none of it empty. It does not depend on the pieces.
-    """
-    blocks = Blocks()
-    for block in chain(chain.from_iterable(map(blocks.push, pieces)), blocks.close()):
-        speech = only_speech(block)
-        if len(speech):
-            yield speech
 
 
 class Blocks:

@@ -80,7 +80,7 @@ def search(root: Path) -> Folder:
 
 
 def _is_typescript(path: Path) -> bool:
-    """Whether a file of suffix .ts is no transport stream, whose packets begin with a G."""
+    """Whether a .ts file is TypeScript: packets of an MPEG transport stream begin with a G."""
     if path.suffix.lower() != ".ts" or not path.is_file():
         return False
     try:

@@ -18,7 +18,7 @@ class Frames(NamedTuple):
         headers: headers of Xing or Info; more than one if files were joined.
         promised: frames according to all headers.
         samples: samples of a frame.
-        damaged: frames that may lie in what is between others and is none.
+        damaged: number of frames that may be lost in the damaged bytes between frames.
     """
 
     found: int

@@ -120,7 +120,7 @@ def batches(windows: Iterable[Window], size: int, seconds: float) -> Iterator[li
 
 
 def has_sound(samples: Waveform) -> bool:
-    """Whether at least 0.1 s is louder than -60 dB below full scale, in frames of 25 ms.
+    """Whether at least 0.1 s is louder than -60 dBFS, in frames of 25 ms.
 
     The detection is energy-based: it separates sound from silence, not speech from noise.
     """

@@ -205,7 +205,7 @@ def export(
         locate(model), out, some, calibrate, precision=precision, force=force
     )
     since = "" if precision == "float32" else f", before weights were stored as {precision}"
-    typer.echo(f"{exported}: ONNX and PyTorch agree within 1e-4{since}")
+    typer.echo(f"{exported}: logits of ONNX and PyTorch agree within 1e-4{since}")
 
 
 def report(

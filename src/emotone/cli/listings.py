@@ -50,8 +50,8 @@ def config(
 ) -> None:
     """List the options of experiments: name, type, range, default and meaning.
 
-    Each can be set in a configuration file, or as KEY=VALUE with crossval, train, adapt, ablate and
-    demo.
+    Each can be set in a configuration file, or as KEY=VALUE with crossval, train, adapt, ablate,
+    search and demo.
 
     Examples:
         emotone config training.augment

@@ -32,7 +32,7 @@ class Sound:
     Attributes:
         seconds: duration.
         rate_hz: sampling rate.
-        level_dbfs: RMS level in dB below full scale.
+        level_dbfs: RMS level in dBFS.
         clipped_share: share of the samples at full scale.
         fingerprint: see :mod:`emotone.corpora.fingerprints`.
     """

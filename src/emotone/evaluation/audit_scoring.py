@@ -238,9 +238,7 @@ def age_groups(ages: "pd.Series[Any]") -> "pd.Series[str]":
 
 def reliability(answers: Answers) -> Reliability:
     """Calibration of the unchanged utterances."""
-    confidence = answers.probabilities.max(axis=1)
-    right = answers.predicted == answers.truth
-    bins = np.minimum((confidence * calibration.BINS).astype(int), calibration.BINS - 1)
+    confidence, right, bins = calibration.binned(answers.probabilities, answers.truth)
     of_truth = answers.probabilities[np.arange(len(right)), answers.truth]
     return Reliability(
         error=calibration.calibration_error(

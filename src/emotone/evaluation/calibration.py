@@ -185,11 +185,18 @@ def temperature(probabilities: Probabilities, targets: Targets, weights: Weights
     return float(np.exp(found.x))
 
 
-def calibration_error(probabilities: Probabilities, targets: Targets, weights: Weights) -> float:
-    """Expected calibration error of the most probable label, in 15 bins of equal width, 0 … 1."""
+def binned(
+    probabilities: Probabilities, targets: Targets
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Return of each example the confidence, whether its answer is right, and the bin, from 0."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return confidence, right, np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+
+
+def calibration_error(probabilities: Probabilities, targets: Targets, weights: Weights) -> float:
+    """Expected calibration error of the most probable label, in 15 bins of equal width, 0 … 1."""
+    confidence, right, bins = binned(probabilities, targets)
     gaps = np.bincount(bins, weights * (right - confidence), minlength=BINS)
     return float(np.abs(gaps).sum() / weights.sum())
 

@@ -62,7 +62,7 @@ TITLES = {name: title for name, (title, _) in SOUNDS.items()} | {RECORDED: "reco
 
 
 def sound(name: str, rng: Generator) -> Waveform:
-    """Make one of :data:`SOUNDS`: 1 to 5 s, at -40 to -10 dB below full scale."""
+    """Make one of :data:`SOUNDS`: 1 to 5 s, at -40 to -10 dBFS."""
     samples = int(rng.uniform(*SECONDS) * SAMPLE_RATE)
     made = SOUNDS[name][1](rng, samples)
     rms = float(np.sqrt(np.square(made, dtype=np.float64).mean()))

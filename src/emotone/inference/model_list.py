@@ -85,7 +85,7 @@ def listed(folder: Path, name: str, source: str) -> ListedModel:
     """Describe a model folder.
 
     Raises:
-        ModelError: if it is none.
+        ModelError: if it is not a model folder.
     """
     config = model_folder.read(folder)
     card = _text(folder / model_folder.CARD)

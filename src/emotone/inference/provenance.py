@@ -107,7 +107,7 @@ def _refuse_others(output: Path, found: dict[str, Any] | None, settings: Mapping
 def _settings(record: Path) -> dict[str, Any] | None:
     """Return the settings of a record; empty for that of a process killed before it wrote them.
 
-    ``None`` if it does not exist or is none.
+    ``None`` if it does not exist or is not such a record.
     """
     with suppress_os_errors():
         text = record.read_text(encoding="utf-8", errors="replace")

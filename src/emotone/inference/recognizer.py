@@ -131,7 +131,7 @@ class Recognizer(Model):
         """Return a recogniser that hears a speaker relative to their neutral voice.
 
         Some neutral voices, microphones and languages sound like an emotion to a network. One
-        neutral recording helps much, more than three hardly more; see
+        neutral recording helps much, more than three add little; see
         :mod:`emotone.inference.neutral`. Choose the speaker first, if both are known.
 
         Args:
@@ -286,7 +286,7 @@ class Recognizer(Model):
             hop: time between the starts of two windows, in seconds.
 
         Raises:
-            AudioError: if the rate is not a positive whole number.
+            AudioError: if the rate is not a whole number of 1,000 to 1,000,000 Hz.
             UsageError: if window or hop is out of its range.
 
         >>> stream = recognizer.stream(rate=16_000, hop=1.5)

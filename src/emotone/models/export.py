@@ -55,7 +55,8 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
         ``speaker_weight``, ``(1,)``; without them the training set's statistics are used.
 
     Raises:
-        ModelError: if the network cannot be exported, or an output differs by more than 1e-4.
+        ModelError: if the network cannot be exported, or an output differs from PyTorch's by more
+            than :func:`check_parity` allows.
     """
     if network.features.options.norm == "speaker":
         raise ModelError(

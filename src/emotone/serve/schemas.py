@@ -73,7 +73,7 @@ class Answer(BaseModel):
 
 
 class Segment(BaseModel):
-    """The emotion in a window; null if the window is silent."""
+    """The emotion in a window; null if the window is silent or holds no speech."""
 
     start: float = Field(description="In seconds.")
     end: float = Field(description="In seconds.")

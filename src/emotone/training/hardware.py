@@ -66,7 +66,7 @@ def fabric_on(device: str, precision: Precision) -> "Fabric":
     """Return lightning-fabric for one device.
 
     Args:
-        device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
+        device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``mps``, ``auto``.
         precision: requested precision, see :func:`usable_precision`.
 
     Raises:

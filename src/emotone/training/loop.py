@@ -81,7 +81,7 @@ def fit(
         model: options of the network.
         options: options of the training.
         seed: seed of weights, order and augmentation.
-        device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``auto``.
+        device: an accelerator name of lightning-fabric: ``cpu``, ``cuda``, ``mps``, ``auto``.
         initial: weights to start from, all but those of the output layer, as safetensors; of an
             ensemble, those of the member that belongs to the seed.
         fine_tuning: which layers are trained, and how fast.

@@ -61,10 +61,10 @@ function ready() {
   status("Ready.");
 }
 
-async function answered({ answer, error }) {
+async function answered({ answer, error, seconds }) {
   if (error && !NO_SPEECH.test(error)) return fail(`${current.name}: ${error}.`);
   const { name, confident_from: threshold, labels } = await model;
-  const whole = answer ?? { label: null, confidence: null, confident: null, probabilities: null, seconds: 0 };
+  const whole = answer ?? { label: null, confidence: null, confident: null, probabilities: null, seconds };
   show({ name: current.name, model: name, labels, threshold, whole });
   find("empty").hidden = true;
   find("answer").hidden = false;

@@ -1,5 +1,5 @@
 // Recognises away from the page, which stays usable: {number, channels, rate} comes in,
-// {number, share}, {number, answer} or {number, error} goes out, and {ready} or {failed} at first.
+// {number, share}, {number, answer} or {number, error, seconds} goes out, and {ready} or {failed} at first.
 import * as ort from "./ort.js";
 import { waveformOf } from "./audio.js";
 import { Recognizer } from "./recognition.js";
@@ -32,10 +32,11 @@ recognizer.then(
 );
 
 onmessage = async ({ data: { number, channels, rate } }) => {
+  const seconds = channels[0].length / rate;
   try {
     const loaded = await recognizer, waveform = waveformOf(channels, rate);
     postMessage({ number, answer: await loaded.predict(waveform, (share) => postMessage({ number, share })) });
   } catch (error) {
-    postMessage({ number, error: error.message });
+    postMessage({ number, error: error.message, seconds });
   }
 };
