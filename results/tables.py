@@ -148,9 +148,8 @@ def recalls() -> str:
     lines = []
     for name, own in predictions.groupby("fold"):
         right = (own["prediction"] == own["truth"]).groupby(own["truth"]).mean()
-        lines.append(
-            [name, *(percent(right[label]) if label in right else "–" for label in labels)]
-        )
+        shares = (percent(right[label]) if label in right else "–" for label in labels)
+        lines.append([str(name), *shares])
     return _table(["left out", *labels], lines)
 
 

@@ -183,7 +183,8 @@ def published(chunks: Tensor) -> Tensor:
             own.copy_(given)
         value, _ = memory(value.transpose(1, 2))
         value = value.relu() @ weights["output.weight"] + weights["output.bias"]
-    return value.sigmoid().flatten()
+    probabilities: Tensor = value.sigmoid().flatten()
+    return probabilities
 
 
 def test_the_detector_is_the_network_that_silero_publishes(speech: Waveform) -> None:
