@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from emotone import csv_tables
 from emotone.audio import SUFFIXES, search
 from emotone.errors import UsageError
 from emotone.inference import listing
@@ -45,7 +46,7 @@ def files_in(paths: Sequence[Path]) -> Sources:
     spans: dict[Path, list[Span]] = {}
     for path in paths:
         found = [path]
-        if listing.is_table(path) and _holds(path.is_file):
+        if csv_tables.is_table(path) and _holds(path.is_file):
             for file, rows in listing.read(path).items():
                 found.append(file)
                 spans.setdefault(file.absolute(), []).extend(rows)
