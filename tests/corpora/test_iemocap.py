@@ -50,10 +50,11 @@ def test_speakers_and_labels(tmp_path: Path) -> None:
         corpora.read(options.model_copy(update={"part": "scripted"}))
 
 
-def test_a_malformed_line_is_an_error_with_its_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("valence", ["2,5000", "2.5.00", "-", "."])
+def test_a_malformed_line_is_an_error_with_its_number(tmp_path: Path, valence: str) -> None:
     options = example(tmp_path)
     path = tmp_path / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
-    path.write_text(path.read_text().replace("neu\t[2.5000", "neu\t[2,5000"))
+    path.write_text(path.read_text().replace("neu\t[2.5000", f"neu\t[{valence}"))
     with pytest.raises(CorpusError, match=r"Ses01F_impro01\.txt, line 3: expected \[start - end\]"):
         corpora.read(options)
 

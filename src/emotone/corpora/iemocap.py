@@ -41,7 +41,8 @@ from emotone.text import agree, plural
 INFO = corpus_info(__name__)
 LINE = re.compile(
     r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<utterance>Ses0[1-5][FM]_\S+_[FM]\w+)\t"
-    r"(?P<label>\w+)\t\[(?P<valence>[\d.-]+), (?P<arousal>[\d.-]+), (?P<dominance>[\d.-]+)\]\s*"
+    r"(?P<label>\w+)\t"
+    r"\[(?P<valence>-?\d+\.?\d*), (?P<arousal>-?\d+\.?\d*), (?P<dominance>-?\d+\.?\d*)\]\s*"
 )
 EMOTIONS = {
     "ang": "anger",
