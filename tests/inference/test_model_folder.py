@@ -58,6 +58,10 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
     ),
     (edited(format=99), "a model of format 99, this emotone reads up to 1; upgrade"),
     (edited(labels=["anger"]), "labels: .*the model folder is damaged"),
+    (
+        edited(training={"corpora": ["a"], "languages": 5}),
+        "training: .*languages must be a list of names",
+    ),
     (lambda copy: (copy / "model.onnx").unlink(), "cannot read it"),
     (lambda copy: (copy / "model.onnx").write_bytes(b"x"), r"SHA-256 differs"),
     (edited(sha256={"model.onnx": "0"}), r"SHA-256 differs"),

@@ -108,6 +108,8 @@ class ModelConfig(Options):
         named = isinstance(speakers, dict) and all(map(_are_names, speakers.values()))
         if not named or not _are_names(training.get("corpora")):
             raise ValueError("corpora and speakers must be lists of names")
+        if not _are_names(training.get("languages", ())):
+            raise ValueError("languages must be a list of names")
         return training
 
 
