@@ -57,7 +57,9 @@ BROKEN: list[tuple[Callable[[Path], object], str]] = [
         "is not the configuration of an emotone model",
     ),
     (edited(format=99), "a model of format 99, this emotone reads up to 1; upgrade"),
-    (edited(labels=["anger"]), "labels: .*the model folder is damaged"),
+    (edited(labels=["anger"]), r"labels: .*, got \['anger'\]; the model folder is damaged"),
+    (edited(colour=1), r"config\.json: unknown option 'colour'; known are .*folder is damaged"),
+    (edited(temprature=1), "unknown option 'temprature'; did you mean 'temperature'"),
     (
         edited(training={"corpora": ["a"], "languages": 5}),
         "training: .*languages must be a list of names",
