@@ -141,9 +141,10 @@ def _seconds(options: TableOptions, table: pd.DataFrame, column: str, default: f
     numbers = pd.to_numeric(table[column], errors="coerce")
     wrong = numbers.isna() & table[column].notna()
     if wrong.any() or (numbers < 0).any():
-        row = (wrong | (numbers < 0)).idxmax()
+        place = int((wrong | (numbers < 0)).to_numpy().argmax())
+        row, given = table.index[place], table[column].iloc[place]
         raise CorpusError(
-            f"{options.root}: row {row} has '{table[column][row]}' as {column}; "
+            f"{options.root}: row {row} has '{given}' as {column}; "
             "expected seconds, at least 0, as a number"
         )
     return numbers.fillna(default).astype(float)
