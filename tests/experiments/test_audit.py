@@ -250,6 +250,14 @@ def test_folders_without_audio_are_refused(
         audit_material.find(folder, None, test_half=False)
 
 
+def test_one_recording_has_no_test_half(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(800, 0.1), 16_000)
+    found, _ = audit_material.find(tmp_path, None, test_half=False)
+    assert [path.name for path in found.noises] == ["a.wav"]
+    with pytest.raises(UsageError, match=r"^--noise: 1 audio file in .*; at least 2 are needed"):
+        audit_material.find(tmp_path, None, test_half=True)
+
+
 def test_babble_is_of_other_speakers(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = utterances(corpus.table)
     mixed: list[int] = []
