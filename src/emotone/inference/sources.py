@@ -78,7 +78,7 @@ def speaker_of(paths: Sequence[Path]) -> Speaker | list[Path]:
     Raises:
         UsageError: if a path holds no recordings.
     """
-    if len(paths) == 1 and paths[0].suffix == ".json":
+    if len(paths) == 1 and paths[0].suffix.lower() == ".json":
         return Speaker.load(paths[0])
     return recordings_of(paths)
 
