@@ -120,6 +120,16 @@ def test_an_audit_that_was_killed_goes_on(
     assert (tmp_path / ANSWERS).read_bytes() == whole
 
 
+def test_a_damaged_answer_is_named(
+    finished: tuple[Path, Audit], corpus: Corpus, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    lines = (finished[0] / ANSWERS).read_bytes().splitlines(keepends=True)
+    for damage in (b"{}\n", b"\xff\n"):
+        (tmp_path / ANSWERS).write_bytes(b"".join([*lines[:3], damage, *lines[4:]]))
+        with pytest.raises(UsageError, match=r": line 4 is damaged; remove the file, then"):
+            audit(recognizer, corpus, tmp_path)
+
+
 def test_processes_do_not_change_the_results(
     finished: tuple[Path, Audit], corpus: Corpus, recognizer: Recognizer, tmp_path: Path
 ) -> None:
