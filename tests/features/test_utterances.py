@@ -69,10 +69,10 @@ def test_what_is_kept_is_read_again_unless_it_is_damaged(
 
     def compute() -> list[float]:
         def mean(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-            return waveform.mean(keepdims=True)
+            return np.array([waveform.mean()])
 
         found = cached(corpus, "mean", mean, tmp_path, lambda: calls.append(1), workers=1)
-        return found[:, 0].tolist()
+        return [float(one) for one in found[:, 0]]
 
     before = compute()
     assert compute() == before
