@@ -56,7 +56,9 @@ def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:
         given = shown(error["input"])
         one = error["input"] if isinstance(error["input"], str | int | float) else "…"
         return f"{shortened(name)}: expected a list, such as [{shortened(str(one))}], got {given}"
-    message = error["msg"].removeprefix("Value error, ")
+    message: str = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if error["type"] == "value_error" and not name:  # of several options; it names them
+        return message
     given = "" if error["type"] in ("missing", "value_error") else f", got {shown(error['input'])}"
     return f"{shortened(name) or 'configuration'}: {message}{given}"

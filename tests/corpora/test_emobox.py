@@ -62,6 +62,31 @@ def test_malformed_lists_are_errors(tmp_path: Path) -> None:
         corpora.read(options.model_copy(update={"audio": None}))
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("emodb.jsonl", "", r"emodb\.jsonl lists no utterances; copy it again"),
+        ("emodb.jsonl", "é".encode("utf-16"), r"emodb\.jsonl cannot be read \('utf-8' codec"),
+        ("emodb.jsonl", '{"key": [], "dataset": 1, "wav": 1, "emo": 1}', "line 1: expected JSON"),
+        ("emodb.jsonl", '{"key": 1, "dataset": 1, "wav": 1, "emo": {}}', "line 1: expected JSON"),
+        ("emodb.jsonl", "[1]", "line 1: expected JSON with key, dataset, wav and emo"),
+        ("label_map.json", "[1]", r"expected the new name of each emotion.* got \[1\]"),
+        ("label_map.json", '{"a": null}', "expected the new name of each emotion"),
+        ("label_map.json", b"\xff", r"label_map\.json cannot be read \('utf-8' codec"),
+        ("label_map.json", "{", r"label_map\.json cannot be read \(Expecting"),
+        ("fold_1/emodb_test_fold_1 (1).jsonl", "", r"expected a name such as emodb_test_fold_1\."),
+    ],
+)
+def test_a_damaged_list_is_one_line(
+    tmp_path: Path, file: str, content: str | bytes, message: str
+) -> None:
+    options = example(tmp_path)
+    assert options.root is not None
+    (options.root / file).write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(CorpusError, match=message):
+        corpora.read(options)
+
+
 def test_needs_file_names_that_identify_speakers(tmp_path: Path) -> None:
     options = example(tmp_path)
     assert options.root is not None

@@ -46,14 +46,47 @@ def test_speakers_and_labels(tmp_path: Path) -> None:
     )
     apart = corpora.read(options.model_copy(update={"excitement": "leave_out"}))
     assert apart.labels == ["neutral"]
-    with pytest.raises(CorpusError, match="no audio in"):
-        corpora.read(options.model_copy(update={"part": "scripted"}))
 
 
-def test_a_malformed_line_is_an_error_with_its_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "labels", "message"),
+    [
+        ("scripted", {}, r"with corpus\.part=scripted: the evaluation files list none; .*part=all"),
+        (
+            "improvised",
+            {"neu": "fru", "exc": "xxx"},
+            r"part=improvised: these labels are left out: fru \(2\), xxx \(4\); copy",
+        ),
+        ("all", {"neu": "xxx"}, r"[^=]: these labels are left out: exc \(2\), xxx \(4\)"),
+        (
+            "all",
+            {},
+            r"[^=]: 4 labelled utterances have no audio in SessionN/sentences/wav and these",
+        ),
+    ],
+)
+def test_nothing_that_can_be_used_is_explained(
+    tmp_path: Path, part: str, labels: dict[str, str], message: str
+) -> None:
+    options = example(tmp_path)
+    for path in tmp_path.rglob("Ses*_impro01.txt"):
+        text = path.read_text()
+        for old, new in labels.items():
+            text = text.replace(f"\t{old}\t", f"\t{new}\t")
+        path.write_text(text)
+    if part == "all":
+        options = options.model_copy(update={"excitement": "leave_out" if labels else "merge"})
+        for path in tmp_path.rglob("*.wav") if not labels else ():
+            path.unlink()
+    with pytest.raises(CorpusError, match=message):
+        corpora.read(options.model_copy(update={"part": part}))
+
+
+@pytest.mark.parametrize("valence", ["2,5000", "2.5.00", "-", "."])
+def test_a_malformed_line_is_an_error_with_its_number(tmp_path: Path, valence: str) -> None:
     options = example(tmp_path)
     path = tmp_path / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
-    path.write_text(path.read_text().replace("neu\t[2.5000", "neu\t[2,5000"))
+    path.write_text(path.read_text().replace("neu\t[2.5000", f"neu\t[{valence}"))
     with pytest.raises(CorpusError, match=r"Ses01F_impro01\.txt, line 3: expected \[start - end\]"):
         corpora.read(options)
 

@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from emotone import corpora
 from emotone.corpora.nemo import NemoOptions
+from emotone.errors import CorpusError
 from tests.helpers import real_corpus, rows, write
 
 
@@ -23,6 +26,23 @@ def test_rows_without_audio_are_a_problem_not_an_error(tmp_path: Path) -> None:
         "EB0_neutral_13": ("neutral", "EB0", "female", "Historia."),
     }
     assert corpus.problems[0] == "1 of 3 rows of data.tsv have no audio in samples"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "no column 'file_id'; required are file_id, emotion, speaker_id, gender, found none"),
+        (b"file_id\temotion\tspeaker\tgender\n", "no column 'speaker_id'; did you mean 'speaker'"),
+        (b"file_id\temotion\tspeaker_id\tgender\na\tanger\tWR0\tmale\tx\n", "row 2 has 5 fields"),
+        (b"file_id\temotion\tspeaker_id\tgender\nEB0_anger_1.wav\tan", "row 2 has no speaker_id"),
+        ("file_id\n".encode("utf-16"), "cannot be read as a TSV table"),
+    ],
+)
+def test_a_damaged_table_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    options = example(tmp_path)
+    (tmp_path / "data.tsv").write_bytes(content)
+    with pytest.raises(CorpusError, match=rf"data\.tsv: {message}"):
+        corpora.read(options)
 
 
 def test_real_nemo() -> None:

@@ -65,6 +65,7 @@ def test_tables_of_all_kinds(tmp_path: Path, suffix: str) -> None:
         ("", "cannot be read as a CSV table"),
         ("file,emotion,speaker,start\na.wav,anger,1,soon\n", "row 2 has 'soon' as start"),
         ("file,emotion,speaker,start\na.wav,anger,1,-1\n", "row 2 has '-1' as start"),
+        ("file,emotion,speaker\n\n,,\na.wav,anger,\n", "row 4 has no speaker; fill it in"),
     ],
 )
 def test_bad_tables(tmp_path: Path, text: str, message: str) -> None:
@@ -131,6 +132,13 @@ def test_speakers_are_normalised_and_kept_as_text(tmp_path: Path) -> None:
     assert corpus.problems == (
         "the speakers 'Anna', 'anna' differ in capital letters only; are they one person?",
     )
+
+
+def test_a_row_of_a_parquet_table_is_numbered_whatever_its_index(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"file": ["a.wav"], "emotion": ["sad"], "speaker": [""]}, index=["x"])
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(CorpusError, match="row 2 has no speaker; fill it in"):
+        corpora.read(TableOptions(root=tmp_path / "t.parquet"))
 
 
 def test_a_comma_at_the_end_of_each_row(tmp_path: Path) -> None:

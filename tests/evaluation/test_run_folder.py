@@ -3,7 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from emotone.errors import UsageError
 from emotone.evaluation.results import Epoch, RunRecord
 from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.run_folder import PredictionsFolder, concatenated
@@ -46,6 +48,35 @@ def test_records_of_runs_that_0_1_wrote_are_converted(tmp_path: Path) -> None:
                          {"precision": "bf16-mixed"})  # fmt: skip
     assert folder.record() == expected
     assert folder.record().epochs == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"[1]", b"5", b'{"fold": "1"}'])
+def test_a_damaged_record_says_what_to_do(tmp_path: Path, content: bytes) -> None:
+    folder = ResultsFolder(tmp_path).run("1", 3)
+    folder.path.mkdir(parents=True)
+    (folder.path / "run.json").write_bytes(content)
+    with pytest.raises(
+        UsageError, match=r"run\.json is damaged, or of another version.*remove .*1-3"
+    ):
+        folder.record()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("predictions.csv", b""), ("predictions.csv", b"a,b\n1,2\n1,2,3\n"), ("predictions.csv", None),
+     ("predictions.parquet", b"no")],
+)  # fmt: skip
+def test_damaged_predictions_say_what_to_do(
+    tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    folder = ResultsFolder(tmp_path).run("1", 3)
+    folder.path.mkdir(parents=True)
+    if content is not None:
+        (folder.path / name).write_bytes(content)
+    with pytest.raises(
+        UsageError, match=rf"{name} is damaged.*remove .*1-3, then the same command"
+    ):
+        folder.predictions()
 
 
 def test_the_predictions_of_enrolled_speakers_are_kept_beside(tmp_path: Path) -> None:

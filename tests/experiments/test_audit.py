@@ -120,6 +120,16 @@ def test_an_audit_that_was_killed_goes_on(
     assert (tmp_path / ANSWERS).read_bytes() == whole
 
 
+def test_a_damaged_answer_is_named(
+    finished: tuple[Path, Audit], corpus: Corpus, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    lines = (finished[0] / ANSWERS).read_bytes().splitlines(keepends=True)
+    for damage in (b"{}\n", b"\xff\n"):
+        (tmp_path / ANSWERS).write_bytes(b"".join([*lines[:3], damage, *lines[4:]]))
+        with pytest.raises(UsageError, match=r": line 4 is damaged; remove the file, then"):
+            audit(recognizer, corpus, tmp_path)
+
+
 def test_processes_do_not_change_the_results(
     finished: tuple[Path, Audit], corpus: Corpus, recognizer: Recognizer, tmp_path: Path
 ) -> None:
@@ -248,6 +258,14 @@ def test_folders_without_audio_are_refused(
         (folder / "a.wav").write_bytes(content)
     with pytest.raises(UsageError, match=message):
         audit_material.find(folder, None, test_half=False)
+
+
+def test_one_recording_has_no_test_half(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.full(800, 0.1), 16_000)
+    found, _ = audit_material.find(tmp_path, None, test_half=False)
+    assert [path.name for path in found.noises] == ["a.wav"]
+    with pytest.raises(UsageError, match=r"^--noise: 1 audio file in .*; at least 2 are needed"):
+        audit_material.find(tmp_path, None, test_half=True)
 
 
 def test_babble_is_of_other_speakers(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,10 +255,12 @@ def test_damaged_folds_are_refused(make_table: Callable[..., Path], tmp_path: Pa
     asked, out = config(make_table(takes=1)), tmp_path / "out"
     crossval(asked, out, Recorder())
     os.truncate(out / "folds.json", 30)
-    before = snapshot(out)
-    with pytest.raises(UsageError, match=r"list of folds in .* is damaged.*another --out"):
-        crossval(asked, out, Recorder())
-    assert snapshot(out) == before
+    for damage in (b"", b"\xff"):
+        (out / "folds.json").write_bytes((out / "folds.json").read_bytes() + damage)
+        before = snapshot(out)
+        with pytest.raises(UsageError, match=r"list of folds in .* is damaged.*another --out"):
+            crossval(asked, out, Recorder())
+        assert snapshot(out) == before
 
 
 def test_a_corpus_that_changed_is_refused(make_table: Callable[..., Path], tmp_path: Path) -> None:

@@ -432,6 +432,16 @@ def test_a_database_that_is_none_is_named(make: Spaces, tmp_path: Path) -> None:
         search(make(), out, Recorder(), Limits(trials=2), inner_folds=2)
 
 
+@pytest.mark.parametrize("content", [b"config: [", b"\xff\xfe", b"[1]"])
+def test_a_damaged_description_is_named(make: Spaces, tmp_path: Path, content: bytes) -> None:
+    out = tmp_path / "out"
+    search(make(), out, Recorder(), Limits(hours=0))
+    search(make(), out, Recorder(), Limits(hours=0))  # the same search
+    (out / "search.yaml").write_bytes(content)
+    with pytest.raises(UsageError, match=r"holds another search \(it is damaged\); nothing was"):
+        search(make(), out, Recorder(), Limits(hours=0))
+
+
 def test_a_folder_of_something_else_stays_as_it_is(make: Spaces, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

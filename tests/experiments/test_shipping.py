@@ -46,6 +46,9 @@ def test_files_of_the_user_with_names_of_a_model_stay(
 
 
 def test_an_export_overwrites_only_exports(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.ONNX").write_text("precious")
+    with pytest.raises(UsageError, match=r"other\.ONNX exists and was not made by emotone"):
+        export(folder, tmp_path / "other.ONNX")
     with pytest.raises(UsageError, match=r"ends in \.docx; give --out a new folder, or a name"):
         export(folder, tmp_path / "thesis.docx")
     out = tmp_path / "model.onnx"

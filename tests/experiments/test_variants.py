@@ -22,7 +22,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"references": ["basline"]},
-        "references: unknown variant 'basline'; did you mean 'baseline'?",
+        ".yaml: references: unknown variant 'basline'; did you mean 'baseline'?",
     ),
     (
         {"variants": {"baseline": [], "b": [{"model.lstm": 4}]}},
@@ -53,7 +53,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "uses seed 3, which is not one of the base's seeds",
     ),
     ({"base": ABLATION["base"] | {"seeds": [1, 1]}}, "give at least one seed, each once"),
-    ({"variants": {"baseline": []}}, "variants: Dictionary should have at least 2 items"),
+    (
+        {"variants": {"baseline": []}},
+        "variants: dictionary should have at least 2 items after validation, not 1, got {",
+    ),
+    ({"refrences": ["a"]}, "unknown option 'refrences'; did you mean 'references'?"),
+    ({"references": "a"}, "references: expected a list, such as [a], got 'a'"),
+    ({"extends": 3}, "extends must name another file beside it, or one that ships, got 3"),
+    ({"extends": "a\0b"}, r"or one that ships, got 'a\x00b'"),
+    ({"extends": "gone"}, "gone: cannot read this configuration (No such file or directory)"),
 ]
 
 
@@ -93,6 +101,20 @@ def test_a_file_may_extend_another(tmp_path: Path, write: Callable[..., Path]) -
         variants.load(path)
     path.write_text("extends: yours.yaml")
     (tmp_path / "yours.yaml").write_text("extends: mine.yaml")
+    with pytest.raises(UsageError, match="extends must name another file"):
+        variants.load(path)
+
+
+@pytest.mark.parametrize("name", ["ablation-emodb", "ablation-emodb.yaml"])
+def test_a_file_may_extend_one_that_ships(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"extends: {name}\nbase: {{seeds: [0, 1, 2, 3, 4]}}")
+    shipped = variants.load(PRESETS / "ablation-emodb.yaml")
+    assert variants.load(path).identity() == shipped.identity()
+    copy = tmp_path / "copy.yaml"  # it extends ablation.yaml
+    copy.write_bytes((PRESETS / "ablation-emodb.yaml").read_bytes())
+    assert variants.load(copy).identity() == shipped.identity()
+    (tmp_path / name).write_text("extends: mine.yaml")  # that beside it comes first
     with pytest.raises(UsageError, match="extends must name another file"):
         variants.load(path)
 

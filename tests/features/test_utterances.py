@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from numpy.typing import NDArray
 
 from emotone import corpora
 from emotone.corpora.table import TableOptions
 from emotone.errors import CorpusError
-from emotone.features.utterances import cache_key, map_utterances
+from emotone.features.utterances import cache_key, cached, map_utterances
 from tests.helpers import voice
 
 
@@ -58,6 +59,28 @@ def test_of_a_part_the_part_is_read(tmp_path: Path) -> None:
     )
     corpus = corpora.read(TableOptions(root=tmp_path / "t.csv"))
     assert lengths_of(corpus) == [4000, 8000]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no array", b"PK\x03\x04", None])
+def test_what_is_kept_is_read_again_unless_it_is_damaged(
+    make_table: Callable[..., Path], tmp_path: Path, damage: bytes | None
+) -> None:
+    corpus, calls = corpora.read(TableOptions(root=make_table(takes=1))), []
+
+    def compute() -> list[float]:
+        def mean(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.array([waveform.mean()])
+
+        found = cached(corpus, "mean", mean, tmp_path, lambda: calls.append(1), workers=1)
+        return [float(one) for one in found[:, 0]]
+
+    before = compute()
+    assert compute() == before
+    assert len(calls) == len(corpus.table)
+    (path,) = tmp_path.glob("*.npy")
+    path.write_bytes(path.read_bytes()[:-4] if damage is None else damage)
+    assert compute() == before
+    assert len(calls) == 2 * len(corpus.table)
 
 
 def test_a_key_changes_with_files_order_and_options(make_table: Callable[..., Path]) -> None:

@@ -204,7 +204,7 @@ def test_the_command_writes_those_of_an_enrolled_speaker(
 def test_what_embeddings_cannot_be_combined_with(recordings: Path) -> None:
     cases: list[tuple[tuple[str, ...], str]] = [
         (("e.jsonl",), "must end in .parquet or .csv"),
-        (("e.parquet", "--segments"), "one row per file; leave out --segments"),
+        (("e.PARQUET", "--segments"), "one row per file; leave out --segments"),
         (("e.parquet", "--json"), "exclude each other"),
         (("e.parquet", "--output", "a.csv"), "exclude each other"),
     ]

@@ -99,6 +99,8 @@ def test_a_table_of_files_is_a_list(folder: Path, calls: Path) -> None:
         ("file,start,end\na.wav,-1,1\n", "-1 s to 1 s is not a stretch of time"),
         ("file,start\na.wav,nan\n", "nan s to the end is not a stretch"),
         ("", "found none"),
+        ("file,start\na,b.wav,1\n", "row 2 has 3 fields, the header has 2; put fields that"),
+        ("file,start\n\n,\na.wav,soon\n", "row 4 has 'soon' as start"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_explained(tmp_path: Path, text: str, message: str) -> None:
@@ -116,4 +118,4 @@ def test_a_row_outside_its_file_fails_that_file(folder: Path, calls: Path) -> No
     refused = emotone("predict", calls / "t.csv", "--segments", "--model", folder)
     assert "leave out --segments" in one_line(refused)
     (calls / "u.csv").write_bytes(b"file\n\xff\xfe\x00")
-    assert "cannot be read as a table" in one_line(emotone("predict", calls / "u.csv"))
+    assert "cannot be read as a CSV table" in one_line(emotone("predict", calls / "u.csv"))

@@ -1,5 +1,6 @@
 """The list of models says what their files say."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,6 +42,30 @@ def test_a_model_with_little_to_say_is_listed_too(tmp_path: Path) -> None:
     assert (found.licence, found.evaluation) == (NOT_STATED, ())
     with pytest.raises(ModelError, match="is not a model folder"):
         listed(tmp_path, "none", "cached")
+
+
+@pytest.mark.parametrize(
+    ("training", "speakers", "parameters"),
+    [
+        ({"speakers": {"training": ["a", "b"]}, "parameters": 9}, 2, 9),
+        ({"speakers": {"validation": ["a"]}, "parameters": "9"}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_a_strange_description_is_no_obstacle(
+    tmp_path: Path, training: dict[str, object], speakers: int | None, parameters: int | None
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(BASE, folder)
+    (folder / "MODEL_CARD.md").write_bytes(
+        b"\xe9\n\n| a | b | c | 12 [1, 2] |\n| a | b | c | 1x |\n"
+    )
+    config = json.loads((folder / "config.json").read_text())
+    config["training"] = {"corpora": ["emodb"], **training}
+    (folder / "config.json").write_text(json.dumps(config))
+    found = listed(folder, "mine", "cached")
+    assert (found.speakers, found.parameters) == (speakers, parameters)
+    assert found.evaluation == (Evaluation("a", "b", "12 [1, 2]"),)
 
 
 def test_models_in_the_cache_of_the_hub_are_listed(

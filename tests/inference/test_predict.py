@@ -171,6 +171,17 @@ def test_parquet_without_a_single_answer(folder: Path, tmp_path: Path) -> None:
     assert len(pd.read_parquet(out)) == 0
 
 
+@pytest.mark.parametrize("name", ["out.CSV", "out.Parquet"])
+def test_suffixes_of_outputs_may_be_capital_letters(
+    folder: Path, tmp_path: Path, name: str
+) -> None:
+    soundfile.write(tmp_path / "a.wav", voice(0, 0.5), 16_000)
+    done = emotone("predict", tmp_path / "a.wav", "--model", folder, "--output", tmp_path / name)
+    assert done.returncode == 0, done.stderr
+    read = pd.read_csv if name == "out.CSV" else pd.read_parquet
+    assert len(read(tmp_path / name)) == 1
+
+
 def test_outputs_of_no_known_kind_are_refused(folder: Path, recordings: Path) -> None:
     wrong = emotone("predict", recordings, "--model", folder, "--output", "answers.docx")
     assert wrong.returncode == 2

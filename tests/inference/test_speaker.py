@@ -10,6 +10,7 @@ import torch
 import emotone as package
 from emotone.errors import AudioError, ModelError, UsageError
 from emotone.inference.recognizer import Recognizer
+from emotone.inference.sources import speaker_of
 from emotone.inference.speaker import Speaker
 from emotone.models.weights import rebuilt
 from tests.helpers import voice
@@ -40,9 +41,11 @@ def test_a_speaker_can_be_enrolled(enrolling: Path, tmp_path: Path) -> None:
     assert list(without.values()) == pytest.approx(plain.tolist(), abs=1e-4)
     assert list(found.values()) != pytest.approx(plain.tolist(), abs=2e-4)
 
-    known.speaker.save(tmp_path / "me.json")
-    assert (tmp_path / "me.json").stat().st_size < 10_000
-    again = recognizer.for_speaker(Speaker.load(tmp_path / "me.json"))
+    known.speaker.save(tmp_path / "me.JSON")
+    assert (tmp_path / "me.JSON").stat().st_size < 10_000
+    speaker = speaker_of([tmp_path / "me.JSON"])
+    assert isinstance(speaker, Speaker)
+    again = recognizer.for_speaker(speaker)
     kept = again.predict((waveform, 16_000)).probabilities
     assert list(kept.values()) == pytest.approx(list(found.values()), abs=5e-5)
 

@@ -73,10 +73,22 @@ def test_what_runs_is_finished_before_the_end(
     process.communicate(timeout=30)
 
 
-def test_bad_options_are_one_line() -> None:
-    wrong = emotone("serve", "--token", "short")
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--token", "short", "--token: expected at least 8 characters, got 5"),
+        ("--overlap", "0", "--overlap: input should be greater than or equal to 1, got 0"),
+        ("--upload-kb-s", "0", "--upload-kb-s: input should be greater than 0, got 0.0"),
+        ("--proxy", "x_y", "--proxy: 'x_y' does not appear to be an IPv4 or IPv6 network"),
+    ],
+)
+def test_bad_options_are_one_line(option: str, value: str, message: str) -> None:
+    wrong = emotone("serve", option, value)
     assert wrong.returncode == 2
-    assert "--token" in one_line(wrong)
+    assert one_line(wrong) == f"error: {message}"
+
+
+def test_a_model_that_is_missing_is_one_line() -> None:
     missing = emotone("serve", "--model", "nobody", "--port", "0")
     assert missing.returncode == 1
     assert "nor a model that ships" in one_line(missing)

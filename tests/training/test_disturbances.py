@@ -15,6 +15,7 @@ from emotone.audio.disturbances import speech_power
 from emotone.audio.folders import search
 from emotone.corpora import Corpus, synthetic
 from emotone.corpora.table import TableOptions
+from emotone.errors import CorpusError
 from emotone.experiments.config import checked
 from emotone.features import FeatureOptions, Features
 from emotone.training.batching import Example, disturb, make_examples, stack, whole_utterances
@@ -80,6 +81,38 @@ def test_every_second_file_is_kept_for_tests(tmp_path: Path) -> None:
 def test_a_folder_without_audio_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="noise_folder: no audio files in"):
         DisturbanceOptions(noise_folder=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["noise_folder", "room_folder"])
+def test_one_recording_cannot_serve_training_and_tests(tmp_path: Path, name: str) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(SAMPLE_RATE, 0.1, 300), SAMPLE_RATE)
+    DisturbanceOptions.model_validate({"versions": 1, name: tmp_path})
+    message = rf"{name}: 1 audio file in .*; at least 2 are needed, one half for training, the"
+    with pytest.raises(ValueError, match=message):
+        DisturbanceOptions.model_validate({"test": True, name: tmp_path})
+    soundfile.write(tmp_path / "b.wav", tone(SAMPLE_RATE, 0.1, 300), SAMPLE_RATE)
+    options = DisturbanceOptions.model_validate({"test": True, name: tmp_path})
+    (tmp_path / "b.wav").unlink()  # after the configuration was checked
+    with pytest.raises(CorpusError, match=r"1 audio file in .*; at least 2 are needed"):
+        Disturber(options, 0, test=True)
+
+
+def test_of_long_recordings_only_what_is_used_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "a.wav", rng.uniform(-0.5, 0.5, (25 * 8000, 2)), 8000)
+    whole = read(tmp_path / "a.wav")
+    ends: list[float | None] = []
+
+    def counting(path: Path, start_s: float = 0.0, end_s: float | None = None) -> Waveform:
+        ends.append(end_s)
+        return read(path, start_s, end_s)
+
+    monkeypatch.setattr("emotone.training.disturbances.read", counting)
+    (noise,) = disturber(noise_folder=tmp_path).noises
+    np.testing.assert_array_equal(noise, whole[: 20 * SAMPLE_RATE])
+    assert ends == [21.0]
 
 
 def test_folders_are_no_part_of_an_experiments_identity(tmp_path: Path) -> None:

@@ -60,6 +60,33 @@ def test_they_are_computed_once_and_again_when_a_file_changes(
     assert not kept.exists()
 
 
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        (".json", b""),
+        (".json", b"\xff"),
+        (".json", b"{}"),
+        (".json", b"[0, 1]"),
+        (".npy", b""),
+        (".npy", b"no array"),
+        (".npy", None),
+    ],
+)
+def test_what_is_damaged_is_computed_again(
+    make_table: Callable[..., Path], tmp_path: Path, suffix: str, content: bytes | None
+) -> None:
+    table, kept = make_table(takes=1), tmp_path / "kept"
+    before = load(table, kept)
+    (path,) = kept.glob(f"*{suffix}")
+    damaged = path.read_bytes()[:-4] if content is None else content
+    path.unlink()  # the file itself is mapped
+    path.write_bytes(damaged)
+    after = load(table, kept)
+    for number in range(len(before.targets)):
+        torch.testing.assert_close(after[number], before[number])
+    assert not np.array_equal(after.bounds, [0, 1])
+
+
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (192_000, 1), (48_000, 6)])
 def test_unusual_rates_and_channels_are_fine(tmp_path: Path, rate: int, channels: int) -> None:
     samples = np.stack([voice(1, 0.5, rate)] * channels, axis=1)

@@ -221,7 +221,9 @@ def test_bad_options_are_one_line(make_table: Make, changes: dict[str, Any], mes
     assert "\n" not in str(raised.value)
 
 
-def test_a_teacher_that_was_taught_cannot_teach(taught: dict[str, Path], tmp_path: Path) -> None:
+def test_a_teacher_that_was_taught_or_is_damaged_cannot_teach(
+    taught: dict[str, Path], tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     copy.mkdir()
     for path in taught["nested"].iterdir():
@@ -229,10 +231,24 @@ def test_a_teacher_that_was_taught_cannot_teach(taught: dict[str, Path], tmp_pat
             (copy / path.name).write_bytes(path.read_bytes())
     settings = yaml.safe_load((copy / "config.yaml").read_text())
     corpus = read_all(config(taught["table"]).corpus)
+    (copy / "config.yaml").write_text("training: [")
+    with pytest.raises(UsageError, match=r"configuration in .*copy is damaged: .*line 1, column"):
+        read_teacher(TeacherOptions(results=copy), corpus)
+    for damaged in ("[1]", "training: [1]"):
+        (copy / "config.yaml").write_text(damaged)
+        with pytest.raises(UsageError, match=r"copy is damaged: it has no sections"):
+            read_teacher(TeacherOptions(results=copy), corpus)
     for changes, message in (
         ({"training": settings["training"] | {"teacher": {"sha256": "x"}}}, "had a teacher itself"),
         ({"pretraining": {"allow_overlap": True}}, "started from a model that was trained on this"),
     ):
         (copy / "config.yaml").write_text(yaml.safe_dump(settings | changes))
         with pytest.raises(UsageError, match=message):
+            read_teacher(TeacherOptions(results=copy), corpus)
+    (copy / "config.yaml").write_text(yaml.safe_dump(settings))
+    for folds in (None, "[]", '{"folds": [{"name": "1"}]}', "{"):
+        (copy / "folds.json").unlink(missing_ok=True)
+        if folds is not None:
+            (copy / "folds.json").write_text(folds)
+        with pytest.raises(UsageError, match=r"copy has no readable list of folds"):
             read_teacher(TeacherOptions(results=copy), corpus)

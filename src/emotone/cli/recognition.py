@@ -224,7 +224,7 @@ def _check_names(
     from emotone.files import check_picture
     from emotone.inference.speaker import check_speaker_file
 
-    if embeddings is not None and embeddings.suffix not in (".parquet", ".csv"):
+    if embeddings is not None and embeddings.suffix.lower() not in (".parquet", ".csv"):
         raise UsageError(f"--embeddings {embeddings}: the name must end in .parquet or .csv")
     if embeddings is not None and segments:
         raise UsageError("--embeddings has one row per file; leave out --segments")

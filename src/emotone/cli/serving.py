@@ -2,14 +2,20 @@
 
 import logging
 import os
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emotone.cli.options import MODEL, RESOURCES, Threshold
 from emotone.errors import UsageError
 
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 LIMITS, ACCESS = "Limits", "Access"  # groups of --help
+OTHERWISE = {  # options of the command that ServeOptions calls something else
+    "models": "model", "hosts": "allow-host", "origins": "allow-origin", "proxies": "proxy",
+}  # fmt: skip
 
 
 def _limit(text: str) -> Any:
@@ -109,12 +115,20 @@ def _run(chosen: dict[str, Any], host: str, port: int) -> None:
     try:
         options = ServeOptions.model_validate(chosen)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = {"proxies": "proxy"}.get(str(first["loc"][0]), str(first["loc"][0]))
-        raise UsageError(f"--{name}: {first['msg']}".replace("_", "-")) from error
+        raise UsageError(_explained(error)) from error
     app = create(options)
     logger = logging.getLogger("emotone.serve")
     logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler())  # one JSON object per request, on standard error
     typer.echo(f"http://{host}:{port} (Ctrl-C to stop)")
     server.run(app, host, port)
+
+
+def _explained(error: "ValidationError") -> str:
+    from emotone.options import explained
+
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if name == "token":  # a secret, which is not repeated
+        return f"--token: expected at least 8 characters, got {len(first['input'])}"
+    return explained(first, f"--{OTHERWISE.get(name, name.replace('_', '-'))}", ())

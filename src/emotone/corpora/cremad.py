@@ -18,8 +18,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
-
+from emotone import csv_tables
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_names
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
@@ -62,8 +61,8 @@ def read(options: CremadOptions) -> Corpus:
     """Read CREMA-D.
 
     Raises:
-        CorpusError: if the folder does not exist or holds no CREMA-D, or the demographics have no
-            columns ``ActorID`` and ``Sex``.
+        CorpusError: if the folder does not exist or holds no CREMA-D, or the demographics are
+            damaged or have no columns ``ActorID`` and ``Sex``.
     """
     corpus = corpus_from_names(options, INFO, parse)
     assert options.root is not None
@@ -77,9 +76,5 @@ def read(options: CremadOptions) -> Corpus:
 
 
 def _sexes(path: Path) -> dict[str, str]:
-    table = pd.read_csv(path, dtype=str)
-    if not {"ActorID", "Sex"} <= set(table.columns):
-        raise CorpusError(
-            f"cremad: {path} must have the columns ActorID and Sex, got {', '.join(table.columns)}"
-        )
-    return dict(zip(table["ActorID"], table["Sex"].str.lower(), strict=True))
+    rows = csv_tables.records(path, ("ActorID", "Sex"), CorpusError)
+    return {row["ActorID"]: row["Sex"].lower() for _, row in rows}

@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from emotone.corpora.base import (
     Corpus,
@@ -33,8 +33,10 @@ from emotone.corpora.base import (
 from emotone.corpora.info import corpus_info
 from emotone.corpora.registry import readers
 from emotone.errors import CorpusError
+from emotone.text import shown
 
 INFO = corpus_info(__name__)
+ENTRY = ("dataset", "wav", "emo")  # beside the key
 
 
 class EmoboxOptions(CorpusOptions):
@@ -69,6 +71,8 @@ def read(options: EmoboxOptions) -> Corpus:
         )
     labels = _labels(root)
     entries = dict(_entries(lists[0]))
+    if not entries:
+        raise CorpusError(f"emobox: {lists[0]} lists no utterances; copy it again")
     folds = _folds(root, entries)
     files = audio_by_stem(options.audio)
     rows, absent = [], []
@@ -78,7 +82,7 @@ def read(options: EmoboxOptions) -> Corpus:
             absent.append(stem)
             continue
         text = labels.get(entry["emo"], entry["emo"])
-        emotion = label_of(str(text), options, f"emobox: {lists[0]}: {key}")
+        emotion = label_of(text, options, f"emobox: {lists[0]}: {key}")
         row = {"utterance": stem, "file": str(files[stem]), "fold": folds.get(key, "")}
         rows.append({**_speaker(entry["dataset"], stem, lists[0]), **row, "emotion": emotion})
     if not rows:
@@ -93,16 +97,23 @@ def read(options: EmoboxOptions) -> Corpus:
 def _labels(root: Path) -> dict[str, str]:
     path = root / "label_map.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        labels = json.loads(_text(path))
+    except ValueError as error:
         raise CorpusError(f"emobox: {path} cannot be read ({error}); copy it again") from error
+    if not isinstance(labels, dict) or not all(isinstance(new, str) for new in labels.values()):
+        raise CorpusError(
+            f"emobox: {path}: expected the new name of each emotion, such as "
+            f'{{"boredem": "boredom"}}, got {shown(labels)}; copy it again'
+        )
+    return labels
 
 
-def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+def _entries(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    for number, line in enumerate(_text(path).splitlines(), start=1):
         try:
             entry = json.loads(line)
-            yield entry["key"], {name: entry[name] for name in ("dataset", "wav", "emo")}
+            key, *values = (_name(entry[field]) for field in ("key", *ENTRY))
+            yield key, dict(zip(ENTRY, values, strict=True))
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(
                 f"emobox: {path}, line {number}: expected JSON with key, dataset, wav and emo, got "
@@ -110,12 +121,30 @@ def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             ) from error
 
 
-def _folds(root: Path, entries: dict[str, dict[str, Any]]) -> dict[str, str]:
+def _name(value: object) -> str:
+    if not isinstance(value, str | int):
+        raise TypeError(f"{shown(value)} is no name")
+    return str(value)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CorpusError(f"emobox: {path} cannot be read ({reason}); copy it again") from error
+
+
+def _folds(root: Path, entries: dict[str, dict[str, str]]) -> dict[str, str]:
     """Fold in which each utterance is tested."""
     folds: dict[str, str] = {}
     for path in sorted(root.glob("fold_*/*_test_fold_*.jsonl")):
         match = re.search(r"_test_fold_(\w+)\.jsonl$", path.name)
-        assert match is not None
+        if match is None:
+            raise CorpusError(
+                f"emobox: {path} has no fold at the end of its name; expected a name such as "
+                f"{path.name.partition('_test_fold_')[0]}_test_fold_1.jsonl: rename or remove it"
+            )
         for key, _ in _entries(path):
             if key not in entries:
                 raise CorpusError(f"emobox: {path} lists {key}, which the corpus does not have")

@@ -41,7 +41,8 @@ from emotone.text import agree, plural
 INFO = corpus_info(__name__)
 LINE = re.compile(
     r"\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<utterance>Ses0[1-5][FM]_\S+_[FM]\w+)\t"
-    r"(?P<label>\w+)\t\[(?P<valence>[\d.-]+), (?P<arousal>[\d.-]+), (?P<dominance>[\d.-]+)\]\s*"
+    r"(?P<label>\w+)\t"
+    r"\[(?P<valence>-?\d+\.?\d*), (?P<arousal>-?\d+\.?\d*), (?P<dominance>-?\d+\.?\d*)\]\s*"
 )
 EMOTIONS = {
     "ang": "anger",
@@ -99,10 +100,7 @@ def read(options: IemocapOptions) -> Corpus:
                     file = str(files[row["utterance"]])
                     rows.append(row | {"file": file, "emotion": EMOTIONS[label]})
     if not rows:
-        raise CorpusError(
-            f"iemocap: {sum(absent.values())} labelled utterances in {root}, but no audio in "
-            "SessionN/sentences/wav; copy the whole release"
-        )
+        raise _nothing_left(options, left_out, absent)
     problems = [
         f"{plural(count, 'utterance')} with the label {label} {agree(count, 'are')} left out"
         for label, count in sorted(left_out.items())
@@ -116,6 +114,28 @@ def read(options: IemocapOptions) -> Corpus:
         names = ", ".join(session.name for session in sessions)
         problems.append(f"only {names} of the five sessions were found")
     return corpus_from_rows("iemocap", rows, language=INFO.language_code, problems=problems)
+
+
+def _nothing_left(
+    options: IemocapOptions, left_out: Counter[str], absent: Counter[str]
+) -> CorpusError:
+    """Return the error for a copy, or a choice of ``part``, without a usable utterance."""
+    reasons, remedy = [], "copy the whole release"
+    if absent:
+        count = absent.total()
+        reasons.append(
+            f"{plural(count, 'labelled utterance')} {agree(count, 'have')} no audio in "
+            "SessionN/sentences/wav"
+        )
+    if left_out:
+        labels = ", ".join(f"{label} ({count})" for label, count in sorted(left_out.items()))
+        reasons.append(f"these labels are left out: {labels}")
+    chosen = ""
+    if options.part != "all":
+        chosen = f" with corpus.part={options.part}"
+        remedy += ", or set corpus.part=all"
+    found = " and ".join(reasons) or "the evaluation files list none"
+    return CorpusError(f"iemocap: no utterance in {options.root}{chosen}: {found}; {remedy}")
 
 
 def _evaluations(session: Path) -> Iterator[Path]:

@@ -15,8 +15,7 @@ Layout: data.tsv and samples/SOB_anger_1.wav, …
 
 from typing import Literal
 
-import pandas as pd
-
+from emotone import csv_tables
 from emotone.corpora.base import (
     Corpus,
     CorpusOptions,
@@ -51,7 +50,7 @@ def read(options: NemoOptions) -> Corpus:
     """Read nEMO. Rows without audio are listed among the problems of the corpus.
 
     Raises:
-        CorpusError: if the folder does not exist or holds no nEMO.
+        CorpusError: if the folder does not exist or holds no nEMO, or ``data.tsv`` is damaged.
     """
     root = existing_root(options, INFO.layout)
     index = root / "data.tsv"
@@ -59,18 +58,14 @@ def read(options: NemoOptions) -> Corpus:
         raise CorpusError(
             f"nemo: no data.tsv in {root}; corpus.root must be the folder that holds {INFO.layout}"
         )
-    table = pd.read_csv(index, sep="\t", dtype=str, keep_default_na=False)
-    missing = [column for column in REQUIRED if column not in table.columns]
-    if missing:
-        raise CorpusError(
-            f"nemo: {index} lacks the columns {', '.join(missing)}; it has "
-            f"{', '.join(table.columns)}"
-        )
+    table = csv_tables.records(index, REQUIRED, CorpusError)
     files = audio_by_stem(root / "samples")
     rows, absent, unknown = [], 0, set()
-    for row in table.to_dict("records"):
-        stem = row["file_id"].strip().rpartition(".")[0] or row["file_id"].strip()
-        emotion = EMOTIONS.get(row["emotion"].strip())
+    for number, row in table:
+        if empty := [column for column in REQUIRED if not row[column]]:
+            raise CorpusError(f"{index}: row {number} has no {empty[0]}; copy the file again")
+        stem = row["file_id"].rpartition(".")[0] or row["file_id"]
+        emotion = EMOTIONS.get(row["emotion"])
         if emotion is None:
             unknown.add(row["emotion"])
         elif stem not in files:
@@ -81,8 +76,8 @@ def read(options: NemoOptions) -> Corpus:
                     "utterance": stem,
                     "file": str(files[stem]),
                     "emotion": emotion,
-                    "speaker": row["speaker_id"].strip(),
-                    "sex": row["gender"].strip(),
+                    "speaker": row["speaker_id"],
+                    "sex": row["gender"],
                     "text": row.get("raw_text", ""),
                 }
             )

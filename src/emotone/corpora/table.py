@@ -20,6 +20,7 @@ from typing import Literal
 
 import pandas as pd
 
+from emotone import csv_tables
 from emotone.corpora.base import Corpus, CorpusOptions, corpus_from_rows, label_of
 from emotone.corpora.labels import normalised
 from emotone.errors import CorpusError
@@ -28,8 +29,7 @@ from emotone.text import agree, plural
 
 REQUIRED = ("file", "emotion", "speaker")
 TEXT_COLUMNS = ("sex", "session", "text", "language")
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-SUFFIXES = (*SEPARATORS, ".parquet")
+SUFFIXES = (*csv_tables.SEPARATORS, ".parquet")
 
 
 class TableOptions(CorpusOptions):
@@ -62,12 +62,12 @@ def read(options: TableOptions) -> Corpus:
         table[column] = table[column].fillna("").astype(str)
         empty = table.index[table[column].map(normalised) == ""]
         if len(empty):
-            raise CorpusError(f"{path}: row {empty[0] + 2} has no {column}; fill it in")
+            raise CorpusError(f"{path}: row {empty[0]} has no {column}; fill it in")
     if table.empty:
         raise CorpusError(f"{path}: no rows; add one per utterance")
     table["emotion"] = [
-        label_of(emotion, options, f"{path}: row {row + 2}")
-        for row, emotion in enumerate(table["emotion"])
+        label_of(emotion, options, f"{path}: row {row}")
+        for row, emotion in table["emotion"].items()
     ]
     for column, default in (("start", 0.0), ("end", float("nan"))):
         table[column] = _seconds(options, table, column, default)
@@ -92,6 +92,7 @@ def read(options: TableOptions) -> Corpus:
 
 
 def _load(options: TableOptions) -> pd.DataFrame:
+    """Read the table; its index is the number of the row, as a spreadsheet shows it."""
     path = options.root
     if path is None:
         raise CorpusError("table: no file given; give the table itself, such as TABLE.csv")
@@ -101,9 +102,10 @@ def _load(options: TableOptions) -> pd.DataFrame:
         )
     try:
         if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        if path.suffix.lower() in SEPARATORS:
-            return _read_text(path, SEPARATORS[path.suffix.lower()])
+            table = pd.read_parquet(path)
+            return table.set_index(pd.RangeIndex(2, len(table) + 2))
+        if csv_tables.is_table(path):
+            return _read_text(path)
     except CorpusError:
         raise
     except OSError as error:
@@ -117,40 +119,20 @@ def _load(options: TableOptions) -> pd.DataFrame:
     raise CorpusError(f"{path}: expected .csv, .tsv or .parquet, got '{path.suffix}'")
 
 
-def _read_text(path: Path, separator: str) -> pd.DataFrame:
-    """Read a CSV or TSV table; rows may end with further empty fields.
-
-    A spreadsheet may have written semicolons for commas.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        if separator == "," and first.count(";") > first.count(","):
-            separator = ";"
-        file.seek(0)
-        lines = list(csv.reader(file, delimiter=separator))
-    lines = [line for line in lines if len(line) > 1 or "".join(line).strip()]
-    if not lines:
+def _read_text(path: Path) -> pd.DataFrame:
+    """Read a CSV or TSV table."""
+    header, rows = csv_tables.read(path, CorpusError)
+    if not header:
         raise ValueError("the file is empty")
-    header = [name.strip() for name in lines[0]]
-    while header and not header[-1]:
-        header.pop()
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        if any(field.strip() for field in line[len(header) :]):
-            raise CorpusError(
-                f"{path}: row {number} has {len(line)} fields, the header has {len(header)}; "
-                "put fields that contain the separator between quotation marks"
-            )
-        rows.append((line + [""] * len(header))[: len(header)])
     clean = io.StringIO()
-    csv.writer(clean).writerows([header, *rows])
+    csv.writer(clean).writerows([header, *(fields for _, fields in rows)])
     clean.seek(0)
     table = pd.read_csv(clean, skip_blank_lines=False)
     for column in (*REQUIRED, *TEXT_COLUMNS):  # as text: 007 and NA are names
         if column in header:
             place = header.index(column)
-            table[column] = pd.Series([row[place] for row in rows], dtype=object)
-    return table
+            table[column] = pd.Series([fields[place] for _, fields in rows], dtype=object)
+    return table.set_index(pd.Index([number for number, _ in rows], dtype=int))
 
 
 def _seconds(options: TableOptions, table: pd.DataFrame, column: str, default: float) -> pd.Series:
@@ -159,9 +141,10 @@ def _seconds(options: TableOptions, table: pd.DataFrame, column: str, default: f
     numbers = pd.to_numeric(table[column], errors="coerce")
     wrong = numbers.isna() & table[column].notna()
     if wrong.any() or (numbers < 0).any():
-        row = int((wrong | (numbers < 0)).to_numpy().argmax())
+        place = int((wrong | (numbers < 0)).to_numpy().argmax())
+        row, given = table.index[place], table[column].iloc[place]
         raise CorpusError(
-            f"{options.root}: row {row + 2} has '{table[column].iloc[row]}' as {column}; "
+            f"{options.root}: row {row} has '{given}' as {column}; "
             "expected seconds, at least 0, as a number"
         )
     return numbers.fillna(default).astype(float)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emotone.errors import UsageError
 from emotone.evaluation.results import RUN_RECORD, Epoch, RunRecord
 from emotone.files import replacing, suppress_os_errors, write_text
 
@@ -96,10 +97,30 @@ class RunFolder(PredictionsFolder):
         """Record of the run.
 
         Raises:
-            UsageError: if another version of emotone wrote it.
+            UsageError: if it is damaged, or another version of emotone wrote it.
         """
-        values = json.loads((self.path / RUN).read_text(encoding="utf-8"))
-        return RUN_RECORD.validate_python(_current(values))
+        try:
+            values = json.loads((self.path / RUN).read_text(encoding="utf-8"))
+            return RUN_RECORD.validate_python(_current(values))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise self._unusable(RUN) from error
+
+    def _table(self, name: str) -> pd.DataFrame:
+        """Read a table.
+
+        Raises:
+            UsageError: if it cannot be read.
+        """
+        try:
+            return super()._table(name)
+        except (OSError, ValueError) as error:
+            raise self._unusable(self._place(name).name) from error
+
+    def _unusable(self, name: str) -> UsageError:
+        return UsageError(
+            f"{self.path / name} is damaged, or of another version of emotone; remove "
+            f"{self.path}, then the same command makes this run again"
+        )
 
     def write_curves(self, history: Sequence[Epoch]) -> None:
         """Write all epochs so far as ``curves.csv``.

@@ -193,10 +193,16 @@ class _Answers:
             ) from error
 
     def __iter__(self) -> Iterator[Answer]:
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open(encoding="utf-8", errors="replace") as file:
             next(file)
-            for line in file:
-                yield ANSWER.validate_json(line)
+            for number, line in enumerate(file, start=2):
+                try:
+                    yield ANSWER.validate_json(line)
+                except ValueError as error:
+                    raise UsageError(
+                        f"{self.path}: line {number} is damaged; remove the file, then the same "
+                        "command makes the answers again"
+                    ) from error
 
     def _repair(self) -> int:
         """Cut off a line that was not finished; returns the number of answers."""

@@ -14,9 +14,8 @@ from emotone.audio import Waveform, disturbances
 from emotone.audio.folders import search
 from emotone.errors import AudioError, UsageError
 from emotone.evaluation.changes import BABBLE_SPEAKERS, SHORT_RT60_S, reverberation_s
-from emotone.training.disturbances import half
+from emotone.training.disturbances import LONGEST_S, half, lacking
 
-LONGEST_S = 20.0  # of a noise or an impulse response; what comes later is not used
 ATTEMPTS = 20  # to draw utterances that can be decoded and are not silent
 Item = TypeVar("Item")
 
@@ -72,7 +71,7 @@ def find(
         The files, and a sentence about each file that cannot be used.
 
     Raises:
-        UsageError: if a folder does not exist, or no file in it can be used.
+        UsageError: if a folder does not exist, no file in it can be used, or it has no test half.
     """
     problems: list[str] = []
     noises, times = [], {}
@@ -93,7 +92,9 @@ def _usable(
     if not folder.is_dir():
         raise UsageError(f"--{what}: the folder {folder} does not exist; give one of audio files")
     files, used = search(folder).files, 0
-    if test_half:
+    if test_half and files:
+        if problem := lacking(folder, halves=True):
+            raise UsageError(f"--{what}: {problem}")
         files = half(files, test=True)
     with progress(f"reading {what}", len(files)) as advance:
         for path in files:

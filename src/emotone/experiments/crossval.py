@@ -264,18 +264,17 @@ def _claim(
         "folds": [fold.as_dict(corpus) for fold in folds],
     }
     text = json.dumps(record, indent=1)
-    there = folder.folds()
-    if there is None:
-        folder.write_experiment(config.as_yaml(), text)
-        return
     try:
-        found = json.loads(there)
+        there = folder.folds()
+        found = None if there is None else json.loads(there)
     except ValueError as error:
         raise UsageError(
             f"the list of folds in {folder} is damaged, so its runs cannot be continued; choose "
             "another --out"
         ) from error
-    if found != json.loads(text):
+    if there is None:
+        folder.write_experiment(config.as_yaml(), text)
+    elif found != json.loads(text):
         raise UsageError(
             f"the corpus is not the one that {folder} was started with: utterances, labels or "
             "speakers differ; choose another --out"

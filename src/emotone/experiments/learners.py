@@ -16,8 +16,7 @@ from emotone.corpora import Corpus
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.results import RunRecord
 from emotone.experiments.config import ExperimentConfig
-from emotone.features.utterances import cache_key, map_utterances
-from emotone.files import replacing
+from emotone.features.utterances import cached
 from emotone.models.kinds import EstimatorKind, Vectors
 from emotone.models.network import Network, multiply_adds
 from emotone.training import loop
@@ -173,10 +172,6 @@ def _vectors(
     workers: int,
     advance: Callable[[], None],
 ) -> Vectors:
-    path = cache / f"{cache_key(corpus, kind.inputs)}.npy"
-    if not path.is_file():
-        rows = map_utterances(corpus, kind.extract, advance, workers=workers)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.stack(rows))
+    values = cached(corpus, kind.inputs, kind.extract, cache, advance, workers=workers)
     targets = np.array([corpus.labels.index(name) for name in corpus.table["emotion"]])
-    return Vectors(np.load(path), targets, corpus.table["speaker"].to_numpy(), corpus.labels)
+    return Vectors(values, targets, corpus.table["speaker"].to_numpy(), corpus.labels)

@@ -8,14 +8,11 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from emotone.corpora import Corpus
 from emotone.corpora.fingerprints import Fingerprints, fingerprint, repeated, same_content
 from emotone.errors import FoldError, UsageError
 from emotone.evaluation.folds import ROLES, Fold
-from emotone.features.utterances import cache_key, map_utterances
-from emotone.files import replacing
+from emotone.features.utterances import cached
 
 SHOWN = 5  # utterances or speakers named
 
@@ -35,13 +32,7 @@ def fingerprints_of(
         CorpusError: if audio is missing, damaged, silent or too short; names the files.
         StorageError: if the cache cannot be written.
     """
-    path = cache / f"{cache_key(corpus, 'fingerprints')}.npy"
-    if not path.is_file():
-        rows = map_utterances(corpus, fingerprint, advance, workers=threads)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, np.stack(rows), allow_pickle=False)
-    found: Fingerprints = np.load(path, allow_pickle=False)
-    return found
+    return cached(corpus, "fingerprints", fingerprint, cache, advance, workers=threads)
 
 
 def refuse_repetitions(corpus: Corpus, folds: Sequence[Fold], prints: Fingerprints) -> None:

@@ -19,10 +19,15 @@ def located(source: str | Path) -> Path:
     >>> [located(name).name for name in ("emodb", "emodb.yaml", "experiments/emodb.yaml")]
     ['emodb.yaml', 'emodb.yaml', 'emodb.yaml']
     """
-    path = Path(source)
-    shipped = PRESETS / f"{path.stem}.yaml"
-    names = (Path(path.stem), Path(shipped.name), Path("experiments") / shipped.name)
-    return shipped if path in names and exists(shipped) and not path.is_file() else path
+    return found(Path(), source)
+
+
+def found(folder: Path, source: str | Path) -> Path:
+    """Return the path of a configuration file in a folder, or of the one that ships."""
+    path, name = folder / source, Path(source)
+    shipped = PRESETS / f"{name.stem}.yaml"
+    names = (Path(name.stem), Path(shipped.name), Path("experiments") / shipped.name)
+    return shipped if name in names and exists(shipped) and not path.is_file() else path
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
-from emotone import corpora
+from emotone import corpora, safe_yaml
 from emotone.corpora import Corpus
 from emotone.errors import FoldError, UsageError
 from emotone.evaluation import metrics
@@ -230,8 +230,11 @@ def _refuse_other_search(folder: ResultsFolder, identity: Mapping[str, Any]) -> 
     if not path.is_file():
         folder.refuse_other_files()
         return
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    asked = yaml.safe_load(yaml.safe_dump(dict(identity)))
+    try:
+        found = safe_yaml.read(path)
+    except UsageError:
+        found = None
+    asked = safe_yaml.parsed(yaml.safe_dump(dict(identity)), DESCRIPTION)
     if not isinstance(found, dict) or found != asked:
         differing = differences(found, asked) if isinstance(found, dict) else ["it is damaged"]
         raise UsageError(

@@ -183,7 +183,7 @@ def export(
             not calibrated.
         StorageError: if it cannot be written.
     """
-    is_file = out.suffix == ".onnx"
+    is_file = out.suffix.lower() == ".onnx"
     if is_file:
         refuse_foreign(out, force=force)
     elif out.exists() or FILE_SUFFIX.fullmatch(out.suffix):

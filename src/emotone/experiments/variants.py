@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from emotone.errors import UsageError
 from emotone.experiments.config import ExperimentConfig, checked
-from emotone.experiments.overrides import located, read_yaml, set_option, set_value
-from emotone.options import Options, nearest
+from emotone.experiments.overrides import found, located, read_yaml, set_option, set_value
+from emotone.options import Options, explained, nearest
 from emotone.text import shown
 
 __all__ = ["Ablation", "load"]
@@ -24,8 +24,8 @@ class AblationFile(Options):
     """Content of the YAML file of an ablation.
 
     Attributes:
-        extends: another such file in the same folder; this one adds to its sections or replaces
-            them. A variant that is null here is left out.
+        extends: another such file in the same folder, or the name of one that ships; this one adds
+            to its sections or replaces them. A variant that is null here is left out.
         base: an experiment, in the sections of :class:`ExperimentConfig`.
         ingredients: named changes of the base, each a mapping of options such as
             ``model.summary: mean``.
@@ -104,8 +104,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Ablation:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{path}: {place + ': ' if place else ''}{message}") from error
+        message = explained(first, place, AblationFile.model_fields)
+        raise UsageError(f"{path}: {message}") from error
     base = checked(file.base, str(path))
     variants: dict[str, ExperimentConfig] = {}
     for name, parts in file.variants.items():
@@ -154,9 +154,14 @@ def _extended(path: Path, before: tuple[Path, ...]) -> dict[str, Any]:
     extends = values.get("extends")
     if extends is None:
         return values
-    if not isinstance(extends, str) or (path.parent / extends).resolve() in before:
-        raise UsageError(f"{path}: extends must name another file beside it, got {shown(extends)}")
-    return _merged(_extended(path.parent / extends, before), values)
+    is_path = isinstance(extends, str) and "\0" not in extends
+    below = found(path.parent, extends) if is_path else path
+    if below.resolve() in before:
+        raise UsageError(
+            f"{path}: extends must name another file beside it, or one that ships, got "
+            f"{shown(extends)}"
+        )
+    return _merged(_extended(below, before), values)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

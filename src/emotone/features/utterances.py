@@ -7,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from emotone import audio
 from emotone.corpora import Corpus
 from emotone.errors import AudioError, CorpusError
+from emotone.files import replacing
 from emotone.inference.execution import ProcessExecutor, map_in_order
 
 SHORTEST = 25 * audio.SAMPLE_RATE // 1000  # samples; less than a frame cannot show an emotion
@@ -72,6 +75,55 @@ def map_utterances(
 ) -> list[Computed]:
     """Return what :func:`each_utterance` yields."""
     return list(each_utterance(corpus, compute, advance, workers=workers, processes=processes))
+
+
+def cached(
+    corpus: Corpus,
+    inputs: str,
+    compute: Callable[[audio.Waveform], NDArray[Any]],
+    cache: Path,
+    advance: Callable[[], None],
+    *,
+    workers: int,
+) -> NDArray[Any]:
+    """Compute an array of the same shape from each utterance, or load those of an earlier call.
+
+    Args:
+        corpus: corpus whose audio is read.
+        inputs: see :func:`cache_key`.
+        compute: maps a waveform, shape ``(samples,)``, to an array.
+        cache: folder of what is kept.
+        advance: called once per utterance that is read.
+        workers: number of files to read at once.
+
+    Returns:
+        Shape ``(utterances, …)``.
+
+    Raises:
+        CorpusError: see :func:`each_utterance`.
+        StorageError: if the folder cannot be written.
+    """
+    path = cache / f"{cache_key(corpus, inputs)}.npy"
+    found = kept_array(path)
+    if found is None or len(found) != len(corpus.table):
+        found = np.stack(map_utterances(corpus, compute, advance, workers=workers))
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, found, allow_pickle=False)
+    return found
+
+
+def kept_array(path: Path, *, mapped: bool = False) -> NDArray[Any] | None:
+    """Return the array in a file of a cache; ``None`` if there is none, or it is damaged.
+
+    Args:
+        path: file of NumPy.
+        mapped: map the file into memory instead of reading it.
+    """
+    try:
+        found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except Exception:  # NumPy raises many kinds for a damaged file
+        return None
+    return found if isinstance(found, np.ndarray) and found.ndim else None
 
 
 def cache_key(corpus: Corpus, options: str) -> str:

@@ -4,21 +4,12 @@ The column ``file`` is required; ``start`` and ``end``, in seconds, may be there
 Other columns are ignored. Paths are relative to the table.
 """
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
 
+from emotone import csv_tables
 from emotone.errors import UsageError
 from emotone.inference.spans import Span
-from emotone.options import nearest
 from emotone.text import shown
-
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-
-
-def is_table(path: Path) -> bool:
-    """Whether a path is a table, by its suffix."""
-    return path.suffix.lower() in SEPARATORS
 
 
 def read(path: Path) -> dict[Path, list[Span]]:
@@ -27,10 +18,11 @@ def read(path: Path) -> dict[Path, list[Span]]:
     A table without times has one span for each of its files, the whole of it.
 
     Raises:
-        UsageError: if it cannot be read, has no column ``file``, no rows, or a time that is none.
+        UsageError: if it cannot be read, has no column ``file``, no rows, a row with more fields
+            than columns, or a time that is none.
     """
     spans: dict[Path, list[Span]] = {}
-    for number, row in records(path, ("file",)):
+    for number, row in csv_tables.records(path, ("file",)):
         name = f"{path}: row {number}"
         if not row["file"]:
             raise UsageError(f"{name} has no file; fill it in")
@@ -40,42 +32,6 @@ def read(path: Path) -> dict[Path, list[Span]]:
     if not spans:
         raise UsageError(f"{path}: no rows; add one per file or part of a file")
     return spans
-
-
-def records(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read the rows of a CSV or TSV table as text; a spreadsheet may have written semicolons.
-
-    Yields:
-        Number of the row, 2 for the first after the header, and its fields by column.
-
-    Raises:
-        UsageError: if it cannot be read as one, or lacks a required column.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            separator = SEPARATORS[path.suffix.lower()]
-            first = file.readline()
-            if separator == "," and first.count(";") > first.count(","):
-                separator = ";"
-            file.seek(0)
-            rows = csv.reader(file, delimiter=separator)
-            header = [name.strip() for name in next(rows, [])]
-            for column in required:
-                if column not in header:
-                    raise UsageError(
-                        f"{path}: no column '{column}'{nearest(column, header)}; required are "
-                        f"{', '.join(required)}, found {', '.join(header) or 'none'}"
-                    )
-            for number, row in enumerate(rows, start=2):
-                if any(field.strip() for field in row):
-                    fields = [field.strip() for field in row] + [""] * len(header)
-                    yield number, dict(zip(header, fields, strict=False))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(
-            f"{path}: cannot be read as a table ({error}); save it again, in UTF-8"
-        ) from error
 
 
 def seconds(text: str, name: str, what: str) -> float | None:

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from emotone.audio import SAMPLE_RATE
 from emotone.errors import ModelError
 from emotone.files import read_regular, replacing, write_text
-from emotone.options import Options
+from emotone.options import Options, explained
 
 FORMAT = 1
 MODELS = Path(__file__).parents[1] / "pretrained"  # the models that ship with emotone
@@ -30,7 +30,6 @@ MOST_TEXT = 16_000_000  # bytes of a text file
 MOST_BYTES = 2_147_483_647  # bytes of any other file; ONNX holds no more
 MOST_LABELS = 1000
 MOST_MEMBERS = 16  # networks of an ensemble
-MOST_SHOWN = 100  # letters of the name of a wrong option
 
 Label = Annotated[str, Field(min_length=1, max_length=100)]
 Logit = Annotated[float, Field(ge=-100, le=100)]
@@ -108,6 +107,8 @@ class ModelConfig(Options):
         named = isinstance(speakers, dict) and all(map(_are_names, speakers.values()))
         if not named or not _are_names(training.get("corpora")):
             raise ValueError("corpora and speakers must be lists of names")
+        if not _are_names(training.get("languages", ())):
+            raise ValueError("languages must be a list of names")
         return training
 
 
@@ -190,15 +191,21 @@ def read(folder: Path) -> ModelConfig:
     try:
         return ModelConfig.model_validate(values)
     except ValidationError as error:
-        raise damaged(error, f"{path}: ") from error
+        raise damaged(error, ModelConfig, f"{path}: ") from error
 
 
-def damaged(error: ValidationError, path: str = "") -> ModelError:
-    """Return the error for a configuration with a value that cannot be, such as NaN."""
-    first = error.errors(include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])[:MOST_SHOWN]
-    message = first["msg"].removeprefix("Value error, ")
-    return ModelError(f"{path}{place}: {message}; the model folder is damaged")
+def damaged(error: ValidationError, options: type[Options], path: str = "") -> ModelError:
+    """Return the error for a configuration with a value that cannot be, such as NaN.
+
+    Args:
+        error: of the validation.
+        options: what was validated.
+        path: how the error begins.
+    """
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = explained(first, place, options.model_fields)
+    return ModelError(f"{path}{message}; the model folder is damaged")
 
 
 def _no_number(name: str) -> None:

@@ -14,7 +14,8 @@ from emotone.inference import model_folder
 
 SHIPPED, CACHED = "shipped", "cached"
 ROW = re.compile(
-    r"^\| (?P<corpus>[^|]+) \| (?P<protocol>[^|]+) \| (?P<system>[^|]+) \| (?P<uar>\d[^|]*) \|",
+    r"^\| (?P<corpus>[^|]+) \| (?P<protocol>[^|]+) \| (?P<system>[^|]+) \| "
+    r"(?P<uar>\d+(\.\d+)?( [^|]*)?) \|",
     re.MULTILINE,
 )
 LICENCE = re.compile(r"^## Training data\n.*?\n\n((?!\|).+?)\n\n## ", re.MULTILINE | re.DOTALL)
@@ -88,8 +89,9 @@ def listed(folder: Path, name: str, source: str) -> ListedModel:
         ModelError: if it is not a model folder.
     """
     config = model_folder.read(folder)
-    card = _text(folder / model_folder.CARD)
-    training = config.training
+    card = model_folder.card(folder) or ""
+    training, parameters = config.training, config.training.get("parameters")
+    speakers = training.get("speakers", {}).get("training")
     licence = LICENCE.search(card)
     rows = [row.groupdict() for row in ROW.finditer(card)]
     own = rows[0]["system"] if rows else ""  # other systems follow, for comparison
@@ -98,8 +100,8 @@ def listed(folder: Path, name: str, source: str) -> ListedModel:
         source=source,
         labels=config.labels,
         corpora=tuple(training.get("corpora", ())),
-        speakers=len(training["speakers"]["training"]) if "speakers" in training else None,
-        parameters=training.get("parameters"),
+        speakers=None if speakers is None else len(speakers),
+        parameters=parameters if isinstance(parameters, int) else None,
         megabytes=round((folder / model_folder.ONNX).stat().st_size / 1e6, 1),
         confident_from=round(config.confident_from, 2),
         licence=" ".join(licence[1].split()) if licence else NOT_STATED,
@@ -134,7 +136,3 @@ def _is_model(folder: Path) -> bool:
     except ModelError:
         return False
     return (folder / model_folder.ONNX).is_file()
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""

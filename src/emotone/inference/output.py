@@ -43,9 +43,9 @@ def kind_of(output: Path) -> Kind:
     Raises:
         UsageError: if the suffix is unknown.
     """
-    if output.suffix not in KINDS:
+    if output.suffix.lower() not in KINDS:
         raise UsageError(f"{output}: the name must end in {', '.join(KINDS)}")
-    return KINDS[output.suffix]
+    return KINDS[output.suffix.lower()]
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def opened(
         sys.stdout.write(_first(kind, columns))
         yield sys.stdout, Kept()
         return
-    is_parquet = output.suffix == PARQUET
+    is_parquet = output.suffix.lower() == PARQUET
     if is_parquet:
         parquet.library()
     rows = output.with_name(f"{output.name}.csv") if is_parquet else output

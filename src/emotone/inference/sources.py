@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from emotone import csv_tables
 from emotone.audio import SUFFIXES, search
 from emotone.errors import UsageError
 from emotone.inference import listing
@@ -45,7 +46,7 @@ def files_in(paths: Sequence[Path]) -> Sources:
     spans: dict[Path, list[Span]] = {}
     for path in paths:
         found = [path]
-        if listing.is_table(path) and _holds(path.is_file):
+        if csv_tables.is_table(path) and _holds(path.is_file):
             for file, rows in listing.read(path).items():
                 found.append(file)
                 spans.setdefault(file.absolute(), []).extend(rows)
@@ -77,7 +78,7 @@ def speaker_of(paths: Sequence[Path]) -> Speaker | list[Path]:
     Raises:
         UsageError: if a path holds no recordings.
     """
-    if len(paths) == 1 and paths[0].suffix == ".json":
+    if len(paths) == 1 and paths[0].suffix.lower() == ".json":
         return Speaker.load(paths[0])
     return recordings_of(paths)
 

@@ -8,6 +8,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+from emotone import csv_tables
 from emotone.errors import UsageError
 from emotone.files import read_regular
 from emotone.inference import listing
@@ -39,7 +40,7 @@ def read(path: Path, recording: str = "") -> list[Span]:
         UsageError: if the file cannot be read, has no turns, or turns that cannot be used.
     """
     suffix = path.suffix.lower()
-    if suffix in listing.SEPARATORS:
+    if suffix in csv_tables.SEPARATORS:
         return checked(_from_table(path), str(path))
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: expected turns as {', '.join(SUFFIXES)}, got '{path.suffix}'")
@@ -135,7 +136,7 @@ def _speaker(span: Span) -> str:
 
 
 def _from_table(path: Path) -> Iterable[Span]:
-    for number, row in listing.records(path, ("start", "end", "speaker")):
+    for number, row in csv_tables.records(path, ("start", "end", "speaker")):
         name = f"{path}: row {number}"
         start, end = (listing.seconds(row[column], name, column) for column in ("start", "end"))
         if start is None:

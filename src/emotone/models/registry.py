@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, get_args
 
 from pydantic import Discriminator, Tag, ValidationError
 
@@ -13,8 +13,10 @@ from emotone.errors import ModelError
 from emotone.features import FeatureOptions
 from emotone.inference.model_folder import ModelConfig, damaged
 from emotone.models.kinds import EstimatorKind, NetworkKind
+from emotone.options import Options
 
 DEFAULT_KIND = "crnn"
+Chosen = TypeVar("Chosen", bound=Options)
 NOT_SCANNED = ("export", "weights")  # define no kind, and need the kinds or are slow to import
 
 
@@ -63,12 +65,17 @@ def options_of(model: ModelConfig) -> tuple[FeatureOptions, NetworkKind]:
             f"this version of emotone has no network of model.kind={str(name)[:40]}; it has "
             f"{', '.join(MODEL_KINDS)}"
         )
+    features = _validated(FeatureOptions, model.features)
+    network = _validated(kind, model.model)
     try:
-        features = FeatureOptions.model_validate(model.features)
-        network = kind.model_validate(model.model)
         network.check(features)
-    except ValidationError as error:
-        raise damaged(error) from error
     except ValueError as error:
         raise ModelError(f"{error}; the model folder is damaged") from error
     return features, network
+
+
+def _validated(options: type[Chosen], values: dict[str, Any]) -> Chosen:
+    try:
+        return options.model_validate(values)
+    except ValidationError as error:
+        raise damaged(error, options) from error

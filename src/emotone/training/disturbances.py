@@ -21,6 +21,7 @@ from emotone.audio.folders import search
 from emotone.errors import CorpusError
 from emotone.options import Options
 
+LONGEST_S = 20.0  # of a recording; what comes later is not used
 TEST_VERSION = 1000  # beyond all of training
 SNR_DB = (0.0, 40.0)
 SILENCE_S = (0.1, 2.0)
@@ -74,8 +75,8 @@ class DisturbanceOptions(Options):
     def _folders_have_audio(self) -> "DisturbanceOptions":
         for name in ("noise_folder", "room_folder"):
             folder = getattr(self, name)
-            if folder is not None and not search(folder).files:
-                raise ValueError(f"{name}: no audio files in {folder}; check the path")
+            if folder is not None and (problem := lacking(folder, halves=self.test)):
+                raise ValueError(f"{name}: {problem}")
         return self
 
 
@@ -143,6 +144,24 @@ def half(files: Sequence[Path], *, test: bool = False) -> list[Path]:
     return list(files[int(test) :: 2])
 
 
+def lacking(folder: Path, *, halves: bool) -> str:
+    """Say what a folder of recordings lacks; empty if it has enough.
+
+    Args:
+        folder: the folder.
+        halves: whether tests use it, too, so that neither half may be empty.
+    """
+    count = len(search(folder).files)
+    if not count:
+        return f"no audio files in {folder}; check the path"
+    if halves and count == 1:
+        return (
+            f"1 audio file in {folder}; at least 2 are needed, one half for training, the other "
+            "for tests"
+        )
+    return ""
+
+
 def disturbers(options: DisturbanceOptions) -> list[Disturber]:
     """Make a disturber for each version, and one for tests if asked for."""
     training = [Disturber(options, number) for number in range(options.versions)]
@@ -154,7 +173,12 @@ def _recordings(folder: Path | None, *, test: bool) -> list[Waveform]:
     """Read half of the recordings of a folder, no more than 20 s of each."""
     if folder is None:
         return []
-    found = [read(path)[: 20 * SAMPLE_RATE] for path in half(search(folder).files, test=test)]
-    if not found:
-        raise CorpusError(f"{folder}: no audio files; check the path")
+    if problem := lacking(folder, halves=test):
+        raise CorpusError(problem)
+    found = [_beginning(path) for path in half(search(folder).files, test=test)]
     return [waveform for waveform in found if waveform.any()]
+
+
+def _beginning(path: Path) -> Waveform:
+    # a second more than is used, so that resampling knows what follows
+    return read(path, 0.0, LONGEST_S + 1)[: int(LONGEST_S * SAMPLE_RATE)]

@@ -22,7 +22,7 @@ from emotone import audio
 from emotone.audio import activity
 from emotone.corpora import Corpus
 from emotone.features import Features
-from emotone.features.utterances import cache_key, each_utterance
+from emotone.features.utterances import cache_key, each_utterance, kept_array
 from emotone.files import replacing, suppress_os_errors
 from emotone.training.disturbances import DisturbanceOptions, Disturber, disturbers
 
@@ -153,8 +153,9 @@ def load_or_compute(
         shape += disturbances.model_dump_json(exclude={"share"}) + "by utterance"
     path = folder / f"{cache_key(corpus, shape)}.npy"
     index = path.with_suffix(".json")
-    if not (path.is_file() and index.is_file()):
-        versions = 1 + disturbances.versions + disturbances.test
+    versions = 1 + disturbances.versions + disturbances.test
+    bounds = _kept_bounds(path, index, versions * len(corpus.table))
+    if bounds is None:
         computed = each_utterance(
             corpus, _Versions(features, disturbances), advance,
             workers=1 if features.uses_all_cores else workers, processes=versions > 1,
@@ -163,8 +164,24 @@ def load_or_compute(
             bounds = _write(temporary, computed, features)
         with replacing(index) as temporary:
             temporary.write_text(json.dumps(bounds), encoding="utf-8")
-    bounds = json.loads(index.read_text())
     return Spectrograms(path, bounds, corpus, features.hop_s, disturbances)
+
+
+def _kept_bounds(path: Path, index: Path, count: int) -> list[int] | None:
+    """Bounds of the spectrograms that are kept; ``None`` if not all are, or they are damaged."""
+    values = kept_array(path, mapped=True)
+    try:
+        bounds = json.loads(index.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    is_whole = (
+        values is not None
+        and isinstance(bounds, list)
+        and all(isinstance(bound, int) for bound in bounds)
+        and len(bounds) == count + 1
+        and bounds[-1] == len(values)
+    )
+    return bounds if is_whole else None
 
 
 def _write(

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from emotone import safe_yaml
 from emotone.corpora import Corpus
 from emotone.errors import EmotoneError, FoldError, UsageError
 from emotone.evaluation.folds import Fold
@@ -25,6 +25,7 @@ from emotone.evaluation.results_folder import ResultsFolder
 from emotone.evaluation.run_folder import PROBABILITY
 from emotone.options import Options
 
+SECTIONS = ("training", "pretraining")  # of a configuration
 TRAINED_ON = ("training", "validation")  # roles
 LEAST = 1e-6  # the probabilities of a table are rounded to this
 
@@ -168,19 +169,35 @@ def read_teacher(options: TeacherOptions, corpus: Corpus) -> Teacher:
             f"{', '.join(name.removeprefix(PROBABILITY) for name in missing)}, a label of "
             f"{corpus.name}"
         )
-    folds = {fold["name"]: fold for fold in json.loads(folder.folds() or "{}")["folds"]}
+    heard, texts = _training_of(folder, prefix)
     return Teacher(
         str(folder),
         folder.results().system.title,
         corpus,
         predictions[["number", "fold", *columns]],
-        {name: _of_training(fold, "speakers", prefix) for name, fold in folds.items()},
-        {
-            name: _of_training(fold, "texts", "") if "texts" in fold["training"] else None
-            for name, fold in folds.items()
-        },
+        heard,
+        texts,
         options,
     )
+
+
+def _training_of(
+    folder: ResultsFolder, prefix: str
+) -> tuple[dict[str, frozenset[str]], dict[str, frozenset[str] | None]]:
+    """Speakers and sentences in the training of each fold, see :class:`Teacher`."""
+    try:
+        folds = {fold["name"]: fold for fold in json.loads(folder.folds() or "{}")["folds"]}
+        heard = {name: _of_training(fold, "speakers", prefix) for name, fold in folds.items()}
+        texts = {
+            name: _of_training(fold, "texts", "") if "texts" in fold["training"] else None
+            for name, fold in folds.items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"training.teacher: {folder} has no readable list of folds, so it cannot be known what "
+            "it was trained on; copy the whole results folder, or use another one"
+        ) from error
+    return heard, texts
 
 
 def _of_training(fold: Mapping[str, Any], what: str, prefix: str) -> frozenset[str]:
@@ -190,10 +207,14 @@ def _of_training(fold: Mapping[str, Any], what: str, prefix: str) -> frozenset[s
 
 def _refuse_unknown_origin(folder: ResultsFolder) -> None:
     """Raise a :class:`UsageError` for a teacher that had a teacher, or was tested on its past."""
-    config = yaml.safe_load(folder.configuration())
-    before = config.get("pretraining") or {}
+    refusal = f"training.teacher: the configuration in {folder} is damaged"
+    config = safe_yaml.parsed(folder.configuration(), refusal)
+    sections = [config.get(name) or {} for name in SECTIONS] if isinstance(config, dict) else []
+    if not sections or not all(isinstance(section, dict) for section in sections):
+        raise UsageError(f"{refusal}: it has no sections; copy the folder again")
+    training, before = sections
     reason = ""
-    if (config.get("training") or {}).get("teacher"):
+    if training.get("teacher"):
         reason = "it had a teacher itself, which may have heard anybody"
     elif before.get("allow_overlap"):
         reason = "it started from a model that was trained on this corpus (allow_overlap)"

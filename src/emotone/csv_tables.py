@@ -1,0 +1,99 @@
+"""CSV and TSV tables of other people; any mistake in one is one short line.
+
+The first row names the columns. A spreadsheet may have written semicolons for commas, further
+empty fields at the end of a row, and rows of empty fields.
+"""
+
+import csv
+from pathlib import Path
+
+from emotone.errors import EmotoneError, UsageError
+from emotone.options import nearest
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a table, by its suffix."""
+    return path.suffix.lower() in SEPARATORS
+
+
+def read(
+    path: Path, error: type[EmotoneError] = UsageError
+) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read a table as text.
+
+    Args:
+        path: the table.
+        error: what is raised.
+
+    Returns:
+        Names of the columns, none for an empty file; number of each row that is not empty, 1 for
+        the first of the file, and its fields, one for each column.
+
+    Raises:
+        EmotoneError: if it cannot be read, is not a table in UTF-8, or a row has more fields than
+            there are columns.
+    """
+    try:
+        lines = _lines(path)
+    except OSError as reason:
+        raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
+    except (UnicodeDecodeError, csv.Error) as reason:
+        raise error(
+            f"{path}: cannot be read as a {path.suffix[1:].upper()} table ({reason}); save it "
+            "again, in UTF-8"
+        ) from reason
+    header = [name.strip() for name in lines[0][1]] if lines else []
+    while header and not header[-1]:
+        header.pop()
+    rows = []
+    for number, fields in lines[1:]:
+        if any(field.strip() for field in fields[len(header) :]):
+            raise error(
+                f"{path}: row {number} has {len(fields)} fields, the header has {len(header)}; put "
+                "fields that contain the separator between quotation marks"
+            )
+        rows.append((number, (fields + [""] * len(header))[: len(header)]))
+    return header, rows
+
+
+def records(
+    path: Path, required: tuple[str, ...], error: type[EmotoneError] = UsageError
+) -> list[tuple[int, dict[str, str]]]:
+    """Read a table; the fields of each row by column, without spaces around them.
+
+    Args:
+        path: the table.
+        required: columns that it must have.
+        error: what is raised.
+
+    Returns:
+        Number of each row, see :func:`read`, and its fields.
+
+    Raises:
+        EmotoneError: see :func:`read`; or if a required column is missing.
+    """
+    header, rows = read(path, error)
+    for column in required:
+        if column not in header:
+            raise error(
+                f"{path}: no column '{column}'{nearest(column, header)}; required are "
+                f"{', '.join(required)}, found {', '.join(header) or 'none'}"
+            )
+    return [
+        (number, dict(zip(header, (field.strip() for field in fields), strict=True)))
+        for number, fields in rows
+    ]
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Numbers and fields of the rows that are not empty."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+        separator = SEPARATORS[path.suffix.lower()]
+        if separator == "," and first.count(";") > first.count(","):
+            separator = ";"
+        file.seek(0)
+        lines = enumerate(csv.reader(file, delimiter=separator), start=1)
+        return [(number, line) for number, line in lines if any(map(str.strip, line))]
