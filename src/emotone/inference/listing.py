@@ -19,7 +19,7 @@ def read(path: Path) -> dict[Path, list[Span]]:
 
     Raises:
         UsageError: if it cannot be read, has no column ``file``, no rows, a row with more fields
-            than columns, or a time that is none.
+            than columns, or a time that is not a number.
     """
     spans: dict[Path, list[Span]] = {}
     for number, row in csv_tables.records(path, ("file",)):
