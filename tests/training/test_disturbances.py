@@ -97,6 +97,16 @@ def test_one_recording_cannot_serve_training_and_tests(tmp_path: Path, name: str
         Disturber(options, 0, test=True)
 
 
+def test_silent_recordings_are_refused(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        soundfile.write(tmp_path / f"{name}.wav", np.zeros(1600), SAMPLE_RATE)
+    options = DisturbanceOptions(versions=1, noise_folder=tmp_path)
+    with pytest.raises(CorpusError, match="each file for training are silent; give recordings"):
+        Disturber(options, 0)
+    soundfile.write(tmp_path / "a.wav", tone(SAMPLE_RATE, 0.1, 300), SAMPLE_RATE)
+    assert len(Disturber(options, 0).noises) == 1
+
+
 def test_of_long_recordings_only_what_is_used_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,7 +176,13 @@ def _recordings(folder: Path | None, *, test: bool) -> list[Waveform]:
     if problem := lacking(folder, halves=test):
         raise CorpusError(problem)
     found = [_beginning(path) for path in half(search(folder).files, test=test)]
-    return [waveform for waveform in found if waveform.any()]
+    sounding = [waveform for waveform in found if waveform.any()]
+    if not sounding:
+        raise CorpusError(
+            f"{folder}: the first {LONGEST_S:.0f} s of each file for "
+            f"{'tests' if test else 'training'} are silent; give recordings of noise or rooms"
+        )
+    return sounding
 
 
 def _beginning(path: Path) -> Waveform:
