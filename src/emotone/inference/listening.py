@@ -24,6 +24,7 @@ ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
 SAME = 1e-6  # channels that have less of their energy to themselves are one signal
 NOT_SPLIT = "recognise it without splitting channels"  # what to do with other recordings
 LEAK = 100.0  # 20 dB: what is so much louder on another channel leaks from there
+FRAME, LEAK_S = 0.032, 0.25  # s; levels are compared in each frame, over the time around it
 
 Pass = Callable[[], Iterable[list[Waveform]]]  # reads the channels piece by piece
 
@@ -232,6 +233,25 @@ def _hear(tracks: Sequence["_Track"], blocks: Sequence[Sequence[Waveform]]) -> N
             track.hear(block, [other for other in together if other is not block])
 
 
+def _without_leaks(block: Waveform, others: Sequence[Waveform]) -> Waveform:
+    """Return a block that is zero where another channel is much louder at the same time."""
+    if not others:
+        return block
+    own, *theirs = (_power(one) for one in (block, *others))
+    leaks = np.max(theirs, axis=0) > LEAK * own
+    if not leaks.any():
+        return block
+    return np.where(np.repeat(leaks, round(FRAME * SAMPLE_RATE))[: len(block)], 0, block)
+
+
+def _power(samples: Waveform) -> NDArray[np.float64]:
+    """Return the power around each frame, without a constant offset, shape ``(frames,)``."""
+    size, around = round(FRAME * SAMPLE_RATE), round(LEAK_S / FRAME)
+    centred = samples - samples.mean(dtype=np.float64)
+    frames = np.pad(centred, (0, -len(samples) % size)).reshape(-1, size)
+    return np.convolve(np.square(frames).sum(axis=1), np.ones(around), mode="same")
+
+
 class _Track:
     """What is learnt of a channel.
 
@@ -279,10 +299,7 @@ class _Track:
     def hear(self, block: Waveform, others: Sequence[Waveform]) -> None:
         """Find speech in the next block; ``others`` are the other channels at the same time."""
         if self._finds or (self.enroller is not None and not self.enroller.is_done):
-            for region in speech_regions(block):
-                most = LEAK * _energy(block[region])
-                if any(_energy(other[region]) > most for other in others):
-                    continue
+            for region in speech_regions(_without_leaks(block, others)):
                 self.regions.append((self._heard + region.start, self._heard + region.stop))
                 if self.enroller is not None:
                     self.enroller.push(block[region])
