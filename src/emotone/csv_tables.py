@@ -1,10 +1,11 @@
 """CSV and TSV tables of other people; any mistake in one is one short line.
 
-The first row names the columns. A spreadsheet may have written semicolons for commas, further
-empty fields at the end of a row, and rows of empty fields.
+The first row names the columns. A spreadsheet may have written semicolons or tabs for commas,
+further empty fields at the end of a row, and rows of empty fields.
 """
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 from emotone.errors import EmotoneError, UsageError
@@ -32,14 +33,14 @@ def read(
         the first of the file, and its fields, one for each column.
 
     Raises:
-        EmotoneError: if it cannot be read, is not a table in UTF-8, or a row has more fields than
-            there are columns.
+        EmotoneError: if it cannot be read, is not a table in UTF-8, a quotation mark is not closed,
+            two columns have one name, or a row has more fields than there are columns.
     """
     try:
-        lines = _lines(path)
+        lines = _lines(path, error)
     except OSError as reason:
         raise error(f"{path}: cannot be read: {reason.strerror or reason}") from reason
-    except (UnicodeDecodeError, csv.Error) as reason:
+    except UnicodeDecodeError as reason:
         raise error(
             f"{path}: cannot be read as a {path.suffix[1:].upper()} table ({reason}); save it "
             "again, in UTF-8"
@@ -47,6 +48,11 @@ def read(
     header = [name.strip() for name in lines[0][1]] if lines else []
     while header and not header[-1]:
         header.pop()
+    for name, count in Counter(filter(None, header)).items():
+        if count > 1:
+            raise error(
+                f"{path}: {count} columns are called '{name}'; remove or rename all but one"
+            )
     rows = []
     for number, fields in lines[1:]:
         if any(field.strip() for field in fields[len(header) :]):
@@ -77,8 +83,9 @@ def records(
     header, rows = read(path, error)
     for column in required:
         if column not in header:
+            others = [name for name in header if name not in required]
             raise error(
-                f"{path}: no column '{column}'{nearest(column, header)}; required are "
+                f"{path}: no column '{column}'{nearest(column, others)}; required are "
                 f"{', '.join(required)}, found {', '.join(header) or 'none'}"
             )
     return [
@@ -87,13 +94,24 @@ def records(
     ]
 
 
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
+def _lines(path: Path, error: type[EmotoneError]) -> list[tuple[int, list[str]]]:
     """Numbers and fields of the rows that are not empty."""
+    lines = []
     with path.open(encoding="utf-8-sig", newline="") as file:
         first = file.readline()
         separator = SEPARATORS[path.suffix.lower()]
-        if separator == "," and first.count(";") > first.count(","):
-            separator = ";"
+        if separator == ",":
+            separator = max(",;\t", key=first.count)
         file.seek(0)
-        lines = enumerate(csv.reader(file, delimiter=separator), start=1)
-        return [(number, line) for number, line in lines if any(map(str.strip, line))]
+        rows = enumerate(csv.reader(file, delimiter=separator, strict=True), start=1)
+        try:
+            for number, line in rows:
+                if any(map(str.strip, line)):
+                    lines.append((number, line))
+        except csv.Error as reason:
+            number = 1 + (lines[-1][0] if lines else 0)
+            raise error(
+                f"{path}: row {number} cannot be read ({reason}); close each quotation mark, and "
+                "write one within a field twice"
+            ) from reason
+    return lines

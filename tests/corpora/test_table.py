@@ -65,6 +65,10 @@ def test_tables_of_all_kinds(tmp_path: Path, suffix: str) -> None:
         ("", "cannot be read as a CSV table"),
         ("file,emotion,speaker,start\na.wav,anger,1,soon\n", "row 2 has 'soon' as start"),
         ("file,emotion,speaker,start\na.wav,anger,1,-1\n", "row 2 has '-1' as start"),
+        (
+            "file,emotion,speaker,start,end\na.wav,anger,1,1,0.5\n",
+            "row 2 is from 1 to 0.5 s; expected",
+        ),
         ("file,emotion,speaker\n\n,,\na.wav,anger,\n", "row 4 has no speaker; fill it in"),
     ],
 )
@@ -161,6 +165,13 @@ def test_a_file_listed_twice_stops_a_split(tmp_path: Path, rows: str, message: s
     assert message in inspect(corpus).problems
     with pytest.raises(FoldError, match="is listed with several"):
         make_folds(corpus, ProtocolOptions(validation_speakers=0))
+
+
+def test_a_row_listed_twice_is_reported(tmp_path: Path) -> None:
+    rows = "a.wav,anger,1,0,\na.wav,anger,1,0,0.5\nb.wav,fear,1,,\nb.wav,fear,1,,\nb.wav,fear,1,,"
+    options = small_table(tmp_path, rows, header="file,emotion,speaker,start,end")
+    message = "2 rows are listed before, the first of b.wav; they would count twice"
+    assert message in inspect(corpora.read(options)).problems
 
 
 def test_a_table_may_list_a_missing_file_that_is_excluded(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Files that say who speaks when."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emotone.errors import UsageError
+from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.inference.turns import checked, crossing, from_values, read
+from tests.helpers import spoken
 
 FILES = {
     "t.rttm": "SPKR-INFO call 1 <NA> <NA> <NA> unknown Ann <NA> <NA>\n"
@@ -135,6 +138,12 @@ def test_turns_may_be_json_values() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             from_values(wrong)
+
+
+@pytest.mark.parametrize("turns", [[{"start": 0, "end": 1, "speaker": "a"}], [(0, 1, "a")], 5])
+def test_turns_are_spans_or_a_file(recognizer: Recognizer, turns: Any) -> None:
+    with pytest.raises(UsageError, match=r"turns: expected .*emotone\.Span.*, got"):
+        recognizer.call((spoken(0, 1.0), 16_000), turns=turns)
 
 
 def test_turns_that_cross_are_counted() -> None:

@@ -186,6 +186,12 @@ def _same_length(table: pd.DataFrame) -> Iterator[str]:
 
 def _table_problems(table: pd.DataFrame) -> Iterator[str]:
     yield from conflicts(table)
+    repeated = table["file"][table.duplicated(["file", "start", "end", "emotion", "speaker"])]
+    if count := len(repeated):
+        yield (
+            f"{plural(count, 'row')} {agree(count, 'are')} listed before, the first of "
+            f"{Path(repeated.iloc[0]).name}; they would count twice"
+        )
     classes = table.groupby("speaker")["emotion"].nunique()
     single = sorted(str(speaker) for speaker in classes.index[classes == 1])
     if single and table["emotion"].nunique() > 1:

@@ -71,6 +71,13 @@ def read(options: TableOptions) -> Corpus:
     ]
     for column, default in (("start", 0.0), ("end", float("nan"))):
         table[column] = _seconds(options, table, column, default)
+    reversed_ = table.index[table["end"] <= table["start"]]
+    if len(reversed_):
+        start, end = table.loc[reversed_[0], ["start", "end"]]
+        raise CorpusError(
+            f"{path}: row {reversed_[0]} is from {start:g} to {end:g} s; expected an end after the "
+            "start"
+        )
     for column in TEXT_COLUMNS:
         values = table[column].fillna("") if column in table.columns else ""
         table[column] = pd.Series(values, index=table.index, dtype=str)

@@ -4,7 +4,7 @@ A call is read twice, piece by piece, so memory does not grow with its length: f
 to enrol each speaker with it and to see who speaks on which channel, then to answer the turns.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -65,8 +65,12 @@ def call_options(
         Windows(*windows)  # checks them
     if isinstance(turns, str | Path):
         turns = read(Path(turns), Path(recording).stem)
-    elif turns is not None:
+    elif isinstance(turns, Iterable):
         turns = checked(turns, "turns")
+    elif turns is not None:
+        raise UsageError(
+            f"turns: expected the path of a file or a list of emotone.Span, got {shown(turns)}"
+        )
     return CallOptions(channels == "split", None if turns is None else tuple(turns), windows)
 
 

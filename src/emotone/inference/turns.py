@@ -84,6 +84,12 @@ def checked(spans: Iterable[Span], name: str) -> list[Span]:
     Raises:
         UsageError: if there are none, one has no speaker or no end, or two of one speaker overlap.
     """
+    spans = list(spans)
+    for span in spans:
+        if not isinstance(span, Span):
+            raise UsageError(
+                f"{name}: expected emotone.Span(start, end, speaker) for each, got {shown(span)}"
+            )
     turns = sorted(spans, key=lambda span: (span.start, span.end or 0.0))
     if not turns:
         raise UsageError(f"{name}: no turns in it; expected a start, an end and a speaker for each")
