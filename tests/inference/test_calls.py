@@ -270,6 +270,7 @@ def test_the_command_writes_a_row_per_turn(files: Path) -> None:
     [
         (("--speaker", "mono.wav"), "--speaker cannot be combined with --channels split"),
         (("--embeddings", "e.csv"), "--embeddings cannot be combined"),
+        (("--plot", "p.png"), "--plot cannot be combined"),
         (("--segments", "--turns", "turns.csv"), "into turns or into windows"),
         (("mono.wav", "--turns", "turns.csv"), "is of one recording, got 2"),
         (("--turns", "none.csv"), "none.csv: cannot be read"),

@@ -55,6 +55,23 @@ def test_segments_have_times(client: TestClient, folder: Path) -> None:
     assert None in labels
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("predict?treshold=0.5", "unknown parameter 'treshold'; did you mean 'threshold'?"),
+        (
+            "predict?channels=split",
+            "unknown parameter 'channels'; known are model, threshold, only",
+        ),
+        ("segments?win=2", "unknown parameter 'win'; did you mean 'window'?"),
+        ("call?chanels=split", "unknown parameter 'chanels'; did you mean 'channels'?"),
+    ],
+)
+def test_unknown_parameters_are_refused(client: TestClient, path: str, message: str) -> None:
+    refused = client.post(f"/v1/{path}", files={"file": wav(1.0)})
+    assert error_of(refused, 422, "invalid") == message
+
+
 def test_what_there_is_and_whether_it_lives(client: TestClient, folder: Path) -> None:
     (model,) = client.get("/v1/models").json()
     assert model["name"] == str(folder)

@@ -96,7 +96,7 @@ def _check_call(sources: "Sources", asked: Asked) -> None:
         raise UsageError(
             f"--turns {asked.turns} is of one recording, got {len(files)}; give one at a time"
         )
-    for option in ("--embeddings", "--speaker", "--neutral"):
+    for option in ("--embeddings", "--plot", "--speaker", "--neutral"):
         if asked.others[option]:
             raise UsageError(f"{option} cannot be combined with {of_calls}; leave it out")
     if sources.spans:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Message, Receive
 
 from emotone.errors import EmotoneError, UsageError
@@ -14,8 +15,10 @@ from emotone.inference.neutral import Answers
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.inference.turns import at_once, from_values
+from emotone.options import nearest
 from emotone.serve.errors import RefusedError
 from emotone.serve.options import ServeOptions
+from emotone.text import shown
 
 GRACE_S = 5.0  # after which an upload has a minimum rate
 MOST_NEUTRAL = 100  # answers to neutral speech
@@ -43,6 +46,19 @@ class Share:
         """Count one less of a client."""
         self._taken[client] -= 1
         self._taken += Counter()  # drops clients that have none
+
+
+def check_names(request: Request) -> None:
+    """Refuse a parameter of the query that the endpoint does not have.
+
+    Raises:
+        RefusedError: 422 if there is one; a misspelt one would be without effect.
+    """
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            hint = nearest(name, known) or f"; known are {', '.join(known)}"
+            raise RefusedError(422, "invalid", f"unknown parameter {shown(name)}{hint}")
 
 
 def check_overlap(window: float, hop: float, options: ServeOptions) -> None:

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from emotone.serve import examples
 from emotone.serve.errors import RefusedError
+from emotone.serve.limits import check_names
 from emotone.serve.schemas import REFUSALS, Call, Hop, ModelName, Only, Threshold, WindowLength
 from emotone.serve.service import Asked, ServiceOf
 from emotone.serve.upload import BODY_OF_CALL
 
-router = APIRouter(tags=["Recordings"])
+router = APIRouter(tags=["Recordings"], dependencies=[Depends(check_names)])
 
 
 @router.post(

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from emotone.serve import examples
+from emotone.serve.limits import check_names
 from emotone.serve.schemas import (
     REFUSALS,
     Answer,
@@ -18,7 +19,7 @@ from emotone.serve.schemas import (
 from emotone.serve.service import Asked, ServiceOf
 from emotone.serve.upload import BODY
 
-router = APIRouter(tags=["Recordings"])
+router = APIRouter(tags=["Recordings"], dependencies=[Depends(check_names)])
 
 
 @router.post(
