@@ -145,6 +145,17 @@ def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         hub.publish(hub.prepared(MODEL, NAME))
 
 
+@pytest.mark.parametrize("content", [None, b"", "# Card\n".encode("utf-16")])
+def test_a_model_without_a_card_does_not_go_up(tmp_path: Path, content: bytes | None) -> None:
+    shutil.copytree(MODEL, tmp_path / "model")
+    card = tmp_path / "model" / "MODEL_CARD.md"
+    card.unlink()
+    if content is not None:
+        card.write_bytes(content)
+    with pytest.raises(ModelError, match=r"MODEL_CARD\.md is missing or cannot be read"):
+        hub.prepared(tmp_path / "model", NAME)
+
+
 def test_what_is_no_model_or_no_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a model folder"):
         hub.prepared(tmp_path, NAME)

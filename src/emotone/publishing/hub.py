@@ -34,7 +34,8 @@ def prepared(folder: Path, repository: str) -> Upload:
 
     Raises:
         UsageError: if the id cannot be one.
-        ModelError: if the folder is no model, one that cannot recognise, or a file is damaged.
+        ModelError: if the folder is no model, one that cannot recognise, has no card, or a file is
+            damaged.
     """
     if not model_folder.HUB_ID.fullmatch(repository):
         raise UsageError(f"expected ORG/NAME of the Hugging Face Hub, got {repository}")
@@ -42,7 +43,12 @@ def prepared(folder: Path, repository: str) -> Upload:
     names = [model_folder.ONNX, *(name for name in MADE_OF if name in config.sha256)]
     files = {name: model_folder.content(folder, name, config) for name in names}
     files[model_folder.CONFIG] = (folder / model_folder.CONFIG).read_bytes()
-    card = model_folder.card(folder) or f"# {repository}\n"
+    card = model_folder.card(folder)
+    if not card or "\0" in card:
+        raise ModelError(
+            f"{folder / model_folder.CARD} is missing or cannot be read as text; it says licence "
+            "and figures, without which no model goes up: copy the folder again, or write one"
+        )
     files[model_folder.CARD] = card.encode()
     files[README] = (metadata(folder, repository, config.training) + card).encode()
     return Upload(repository, files)
