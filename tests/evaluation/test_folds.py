@@ -198,7 +198,7 @@ def test_a_predefined_split_by_speaker_is_independent() -> None:
         ({"name": "kfold", "folds": 9}, "protocol.folds=9, but made has 6 speakers; .* at most 6"),
         (
             {"validation_speakers": 5},
-            "no speaker is left for training; use fewer folds or fewer validation",
+            "no speaker is left for training; use more folds or fewer validation",
         ),
     ],
 )

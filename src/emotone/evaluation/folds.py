@@ -120,8 +120,9 @@ def make_fold(
     for role, numbers in roles.items():
         if not numbers and given[role] is not None:
             raise FoldError(
-                f"fold {name}: no speaker is left for {role}; use fewer folds or fewer validation "
-                f"speakers{OTHER_GROUPS.get(texts or '', '')}"
+                f"fold {name}: no speaker is left for {role}; use "
+                f"{'more' if role == 'training' else 'fewer'} folds or fewer validation speakers"
+                f"{OTHER_GROUPS.get(texts or '', '')}"
             )
     for one, other in combinations(ROLES, 2):
         shared = set(speakers[one]) & set(speakers[other])
