@@ -17,7 +17,7 @@ test: .venv/installed
 # More processes than cores: many tests wait for other processes. There are hundreds, so compiled modules are kept even
 # where the environment forbids it.
 pytest: .venv/installed
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=4 --dist=loadgroup
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=3 --dist=loadgroup
 
 # Unit tests only: no training in separate processes, no server, no browser.
 test-fast: .venv/installed
