@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
+import audmetric
 import yaml
 
 from emotone.corpora.catalogue import corpora_page
@@ -147,9 +148,10 @@ def recalls() -> str:
     labels, predictions = folder.results().setting.labels, folder.predictions()
     lines = []
     for name, own in predictions.groupby("fold"):
-        right = (own["prediction"] == own["truth"]).groupby(own["truth"]).mean()
-        shares = (percent(right[label]) if label in right else "–" for label in labels)
-        lines.append([str(name), *shares])
+        shares = audmetric.recall_per_class(own["truth"], own["prediction"])
+        there = set(own["truth"])
+        cells = (percent(shares[label]) if label in there else "–" for label in labels)
+        lines.append([str(name), *cells])
     return _table(["left out", *labels], lines)
 
 

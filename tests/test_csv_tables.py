@@ -36,7 +36,7 @@ def test_a_required_column_is_no_hint_for_another(tmp_path: Path) -> None:
     [
         (b"", r"no column 'a'; required are a, found none$"),
         (b"a\ta\n1\t2\n", "2 columns are called 'a'; remove or rename all but one$"),
-        (b'a\tb\n1\t"2\n3\t4\n', r"row 2 cannot be read \(.*\); close each quotation mark"),
+        (b'a\tb\n\n\n1\t"2\n3\t4\n', r"row 4 cannot be read \(.*\); close each quotation mark"),
         (b"a\tb\n1\t2\t3\n", "row 2 has 3 fields, the header has 2; put fields"),
         ("a\tb\n".encode("utf-16"), r"cannot be read as a TSV table \(.*in UTF-8$"),
     ],

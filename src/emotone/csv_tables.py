@@ -103,15 +103,15 @@ def _lines(path: Path, error: type[EmotoneError]) -> list[tuple[int, list[str]]]
         if separator == ",":
             separator = max(",;\t", key=first.count)
         file.seek(0)
-        rows = enumerate(csv.reader(file, delimiter=separator, strict=True), start=1)
+        number = 0
         try:
-            for number, line in rows:
+            for line in csv.reader(file, delimiter=separator, strict=True):
+                number += 1
                 if any(map(str.strip, line)):
                     lines.append((number, line))
         except csv.Error as reason:
-            number = 1 + (lines[-1][0] if lines else 0)
             raise error(
-                f"{path}: row {number} cannot be read ({reason}); close each quotation mark, and "
-                "write one within a field twice"
+                f"{path}: row {number + 1} cannot be read ({reason}); close each quotation mark, "
+                "and write one within a field twice"
             ) from reason
     return lines

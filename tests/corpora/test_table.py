@@ -227,7 +227,7 @@ def test_a_table_without_permission_is_said_to_be_so(tmp_path: Path) -> None:
     table = tmp_path / "t.csv"
     table.write_text("file,emotion,speaker\n")
     with (
-        mock.patch("emotone.corpora.table._read_text", side_effect=PermissionError(13, "no")),
+        mock.patch("emotone.csv_tables._lines", side_effect=PermissionError(13, "no")),
         pytest.raises(CorpusError, match=r"t\.csv: cannot be read: no$"),
     ):
         corpora.read(TableOptions(root=table))

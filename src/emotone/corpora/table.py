@@ -107,30 +107,30 @@ def _load(options: TableOptions) -> pd.DataFrame:
         raise CorpusError(
             f"table: the file {path} does not exist; corpus.root must be the table file"
         )
+    if csv_tables.is_table(path):
+        return _read_text(path)
+    if path.suffix.lower() != ".parquet":
+        raise CorpusError(f"{path}: expected .csv, .tsv or .parquet, got '{path.suffix}'")
     try:
-        if path.suffix.lower() == ".parquet":
-            table = pd.read_parquet(path)
-            return table.set_index(pd.RangeIndex(2, len(table) + 2))
-        if csv_tables.is_table(path):
-            return _read_text(path)
-    except CorpusError:
-        raise
+        table = pd.read_parquet(path)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # the libraries raise many kinds for a damaged file
+    except Exception as error:  # the library raises many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CorpusError(
-            f"{path}: cannot be read as a {path.suffix[1:].upper()} table ({reason}); "
-            "save it again, in UTF-8"
+            f"{path}: cannot be read as a PARQUET table ({reason}); write or copy it again"
         ) from error
-    raise CorpusError(f"{path}: expected .csv, .tsv or .parquet, got '{path.suffix}'")
+    return table.set_index(pd.RangeIndex(2, len(table) + 2))
 
 
 def _read_text(path: Path) -> pd.DataFrame:
     """Read a CSV or TSV table."""
     header, rows = csv_tables.read(path, CorpusError)
     if not header:
-        raise ValueError("the file is empty")
+        raise CorpusError(
+            f"{path}: cannot be read as a CSV table (the file is empty); add a header with "
+            f"{', '.join(REQUIRED)}, and a row per utterance"
+        )
     clean = io.StringIO()
     csv.writer(clean).writerows([header, *(fields for _, fields in rows)])
     clean.seek(0)

@@ -24,7 +24,7 @@ ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
 SAME = 1e-6  # channels that have less of their energy to themselves are one signal
 NOT_SPLIT = "recognise it without splitting channels"  # what to do with other recordings
 LEAK = 100.0  # 20 dB: what is so much louder on another channel leaks from there
-FRAME, LEAK_S = 0.032, 0.25  # s; levels are compared in each frame, over the time around it
+FRAME_S, LEAK_S = 0.032, 0.25  # levels are compared in each frame, over the time around it
 
 Pass = Callable[[], Iterable[list[Waveform]]]  # reads the channels piece by piece
 
@@ -234,21 +234,27 @@ def _hear(tracks: Sequence["_Track"], blocks: Sequence[Sequence[Waveform]]) -> N
 
 
 def _without_leaks(block: Waveform, others: Sequence[Waveform]) -> Waveform:
-    """Return a block that is zero where another channel is much louder at the same time."""
+    """Return a block that is zero where another channel is much louder at the same time.
+
+    Args:
+        block: of one channel, shape ``(samples,)`` at 16 kHz.
+        others: the other channels at the same time, of the same shape.
+    """
     if not others:
         return block
-    own, *theirs = (_power(one) for one in (block, *others))
+    own, *theirs = (_energies(one) for one in (block, *others))
     leaks = np.max(theirs, axis=0) > LEAK * own
     if not leaks.any():
         return block
-    return np.where(np.repeat(leaks, round(FRAME * SAMPLE_RATE))[: len(block)], 0, block)
+    return np.where(np.repeat(leaks, round(FRAME_S * SAMPLE_RATE))[: len(block)], 0, block)
 
 
-def _power(samples: Waveform) -> NDArray[np.float64]:
-    """Return the power around each frame, without a constant offset, shape ``(frames,)``."""
-    size, around = round(FRAME * SAMPLE_RATE), round(LEAK_S / FRAME)
+def _energies(samples: Waveform) -> NDArray[np.float64]:
+    """Return the energy around each frame, without a constant offset, shape ``(frames,)``."""
+    size = round(FRAME_S * SAMPLE_RATE)
     centred = samples - samples.mean(dtype=np.float64)
     frames = np.pad(centred, (0, -len(samples) % size)).reshape(-1, size)
+    around = min(round(LEAK_S / FRAME_S), len(frames))
     return np.convolve(np.square(frames).sum(axis=1), np.ones(around), mode="same")
 
 
