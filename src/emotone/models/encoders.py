@@ -6,7 +6,6 @@ Nothing is downloaded, no code of a repository runs, and pickled weights are ref
 import contextlib
 import hashlib
 import json
-import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ from torch import nn
 
 from emotone.audio import SAMPLE_RATE
 from emotone.errors import UsageError
+from emotone.inference.model_folder import HUB_ID
 from emotone.text import shown
 
 FAMILIES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "whisper")  # their config's model_type
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 CONFIG, PREPROCESSING = "config.json", "preprocessor_config.json"
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
 WHISPER_STRIDE = 2  # of its convolutions together
