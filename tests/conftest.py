@@ -1,9 +1,8 @@
 """Generated audio and small corpora that all tests share."""
 
-import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,8 +13,6 @@ from filelock import FileLock
 
 from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer, load
-from emotone.models import export
-from emotone.models.network import Network
 from tests.helpers import TINY, trained, voice
 
 torch.set_num_threads(1)  # small networks are slower with more, much slower on a busy machine
@@ -55,24 +52,6 @@ def shared(factory: pytest.TempPathFactory) -> Path:
     """The folder that the processes of a test run share."""
     several = "PYTEST_XDIST_WORKER" in os.environ
     return factory.getbasetemp().parent if several else factory.getbasetemp()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The processes of a test run share traced graphs: each takes seconds, many tests need them."""
-    root, trace = shared(tmp_path_factory), export._trace
-
-    def kept(network: Network, *, enrolling: bool) -> bytes:
-        key = hashlib.sha256(repr(export._structure(network)).encode()).hexdigest()
-        file = root / f"{key}.onnx"
-        with FileLock(root / f"{key}.lock"):
-            if not file.is_file():
-                file.write_bytes(trace(network, enrolling=enrolling))
-        return file.read_bytes()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "_trace", kept)
-        yield
 
 
 def trained_once(factory: pytest.TempPathFactory, name: str, **changes: dict[str, object]) -> Path:
