@@ -59,6 +59,7 @@ TESTED_ON = {"emodb": "new speakers", "ravdess": "EmoBox's folds", "nemo": "new 
 BEFORE = {"emodb": "EMO-DB cut to 2.0 s"}  # what results of before `make benchmark` are of
 PUBLISHED = {"ravdess": "65.4 HuBERT-base, 72.0 WavLM-large"}  # EmoBox, Ma et al. 2024
 SIGNIFICANT = 0.05
+ALL = "all together"
 MARKED = re.compile(r"(<!-- ([\w-]+): [^\n]* -->\n).*?(<!-- end -->)", re.DOTALL)
 
 PARTS: dict[str, Callable[[], str]] = {}
@@ -158,18 +159,42 @@ def recalls() -> str:
 @part("unknown-corpora-svm")
 def unknown_corpora_svm() -> str:
     """The same by ComParE 2016 and an SVM, and how much emotone-base is above it."""
-    ours, theirs = _base("cross-corpus"), _base("svm")
-    rates, labels = theirs.results(), theirs.results().setting.labels
-    lines = []
-    for name, found in rates.by_corpus.items():
-        counts = [
-            scoring.confusions_by_seed(predictions[predictions["fold"] == name], labels)
-            for predictions in (ours.predictions(), theirs.predictions())
-        ]
-        gain = scoring.paired_difference(*counts)
-        lines.append([name, _uar(found.uar), _difference(gain), p_value(gain.p)])
-    lines.append(["mean over corpora", percent(rates.scores.uar.fold_mean), "", ""])
+    theirs = _base("svm")
+    beside = dict(_beside_svm(_base("cross-corpus"), theirs))
+    del beside[ALL]
+    lines = [[name, *cells] for name, cells in beside.items()]
+    lines.append(["mean over corpora", percent(theirs.results().scores.uar.fold_mean), "", ""])
     return _table(["left out", "ComParE 2016 + SVM", "emotone-base minus this", "p"], lines)
+
+
+@part("new-speakers")
+def new_speakers() -> str:
+    """UAR on new speakers of the corpora that were trained on, all pooled, beside the SVM."""
+    ours, theirs = _base("grouped"), _base("grouped-svm")
+    clean, disturbed = ours.results(), ours.results().disturbed
+    assert disturbed is not None
+    beside = dict(_beside_svm(ours, theirs))
+    rates = {
+        name: (found.uar, disturbed.by_corpus[name].uar)
+        for name, found in clean.by_corpus.items()
+    } | {ALL: (clean.scores.uar, disturbed.uar)}  # fmt: skip
+    lines = [[name, *map(_uar, pair), *beside[name]] for name, pair in rates.items()]
+    titles = ["new speakers of", "emotone-base", "emotone-base, disturbed"]
+    titles += ["ComParE 2016 + SVM", "emotone-base minus this", "p"]
+    return _table(titles, lines)
+
+
+def _beside_svm(ours: ResultsFolder, theirs: ResultsFolder) -> Iterator[tuple[str, list[str]]]:
+    """UAR of the SVM, how much ours is above it, and p: for each corpus and for all together."""
+    results = theirs.results()
+    labels, names = results.setting.labels, results.setting.corpus.split("+")
+    tables = [folder.predictions() for folder in (ours, theirs)]
+    parts = [scoring.split_by_corpus(table, names) | {ALL: table} for table in tables]
+    rates = {name: found.uar for name, found in results.by_corpus.items()}
+    for name, uar in (rates | {ALL: results.scores.uar}).items():
+        counts = [scoring.confusions_by_seed(part[name], labels) for part in parts]
+        gain = scoring.paired_difference(*counts)
+        yield name, [_uar(uar), _difference(gain), p_value(gain.p)]
 
 
 @part("neutral")

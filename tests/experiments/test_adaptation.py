@@ -19,11 +19,13 @@ from tests.helpers import TINY, Recorder, emotone, one_line, values
 
 pytestmark = pytest.mark.slow
 
+THREE = ("boredom", "fear", "sadness")
+
 
 @pytest.fixture
 def table(make_table: Callable[..., Path]) -> Path:
     """A corpus of one's own, with other emotions than the model's."""
-    path = make_table(speakers=3, emotions=("boredom", "fear", "sadness"), takes=1)
+    path = make_table(speakers=3, emotions=THREE, takes=1)
     return path.rename(path.with_name("mine.csv"))
 
 
@@ -39,7 +41,9 @@ def config(table: Path, **training: Any) -> ExperimentConfig:
 def test_with_several_seeds_an_ensemble_is_adapted_to_an_ensemble(
     make_table: Callable[..., Path], table: Path, tmp_path: Path
 ) -> None:
-    asked = ExperimentConfig.model_validate(values(make_table(folder="first")) | {"seeds": [0, 1]})
+    asked = ExperimentConfig.model_validate(
+        values(make_table(emotions=THREE, folder="first")) | {"seeds": [0, 1]}
+    )
     start = train(asked, tmp_path / "start", Recorder())
     several = config(table).model_copy(update={"seeds": (0, 1)})
     still = several.training.model_copy(update={"learning_rate": 1e-9})

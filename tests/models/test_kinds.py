@@ -54,6 +54,7 @@ def run(place: Path, command: str, kind: str) -> Path:
         "protocol": {"name": "kfold", "folds": 2},
         "features": TINY["features"],
         "training": TINY["training"],
+        "runtime": {"jobs": 1},
     }
     (place / "experiment.yaml").write_text(yaml.safe_dump(asked))
     out = place / f"{command}-{kind}"
