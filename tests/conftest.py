@@ -2,7 +2,7 @@
 
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,8 @@ from filelock import FileLock
 
 from emotone.inference import model_folder
 from emotone.inference.recognizer import Recognizer, load
+from emotone.models import export
+from emotone.models.network import Network
 from tests.helpers import TINY, trained, voice
 
 torch.set_num_threads(1)  # small networks are slower with more, much slower on a busy machine
@@ -52,6 +54,20 @@ def shared(factory: pytest.TempPathFactory) -> Path:
     """The folder that the processes of a test run share."""
     several = "PYTEST_XDIST_WORKER" in os.environ
     return factory.getbasetemp().parent if several else factory.getbasetemp()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A process of a test run waits while another traces the same graph, which takes seconds."""
+    root, traced = shared(tmp_path_factory), export._traced
+
+    def alone(network: Network, *, enrolling: bool) -> bytes:
+        with FileLock(root / f"{export._structure(network)}.lock"):
+            return traced(network, enrolling=enrolling)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_traced", alone)
+        yield
 
 
 def trained_once(factory: pytest.TempPathFactory, name: str, **changes: dict[str, object]) -> Path:
