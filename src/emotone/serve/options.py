@@ -8,7 +8,6 @@ from pydantic import Field, field_validator
 from emotone.options import Options
 from emotone.text import shown
 
-
 ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@]+/?", re.IGNORECASE)
 
 
