@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from emotone.text import shortened, shown
 
+SECONDS_PER_HOUR = 3600
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
 
 
