@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from training_corpora import CORPORA
 
 from emotone import audio, corpora
 from emotone.audio import disturbances as change
@@ -16,7 +17,6 @@ from emotone.audio.folders import search
 from emotone.experiments.corpus_arguments import corpus_options
 from emotone.inference.hearing import Hearing
 
-CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")
 UTTERANCES = 60  # of each corpus
 NOISES = 120
 RT60_S = 0.6

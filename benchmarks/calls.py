@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import soundfile
+from training_corpora import CORPORA
 
 import emotone
 from emotone import Call, Prediction, Recognizer, Span, audio, corpora
@@ -24,7 +25,6 @@ from emotone.audio import SAMPLE_RATE
 from emotone.evaluation.metrics import uar
 from emotone.experiments.corpus_arguments import corpus_options
 
-CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")
 CALLS = 16  # of each corpus
 TURNS = 40  # of each call
 GAP_S = (0.3, 1.2)  # between turns

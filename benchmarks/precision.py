@@ -25,6 +25,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType
 from onnxruntime.quantization import quantize_dynamic as dynamic
 from onnxruntime.quantization import quantize_static as static
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from training_corpora import CORPORA
 
 import emotone
 from emotone import Prediction, Recognizer, corpora
@@ -35,7 +36,6 @@ from emotone.experiments.corpus_arguments import corpus_options
 from emotone.inference import graph, model_folder
 from emotone.publishing.precision import as_float16, compact
 
-CORPORA = ("emodb", "ravdess", "nemo", "savee", "emovo", "aesdd", "ased")
 SCORED = 200  # utterances of each corpus, at most
 CALIBRATED = 10  # others of each corpus
 TIMED = 6  # of those scored, of each corpus

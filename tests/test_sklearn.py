@@ -2,6 +2,7 @@
 
 import pickle
 import pickletools
+import tempfile
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sklearn.utils import estimator_checks as checks
 
 import emotone
 from emotone.corpora import synthetic
-from emotone.errors import CorpusError, FoldError, SpeechTypeError, UsageError
+from emotone.errors import AudioError, CorpusError, FoldError, SpeechTypeError, UsageError
 from emotone.sklearn import EmotionClassifier
 from tests.helpers import TINY, voice
 
@@ -163,6 +164,42 @@ def test_labels_may_be_numbers() -> None:
             UsageError,
             "unknown option 'training.epoch'; did you mean 'epochs'",
         ),
+        (
+            {},
+            (recordings(2), ["sad", " "]),
+            UsageError,
+            r"^fit: y\[1\] is empty; give each recording",
+        ),
+        (
+            {},
+            (recordings(2), ["sad", "angry"], ["", "ann"]),
+            UsageError,
+            r"^fit: groups\[0\] is empty; give each recording a speaker",
+        ),
+        (
+            {},
+            ([voice(0), "no.wav"], ["sad", "angry"]),
+            CorpusError,
+            r"^fit: 1 file does not exist, the first is X\[1\], no.wav",
+        ),
+        (
+            {},
+            ([np.zeros(8000), voice(0)], ["sad", "angry"]),
+            CorpusError,
+            r": X\[0\]: holds only z",
+        ),
+        (
+            {},
+            ([voice(0), np.zeros(0)], ["sad", "angry"]),
+            AudioError,
+            r"^X\[1\]: the array holds no",
+        ),
+        (
+            {"validation_speakers": 1},
+            ([voice(0)] * 8, LABELS, SPEAKERS),
+            FoldError,
+            r"^fold all: X\[\d\] \(\w+\) and X\[\d\] \(\w+\) have the same content",
+        ),
         ({"config": "emodbb"}, (recordings(2), ["sad", "angry"]), UsageError, "emodbb: cannot"),
     ],
 )
@@ -172,6 +209,7 @@ def test_bad_input_is_one_clear_line(
     with pytest.raises(error, match=message) as raised:
         EmotionClassifier(**({"config": TINY} | changes)).fit(*arguments)
     assert "\n" not in str(raised.value)
+    assert tempfile.gettempdir() not in str(raised.value)
 
 
 class Rows(EmotionClassifier):

@@ -4,10 +4,12 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from emotone.text import shortened, shown
 
+SECONDS_PER_HOUR = 3600
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
 
 
@@ -38,6 +40,21 @@ def differences(found: Mapping[str, Any], asked: Mapping[str, Any], prefix: str 
         elif there != here:
             result.append(f"{prefix}{key}: {there} found, {here} requested")
     return result
+
+
+def first_error(error: ValidationError) -> ErrorDetails:
+    """Return what to report: an unknown name, for which another one may be missing, or the first.
+
+    >>> class Example(Options):
+    ...     rate: int
+    >>> try:
+    ...     Example.model_validate({"rat": 3})
+    ... except ValidationError as error:
+    ...     first_error(error)["loc"]
+    ('rat',)
+    """
+    errors = error.errors()
+    return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
 
 
 def explained(error: Mapping[str, Any], name: str, known: Iterable[str]) -> str:

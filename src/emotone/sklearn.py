@@ -6,10 +6,13 @@ copies them.
 """
 
 import csv
+import os
+import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from emotone.audio import SAMPLE_RATE
 from emotone.corpora.labels import canonical, normalised
-from emotone.errors import AudioError, UsageError
+from emotone.errors import AudioError, CorpusError, EmotoneError, UsageError
 from emotone.experiments.config import ExperimentConfig, checked
 from emotone.experiments.overrides import located, read_yaml, set_option
 from emotone.experiments.plan import SILENT
@@ -31,6 +34,9 @@ from emotone.experiments.shipping import train
 from emotone.files import replacing
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.speech import Speech, pieces, several
+from emotone.text import agree, encodable, plural
+
+ARRAY = "emotone-array-"  # files of recordings that are no paths, with their number
 
 
 class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -82,11 +88,11 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups: speaker of each; ``None`` if every recording is of another one.
 
         Raises:
-            UsageError: if there is one label only, two labels are names of one emotion, or
-                validation speakers are asked for without ``groups``.
+            UsageError: if there is one label only, two labels are names of one emotion, a label or
+                speaker is empty, or validation speakers are asked for without ``groups``.
             ValueError: if the numbers of recordings, labels and speakers differ.
-            CorpusError, FoldError, SpeechTypeError: if a recording cannot be used, or no speaker
-                is left for training.
+            CorpusError, AudioError, FoldError: if a recording cannot be used, or no speaker is left
+                for training.
         """
         recordings, labels = self._recordings(X, "fit"), column_or_1d(y, warn=True)
         check_classification_targets(labels)
@@ -100,9 +106,14 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "fit needs two or more labels, each of another emotion; got the classes "
                 f"{', '.join(map(str, classes))}"
             )
+        _check_names("y", names, "label")
+        _check_names("groups", speakers, "speaker")
+        _check_paths(recordings)
         with tempfile.TemporaryDirectory(prefix="emotone-") as work:
-            table = _written(recordings, names, speakers, Path(work) / "recordings")
-            model = train(self._configuration(table), Path(work) / "model", SILENT)
+            folder = Path(work) / "recordings"
+            with _said_of_arguments(folder):
+                table = _written(recordings, names, speakers, folder)
+                model = train(self._configuration(table), Path(work) / "model", SILENT)
             self._use(_contents(model))
         self.classes_ = classes
         return self
@@ -207,6 +218,39 @@ def _name(label: Any) -> str:
     return canonical(str(label)) or normalised(str(label))
 
 
+def _check_names(argument: str, names: Iterable[Any], what: str) -> None:
+    for number, name in enumerate(names):
+        if not normalised(str(name)):
+            raise UsageError(f"fit: {argument}[{number}] is empty; give each recording a {what}")
+
+
+def _check_paths(recordings: Iterable[Speech]) -> None:
+    paths = {n: str(one) for n, one in enumerate(recordings) if isinstance(one, str | Path)}
+    missing = [n for n, path in paths.items() if not os.path.isfile(path)]  # noqa: PTH113
+    if missing:
+        raise CorpusError(
+            f"fit: {plural(len(missing), 'file')} {agree(len(missing), 'do')} not exist, the first "
+            f"is X[{missing[0]}], {encodable(paths[missing[0]])}; relative paths start from "
+            f"{Path.cwd()}"
+        )
+    for number, path in paths.items():
+        if encodable(path) != path:
+            raise CorpusError(
+                f"fit: the path X[{number}], {encodable(path)}, must be UTF-8; rename the folder "
+                "or file"
+            )
+
+
+@contextmanager
+def _said_of_arguments(folder: Path) -> Iterator[None]:
+    """Let errors name recordings as ``X[3]``, not the files that are made of them."""
+    try:
+        yield
+    except EmotoneError as error:
+        files = rf"({re.escape(str(folder))}/)?{ARRAY}(\d+)(\.wav)?"
+        raise type(error)(re.sub(files, r"X[\2]", str(error))) from None
+
+
 def _written(
     recordings: Iterable[Speech], names: Sequence[str], speakers: Iterable[Any], folder: Path
 ) -> Path:
@@ -214,11 +258,14 @@ def _written(
     folder.mkdir()
     rows = [("file", "emotion", "speaker")]
     for number, (one, name, speaker) in enumerate(zip(recordings, names, speakers, strict=True)):
-        path = folder / f"recording-{number}.wav"
+        path = folder / f"{ARRAY}{number}.wav"
         if isinstance(one, str | Path):
             path = Path(one).absolute()
         else:
-            samples = np.concatenate([*pieces(one), np.zeros(0, np.float32)])
+            try:
+                samples = np.concatenate([*pieces(one), np.zeros(0, np.float32)])
+            except AudioError as error:
+                raise type(error)(f"{path}: {error}") from error
             soundfile.write(path, samples, SAMPLE_RATE, subtype="FLOAT")
         rows.append((str(path), name, str(speaker)))
     table = folder / "recordings.csv"

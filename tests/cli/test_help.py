@@ -104,3 +104,13 @@ def test_the_shell_completes_commands(typed: str, offered: list[str]) -> None:
 def test_an_empty_argument_is_not_the_current_folder(arguments: list[str], place: str) -> None:
     with pytest.raises(UsageError, match=place):
         app(arguments)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--threshold", "2"), ("--jobs", "0"), ("--hop", "wide"), ("--channels", "three")],
+)
+def test_a_wrong_value_is_repeated_once(option: str, value: str) -> None:
+    done = emotone("predict", "call.wav", option, value)
+    assert done.returncode == 2
+    assert done.stderr.count(repr(value)) == 1

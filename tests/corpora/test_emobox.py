@@ -58,8 +58,13 @@ def test_malformed_lists_are_errors(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CorpusError, match=r"emodb_test_fold_2\.jsonl, line 1: expected JSON with"):
         corpora.read(options)
-    with pytest.raises(CorpusError, match=r"set corpus\.audio=FOLDER, the folder that holds"):
+    with pytest.raises(
+        CorpusError,
+        match=r"no audio folder given; set corpus\.audio=FOLDER, the folder that holds",
+    ):
         corpora.read(options.model_copy(update={"audio": None}))
+    with pytest.raises(CorpusError, match=r"none is not a folder; set corpus\.audio=FOLDER"):
+        corpora.read(options.model_copy(update={"audio": tmp_path / "none"}))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,17 @@ def test_malformed_lists_are_errors(tmp_path: Path) -> None:
         ("emodb.jsonl", '{"key": [], "dataset": 1, "wav": 1, "emo": 1}', "line 1: expected JSON"),
         ("emodb.jsonl", '{"key": 1, "dataset": 1, "wav": 1, "emo": {}}', "line 1: expected JSON"),
         ("emodb.jsonl", "[1]", "line 1: expected JSON with key, dataset, wav and emo"),
+        (
+            "emodb.jsonl",
+            '{"key": "a", "dataset": "emodb", "wav": "a.wav", "emo": " "}',
+            "line 1: 'emo' is empty; copy the file again",
+        ),
+        (
+            "fold_1/emodb_test_fold_1.jsonl",
+            "",
+            r"emodb_test_fold_1\.jsonl lists no utterances; copy",
+        ),
+        ("label_map.json", '{"fear": ""}', "expected the new name of each emotion"),
         ("label_map.json", "[1]", r"expected the new name of each emotion.* got \[1\]"),
         ("label_map.json", '{"a": null}', "expected the new name of each emotion"),
         ("label_map.json", b"\xff", r"label_map\.json cannot be read \('utf-8' codec"),

@@ -35,6 +35,10 @@ def test_rows_without_audio_are_a_problem_not_an_error(tmp_path: Path) -> None:
         (b"file_id\temotion\tspeaker\tgender\n", "no column 'speaker_id'; did you mean 'speaker'"),
         (b"file_id\temotion\tspeaker_id\tgender\na\tanger\tWR0\tmale\tx\n", "row 2 has 5 fields"),
         (b"file_id\temotion\tspeaker_id\tgender\nEB0_anger_1.wav\tan", "row 2 has no speaker_id"),
+        (
+            b"file_id\temotion\tspeaker_id\tgender\na\tanger\tWR0\tm",
+            "row 2 has the gender 'm'; expected female or male",
+        ),
         ("file_id\n".encode("utf-16"), "cannot be read as a TSV table"),
     ],
 )

@@ -109,6 +109,9 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "none.yaml").write_text("training: {epochs: 3}")
     with pytest.raises(UsageError, match="corpus: field required"):
         config.load(tmp_path / "none.yaml")
+    (tmp_path / "none.yaml").write_text("corpsu: {name: emodb}")
+    with pytest.raises(UsageError, match="unknown option 'corpsu'; did you mean 'corpus'"):
+        config.load(tmp_path / "none.yaml")
 
 
 def test_options_beside_a_section_that_one_of_them_stands_for(path: Path) -> None:

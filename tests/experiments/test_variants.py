@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "variants: dictionary should have at least 2 items after validation, not 1, got {",
     ),
     ({"refrences": ["a"]}, "unknown option 'refrences'; did you mean 'references'?"),
+    (
+        {"referenes": ["a"], "references": 3},
+        "unknown option 'referenes'; did you mean 'references'?",
+    ),
     ({"references": "a"}, "references: expected a list, such as [a], got 'a'"),
     ({"extends": 3}, "extends must name another file beside it, or one that ships, got 3"),
     ({"extends": "a\0b"}, r"or one that ships, got 'a\x00b'"),
@@ -73,6 +78,16 @@ def test_wrong_files_are_refused(
         variants.load(write(**changes))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_key_is_named_rather_than_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    for wrong, right in (("variant", "variants"), ("bas", "base"), ("reference", "references")):
+        rows = {"base": {}, "variants": {"a": [], "b": []}, "references": ["a"]}
+        path.write_text(json.dumps({wrong if key == right else key: v for key, v in rows.items()}))
+        with pytest.raises(UsageError) as caught:
+            variants.load(path)
+        assert f"unknown option '{wrong}'; did you mean '{right}'?" in str(caught.value)
 
 
 def test_what_a_variant_changes_of_an_ingredient_is_its_own(write: Callable[..., Path]) -> None:

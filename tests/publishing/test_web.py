@@ -243,6 +243,16 @@ def test_the_browser_answers_as_python_does(
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("web")
+def test_the_page_speaks_of_no_windows(page: Any, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "call.wav", spoken(0, 2.0), SAMPLE_RATE)
+    answered(page, tmp_path / "call.wav")
+    said = page.inner_text("#emotone-threshold").replace("\u00a0", " ")
+    percent = round(100 * emotone.load().config.confident_from)
+    assert said == f"Below {percent} % (the line), an answer is “not sure”."
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("web")
 def test_the_browser_refuses_what_python_refuses(page: Any, tmp_path: Path) -> None:
     noise = 0.1 * np.random.default_rng(0).standard_normal(48_000)
     spike = spoken(0, 1.0)

@@ -15,6 +15,9 @@ import emotone
 from emotone.audio import SAMPLE_RATE
 from emotone.corpora.synthetic import utterance
 from emotone.errors import UsageError
+from emotone.inference.call import Call, Turn, summary
+from emotone.inference.formats import lines
+from emotone.inference.prediction import Prediction
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.reporting import call_report
@@ -81,6 +84,18 @@ def test_the_page_stands_alone(page: Path, base: Recognizer, recording: Path) ->
         half = len(loud) * 1.9 / values["seconds"]
         own = loud[: int(half)] if track == 0 else loud[int(half) :]
         assert own.sum() > 0.95 * loud.sum()
+
+
+def test_a_probability_is_rounded_once(base: Recognizer, recording: Path, tmp_path: Path) -> None:
+    shares = {label: 0.22504 if label == "anger" else 0.0 for label in base.labels}
+    sure = Prediction("neutral", shares | {"neutral": 0.77496}, confident=True)
+    turn = Turn(0.0, 1.5, sure, "Bob")
+    call = Call(3.5, [turn], [summary("Bob", [turn], base.labels, 3.5, 1, enrolled=False)])
+    call_report.write(call, recording, base, tmp_path / "call.html")
+    line = next(lines(recording, call, "table", []))
+    assert " 77 %" in line
+    found = data_of(tmp_path / "call.html")["turns"][0]["confidence"]
+    assert f"{100 * found:.0f}" == "77"
 
 
 def test_long_audio_is_beside_the_page(

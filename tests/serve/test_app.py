@@ -80,12 +80,45 @@ def test_what_runs_is_finished_before_the_end(
         ("--overlap", "0", "--overlap: input should be greater than or equal to 1, got 0"),
         ("--upload-kb-s", "0", "--upload-kb-s: input should be greater than 0, got 0.0"),
         ("--proxy", "x_y", "--proxy: 'x_y' does not appear to be an IPv4 or IPv6 network"),
+        (
+            "--token",
+            " " * 9,
+            "--token: expected at least 8 characters, got only spaces; to serve without a token, "
+            "leave it out and unset EMOTONE_TOKEN",
+        ),
+        *(
+            (
+                "--allow-origin",
+                origin,
+                "--allow-origin: expected * or the scheme and host of a page, without a path, such "
+                f"as https://example.org, got '{origin}'",
+            )
+            for origin in ("https://a.example/page", "a.example", "https://", "https://a.example?")
+        ),
     ],
 )
 def test_bad_options_are_one_line(option: str, value: str, message: str) -> None:
     wrong = emotone("serve", option, value)
     assert wrong.returncode == 2
     assert one_line(wrong) == f"error: {message}"
+
+
+def test_an_empty_token_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOTONE_TOKEN", "")
+    wrong = emotone("serve")
+    assert wrong.returncode == 2
+    assert "--token: expected at least 8 characters, got 0" in one_line(wrong)
+
+
+def test_an_address_that_cannot_be_used_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        wrong = emotone("serve", "--port", str(port))
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert f"cannot listen on 127.0.0.1, port {port}: " in one_line(wrong)
+    unknown = emotone("serve", "--host", "nobody.invalid", "--port", "0")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "cannot listen on nobody.invalid, port 0: " in one_line(unknown)
 
 
 def test_a_model_that_is_missing_is_one_line() -> None:

@@ -199,6 +199,31 @@ def test_a_teacher_of_another_corpus_is_refused(
         read_teacher(TeacherOptions(results=taught["nested"]), corpus)
 
 
+def test_a_teacher_of_renamed_speakers_is_refused(taught: dict[str, Path], tmp_path: Path) -> None:
+    renamed = tmp_path / "renamed.csv"  # so the teacher's speakers would seem to be others
+    rows = pd.read_csv(taught["table"])
+    rows["speaker"] = "new " + rows["speaker"]
+    rows["file"] = [str(taught["table"].parent / file) for file in rows["file"]]
+    rows.to_csv(renamed, index=False)
+    corpus = read_all(config(renamed).corpus)
+    with pytest.raises(UsageError, match="another corpus than renamed: speakers differ"):
+        read_teacher(TeacherOptions(results=taught["plain"]), corpus)
+
+
+def test_a_teacher_of_synthetic_speech_with_another_seed_is_refused(tmp_path: Path) -> None:
+    def asked(seed: int, **changes: Any) -> ExperimentConfig:
+        speech = {"name": "synthetic", "speakers": 6, "utterances": 4, "seed": seed}
+        return checked({**TINY, **SHORT, "corpus": speech, "protocol": STUDENT} | changes, "test")
+
+    crossval(asked(1, protocol=STUDENT | {"nested": 2}), tmp_path / "teacher", Recorder())
+    training = SHORT["training"] | {"teacher": str(tmp_path / "teacher")}
+    with pytest.raises(
+        UsageError, match=r"of other speakers .* names: corpus\.seed=1, here 0; use"
+    ):
+        crossval(asked(0, training=training), tmp_path / "pupil", Recorder())
+    crossval(asked(1, training=training), tmp_path / "pupil", Recorder())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup
 
 from emotone.errors import UsageError
@@ -34,7 +35,7 @@ class Command(TyperCommand):
         super().__init__(*arguments, help=description, **options)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments, none of which may be empty."""
+        """Parse arguments, none of which may be empty; errors say what came."""
         if "" in args:
             before = args[: args.index("")]
             place = f" after {shown(before[-1])}" if before else ""
@@ -42,7 +43,16 @@ class Command(TyperCommand):
                 f"an argument{place} is empty; give a value, or leave it out (a variable of the "
                 "shell that is not set?)"
             )
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            if isinstance(error.__cause__, ValidationError):
+                first = error.__cause__.errors()[0]
+                if first["type"] != "value_error":  # Typer's own, which says what came
+                    error.message += f", got {shown(first['input'])}"
+            raise
 
     def groups(self, context: Any) -> dict[str, list[Any]]:
         """Arguments and options by the title of their group, those of all commands last."""

@@ -12,6 +12,7 @@ from emotone.errors import UsageError
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
+TOKEN = "EMOTONE_TOKEN"  # environment variable
 LIMITS, ACCESS = "Limits", "Access"  # groups of --help
 OTHERWISE = {  # options of the command that ServeOptions calls something else
     "models": "model", "hosts": "allow-host", "origins": "allow-origin", "proxies": "proxy",
@@ -66,7 +67,7 @@ def serve(
     token: Annotated[
         str | None,
         typer.Option(
-            envvar="EMOTONE_TOKEN",
+            envvar=TOKEN,
             rich_help_panel=ACCESS,
             help="Bearer token that clients must send; by default none.",
         ),
@@ -92,6 +93,7 @@ def serve(
         emotone serve
         emotone serve --host 0.0.0.0 --port 80 --allow-host emotone.example.org --workers 4
     """
+    token = os.environ.get(TOKEN) if token is None else token  # for Typer, an empty one is none
     given = {
         "models": tuple(model) if model else None, "threshold": threshold,
         "workers": workers or os.cpu_count(), "upload_mb": upload_mb, "upload_kb_s": upload_kb_s,
@@ -116,6 +118,7 @@ def _run(chosen: dict[str, Any], host: str, port: int) -> None:
         options = ServeOptions.model_validate(chosen)
     except ValidationError as error:
         raise UsageError(_explained(error)) from error
+    server.check_address(host, port)
     app = create(options)
     logger = logging.getLogger("emotone.serve")
     logger.setLevel(logging.INFO)
@@ -130,5 +133,11 @@ def _explained(error: "ValidationError") -> str:
     first = error.errors()[0]
     name = str(first["loc"][0])
     if name == "token":  # a secret, which is not repeated
-        return f"--token: expected at least 8 characters, got {len(first['input'])}"
+        given: str = first["input"]
+        if given.strip():
+            return f"--token: expected at least 8 characters, got {len(given)}"
+        return (
+            f"--token: expected at least 8 characters, got {'only spaces' if given else 0}; to "
+            f"serve without a token, leave it out and unset {TOKEN}"
+        )
     return explained(first, f"--{OTHERWISE.get(name, name.replace('_', '-'))}", ())

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from emotone.cli.console import console
 from emotone.evaluation.changes import GROUPS
+from emotone.options import SECONDS_PER_HOUR
 from emotone.reporting.rendering import (
     ccc,
     ccc_interval,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from emotone.corpora.inspection import Inspection
     from emotone.evaluation.audit_results import Audit
     from emotone.evaluation.results import AblationResults, AblationRow, Rate, Results
-
-SECONDS_PER_HOUR = 3600
 
 
 def show_results(results: "Results") -> None:

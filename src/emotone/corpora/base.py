@@ -62,6 +62,7 @@ class CorpusOptions(Options):
     scale: tuple[float, float] | None = None
 
     own_scale: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    decides_speech: ClassVar[tuple[str, ...]] = ()  # options that change what a name stands for
 
     @field_validator("map")
     @classmethod

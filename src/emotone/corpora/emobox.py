@@ -65,14 +65,13 @@ def read(options: EmoboxOptions) -> Corpus:
             f"the folder that holds {INFO.layout}, EmoBox's folder of one corpus"
         )
     if options.audio is None or not options.audio.is_dir():
+        given = options.audio
+        problem = "no audio folder given" if given is None else f"{given} is not a folder"
         raise CorpusError(
-            f"emobox: no audio folder ({options.audio}); set corpus.audio=FOLDER, the folder "
-            "that holds the corpus's audio"
+            f"emobox: {problem}; set corpus.audio=FOLDER, the folder that holds the corpus's audio"
         )
     labels = _labels(root)
     entries = dict(_entries(lists[0]))
-    if not entries:
-        raise CorpusError(f"emobox: {lists[0]} lists no utterances; copy it again")
     folds = _folds(root, entries)
     files = audio_by_stem(options.audio)
     rows, absent = [], []
@@ -100,7 +99,7 @@ def _labels(root: Path) -> dict[str, str]:
         labels = json.loads(_text(path))
     except ValueError as error:
         raise CorpusError(f"emobox: {path} cannot be read ({error}); copy it again") from error
-    if not isinstance(labels, dict) or not all(isinstance(new, str) for new in labels.values()):
+    if not isinstance(labels, dict) or not all(map(_is_text, labels.values())):
         raise CorpusError(
             f"emobox: {path}: expected the new name of each emotion, such as "
             f'{{"boredem": "boredom"}}, got {shown(labels)}; copy it again'
@@ -109,16 +108,29 @@ def _labels(root: Path) -> dict[str, str]:
 
 
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    lines = _text(path).splitlines()
+    if not lines:
+        raise CorpusError(f"emobox: {path} lists no utterances; copy it again")
+    for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
             key, *values = (_name(entry[field]) for field in ("key", *ENTRY))
-            yield key, dict(zip(ENTRY, values, strict=True))
         except (ValueError, KeyError, TypeError) as error:
             raise CorpusError(
                 f"emobox: {path}, line {number}: expected JSON with key, dataset, wav and emo, got "
                 f"{line[:60]!r}; copy the file again"
             ) from error
+        named = dict(zip(ENTRY, values, strict=True))
+        for field, value in {"key": key, **named}.items():
+            if not _is_text(value):
+                raise CorpusError(
+                    f"emobox: {path}, line {number}: '{field}' is empty; copy the file again"
+                )
+        yield key, named
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _name(value: object) -> str:

@@ -27,6 +27,7 @@ from emotone.corpora.base import (
 )
 from emotone.corpora.info import corpus_info
 from emotone.errors import CorpusError
+from emotone.text import shown
 
 INFO = corpus_info(__name__)
 EMOTIONS = {
@@ -37,6 +38,7 @@ EMOTIONS = {
     "sadness": "sadness",
     "surprised": "surprise",
 }
+GENDERS = ("female", "male")
 REQUIRED = ("file_id", "emotion", "speaker_id", "gender")
 
 
@@ -64,6 +66,11 @@ def read(options: NemoOptions) -> Corpus:
     for number, row in table:
         if empty := [column for column in REQUIRED if not row[column]]:
             raise CorpusError(f"{index}: row {number} has no {empty[0]}; copy the file again")
+        if row["gender"] not in GENDERS:
+            raise CorpusError(
+                f"{index}: row {number} has the gender {shown(row['gender'])}; expected "
+                f"{' or '.join(GENDERS)}: copy the file again"
+            )
         stem = row["file_id"].rpartition(".")[0] or row["file_id"]
         emotion = EMOTIONS.get(row["emotion"])
         if emotion is None:

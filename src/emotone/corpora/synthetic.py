@@ -33,7 +33,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import soundfile
@@ -77,6 +77,8 @@ class SyntheticOptions(CorpusOptions):
     speakers: int = Field(16, ge=2, le=99)
     utterances: int = Field(20, ge=4)
     seed: int = Field(0, ge=0)
+
+    decides_speech: ClassVar[tuple[str, ...]] = ("seed",)
 
 
 @dataclass(frozen=True)

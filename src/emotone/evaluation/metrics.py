@@ -59,6 +59,15 @@ def war_of(counts: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(hits / np.maximum(counts.sum(axis=(-2, -1)), 1))
 
 
+def standard_deviation(values: Sequence[float]) -> float | None:
+    """Standard deviation of a sample, as of the rates of seeds; ``None`` of less than two values.
+
+    >>> standard_deviation([0.25, 0.75]), standard_deviation([0.5])
+    (0.3535533905932738, None)
+    """
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
 def uar_standard_error(counts: ArrayLike) -> float:
     """Standard error of a UAR as of a mean of independent binomial proportions.
 

@@ -7,10 +7,9 @@ and a :class:`System` what was trained. Shares and rates are in 0 … 1.
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
-from emotone.evaluation.metrics import Comparison
+from emotone.evaluation.metrics import Comparison, standard_deviation
 from emotone.evaluation.protocol import ProtocolOptions
 
 __all__ = [
@@ -51,7 +50,7 @@ class Rate:
     @property
     def std(self) -> float | None:
         """Standard deviation over seeds; ``None`` if there is only one."""
-        return float(np.std(self.of_seeds, ddof=1)) if len(self.of_seeds) > 1 else None
+        return standard_deviation(self.of_seeds)
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class DimensionScore:
     @property
     def std(self) -> float | None:
         """Standard deviation over seeds; ``None`` if there is only one."""
-        return float(np.std(self.of_seeds, ddof=1)) if len(self.of_seeds) > 1 else None
+        return standard_deviation(self.of_seeds)
 
 
 Dimensions = dict[str, DimensionScore]  # by name

@@ -259,7 +259,7 @@ def _rate(predictions: pd.DataFrame, labels: Sequence[str], rate_of: metrics.Rat
         interval_95=metrics.speaker_interval(counts, rate_of),
         of_seeds=of_seeds,
         fold_mean=float(np.mean(folds)),
-        fold_std=float(np.std(folds, ddof=1)) if len(folds) > 1 else 0.0,
+        fold_std=metrics.standard_deviation(folds) or 0.0,
     )
 
 

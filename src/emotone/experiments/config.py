@@ -25,7 +25,7 @@ from emotone.features import FeatureOptions
 from emotone.inference import model_folder
 from emotone.models.crnn import CrnnOptions
 from emotone.models.registry import MODEL_KINDS, AnyModelOptions
-from emotone.options import Options, Seed, explained, nearest
+from emotone.options import Options, Seed, explained, first_error, nearest
 from emotone.safe_yaml import parsed
 from emotone.text import shown
 from emotone.training.options import TrainingOptions
@@ -270,7 +270,7 @@ def checked(values: dict[str, Any], source: str) -> ExperimentConfig:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
+    first = first_error(error)
     location = [str(part) for part in first["loc"]]
     corpus_class: type[BaseModel] = Options
     model_class: type[BaseModel] = CrnnOptions

@@ -112,7 +112,7 @@ def _teacher(config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold]) ->
     """Read the teacher of an experiment and check it for every fold."""
     if config.training.teacher is None:
         return None
-    teacher = read_teacher(config.training.teacher, corpus)
+    teacher = read_teacher(config.training.teacher, corpus, config.corpus)
     for fold in folds:
         teacher.soft_labels(fold)
     return teacher

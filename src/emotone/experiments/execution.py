@@ -26,12 +26,12 @@ from emotone.experiments.plan import Experiment, Observer, Run
 from emotone.experiments.running import execute
 from emotone.inference.execution import Executor, ProcessExecutor
 from emotone.inference.worker import CrashedError
+from emotone.options import SECONDS_PER_HOUR
 from emotone.training.checkpoint import saved_epochs
 from emotone.training.hardware import check_device, keep_memory
 from emotone.training.spectrograms import Spectrograms
 
 POLL_S = 0.2
-SECONDS_PER_HOUR = 3600
 
 
 class InterruptedRunError(EmotoneError):

@@ -31,6 +31,7 @@ from emotone.inference.model_folder import MOST_MEMBERS
 from emotone.models import weights
 from emotone.models.export import to_onnx
 from emotone.models.network import Network, together, with_labels
+from emotone.options import SECONDS_PER_HOUR
 from emotone.publishing.precision import with_precision
 from emotone.reporting import card
 from emotone.training.spectrograms import Spectrograms
@@ -42,7 +43,6 @@ COMPARISON = "comparison"  # folder of results, see emotone.experiments.adaptati
 WRITING = "writing"  # empty file in WORK once parts of the model may be there
 FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w*")  # of files, rather than of versions such as model-v1.2
 CHECKED = 8  # recordings on which the exported model is compared
-SECONDS_PER_HOUR = 3600
 
 
 def train(

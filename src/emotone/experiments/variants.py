@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from emotone.errors import UsageError
 from emotone.experiments.config import ExperimentConfig, checked
 from emotone.experiments.overrides import found, located, read_yaml, set_option, set_value
-from emotone.options import Options, explained, nearest
+from emotone.options import Options, explained, first_error, nearest
 from emotone.text import shown
 
 __all__ = ["Ablation", "load"]
@@ -91,18 +91,19 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Ablation:
     for override in overrides:
         values.setdefault("base", {})
         set_option(values["base"], override)
-    if "variants" not in values:
+    unknown = values.keys() - AblationFile.model_fields.keys()
+    if "variants" not in values and ("corpus" in values or not unknown):
         raise UsageError(
             f"{path}: no variants; this is not an ablation. Give one such as "
             "ablation-emodb, or use emotone crossval"
         )
-    if isinstance(values["variants"], dict):
+    if isinstance(values.get("variants"), dict):
         kept = {name: parts for name, parts in values["variants"].items() if parts is not None}
         values["variants"] = kept
     try:
         file = AblationFile.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_error(error)
         place = ".".join(str(part) for part in first["loc"])
         message = explained(first, place, AblationFile.model_fields)
         raise UsageError(f"{path}: {message}") from error

@@ -105,7 +105,9 @@ def lines(
                 values["speaker"] = encodable(part.speaker)
             yield row([encodable(file), *values.values(), *numbers], columns)
         else:
-            when = f"{values['start']:8.1f} … {values['end']:.1f} s  " if "start" in values else ""
+            when = ""
+            if isinstance(part, Segment):
+                when = f"{part.start:8.1f} … {part.end:.1f} s  "
             who = printable(part.speaker) if isinstance(part, Turn) else printable(file)
             yield f"{when}{_label(prediction)}{_values(prediction)}  {who}{_doubt(prediction)}\n"
     if kind == "table" and isinstance(answer, Call):

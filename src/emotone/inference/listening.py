@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, permutations
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from emotone.inference.hearing import Listener
 from emotone.inference.model import Model
 from emotone.inference.spans import Cutter, Span
 from emotone.inference.speaker import Speaker
-from emotone.inference.turns import UNKNOWN, crossing
+from emotone.inference.turns import UNKNOWN, by_speaker, crossing
 from emotone.text import agree, plural, shown
 
 ENROL_S = 600.0  # of a speaker's speech that is enrolled; more changes little
@@ -116,7 +116,7 @@ def _assigned(model: Model, turns: Sequence[Span], blocks: Pass, *, enrols: bool
     """Find out which channel each speaker of given turns is on."""
     tracks = _tracks(model, blocks, split=True, enrols=enrols, turns=turns)
     plan = Plan(tracks[0].samples, {})
-    for speaker, own in groupby(sorted(turns, key=_speaker), key=_speaker):
+    for speaker, own in by_speaker(turns):
         channels = {turn.channel for turn in own}
         for channel in channels - {None}:
             assert channel is not None
@@ -329,7 +329,3 @@ class _Meter:
 def _energy(samples: Waveform) -> float:
     """Return the energy, without a constant offset."""
     return float(np.var(samples, dtype=np.float64)) * len(samples) if len(samples) else 0.0
-
-
-def _speaker(span: Span) -> str:
-    return span.speaker

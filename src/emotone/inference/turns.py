@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -96,7 +96,7 @@ def checked(spans: Iterable[Span], name: str) -> list[Span]:
     for turn in turns:
         if not turn.speaker or turn.end is None:
             raise UsageError(f"{turn} has no {'end' if turn.speaker else 'speaker'}; fill it in")
-    for speaker, own in groupby(sorted(turns, key=_speaker), key=_speaker):
+    for speaker, own in by_speaker(turns):
         for one, other in pairwise(own):
             if other.start < (one.end or 0.0):
                 raise UsageError(
@@ -104,6 +104,16 @@ def checked(spans: Iterable[Span], name: str) -> list[Span]:
                     "turn at a time: join them, or name the speakers apart"
                 )
     return turns
+
+
+def by_speaker(spans: Iterable[Span]) -> Iterator[tuple[str, list[Span]]]:
+    """Yield each speaker, in alphabetical order, with their spans, in the order given."""
+
+    def name(span: Span) -> str:
+        return span.speaker
+
+    for speaker, own in groupby(sorted(spans, key=name), key=name):
+        yield speaker, list(own)
 
 
 def crossing(spans: Sequence[Span]) -> int:
@@ -135,10 +145,6 @@ def at_once(spans: Sequence[Span]) -> int:
         heappush(ends, span.end or 0.0)
         most = max(most, len(ends))
     return most
-
-
-def _speaker(span: Span) -> str:
-    return span.speaker
 
 
 def _from_table(path: Path) -> Iterable[Span]:

@@ -14,7 +14,6 @@ from emotone.audio import SAMPLE_RATE, Truncated
 from emotone.errors import StorageError, UsageError
 from emotone.files import MARK, refuse_foreign, replacing, write_text
 from emotone.inference.call import Call
-from emotone.inference.formats import call_as_dict
 from emotone.inference.model import Model
 from emotone.inference.timeline import peaks
 from emotone.text import printable
@@ -105,7 +104,7 @@ def _values(call: Call, recording: Path, model: Model, truncated: Truncated) -> 
     for track in sorted(set(tracks)):
         found = peaks(_lane(call, recording, track, truncated), PEAKS)
         drawn[track] = (100 * found / max(float(found.max()), 1e-3)).round().astype(int).tolist()
-    values = call_as_dict(call)
+    values = call.to_dict()  # not rounded, as the page rounds what it shows
     for one, track in zip(values["speakers"], tracks, strict=True):
         one["track"] = track
     return values | {

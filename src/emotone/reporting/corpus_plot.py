@@ -8,13 +8,13 @@ import pandas as pd
 
 from emotone.corpora.inspection import Inspection
 from emotone.files import check_picture, save_picture
+from emotone.options import SECONDS_PER_HOUR
 from emotone.text import plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LISTED_SPEAKERS = 40  # more do not fit on an axis
-SECONDS_PER_HOUR = 3600
 
 
 def draw_inspection(inspection: Inspection, path: Path, *, force: bool = False) -> None:

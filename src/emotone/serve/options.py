@@ -1,10 +1,14 @@
 """Options of the service."""
 
+import re
 from ipaddress import ip_network
 
 from pydantic import Field, field_validator
 
 from emotone.options import Options
+from emotone.text import shown
+
+ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@]+/?", re.IGNORECASE)
 
 
 class ServeOptions(Options):
@@ -73,6 +77,24 @@ class ServeOptions(Options):
         for one in proxies:
             ip_network(one)
         return proxies
+
+    @field_validator("token")
+    @classmethod
+    def _is_not_blank(cls, token: str | None) -> str | None:
+        if token is not None and not token.strip():
+            raise ValueError("expected characters, got only spaces")
+        return token
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for one in origins:
+            if not ORIGIN.fullmatch(one):
+                raise ValueError(
+                    "expected * or the scheme and host of a page, without a path, such as "
+                    f"https://example.org, got {shown(one)}"
+                )
+        return origins
 
     @property
     def upload_bytes(self) -> int:

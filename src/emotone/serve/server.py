@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from emotone.errors import UsageError
 from emotone.serve.limits import Share
 from emotone.serve.options import ServeOptions
 from emotone.serve.service import Service
@@ -21,6 +22,23 @@ ANSWER = (
     "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
     "Content-Length: {length}\r\n\r\n{text}"
 )
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise a :class:`UsageError` if a server cannot listen on an address."""
+
+    async def listen() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+        server.close()
+
+    try:
+        asyncio.run(listen())
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(
+            f"cannot listen on {host}, port {port}: {reason}; give another --host or --port"
+        ) from error
 
 
 def run(app: FastAPI, host: str, port: int) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from emotone import safe_yaml
-from emotone.corpora import Corpus
+from emotone.corpora import Corpus, CorpusOptions
 from emotone.errors import EmotoneError, FoldError, UsageError
 from emotone.evaluation.folds import Fold
 from emotone.evaluation.results_folder import ResultsFolder
@@ -137,8 +137,15 @@ class Teacher:
         )
 
 
-def read_teacher(options: TeacherOptions, corpus: Corpus) -> Teacher:
+def read_teacher(
+    options: TeacherOptions, corpus: Corpus, asked: Sequence[CorpusOptions] = ()
+) -> Teacher:
     """Read the teacher of an experiment.
+
+    Args:
+        options: where it is.
+        corpus: the student's corpus.
+        asked: options of the student's corpora.
 
     Raises:
         UsageError: if its results are of another corpus or lack a label, or it cannot be known
@@ -150,18 +157,19 @@ def read_teacher(options: TeacherOptions, corpus: Corpus) -> Teacher:
             "training.teacher.results=FOLDER"
         )
     folder = ResultsFolder(options.results)
-    _refuse_unknown_origin(folder)
+    config = _configuration(folder)
+    _refuse_unknown_origin(folder, config)
+    _refuse_other_speech(folder, config, asked)
     predictions, prefix = folder.predictions(), f"{corpus.name}/"
     names = predictions["utterance"].str.removeprefix(prefix)
     numbers = pd.Series(corpus.table.index, index=corpus.table["utterance"])
     predictions = predictions.assign(number=names.map(numbers)).dropna(subset=["number"])
     predictions["number"] = predictions["number"].astype(int)
-    truth = corpus.table["emotion"].to_numpy()[predictions["number"].to_numpy()]
     columns = [PROBABILITY + label for label in corpus.labels]
-    if predictions.empty or (predictions["truth"].to_numpy() != truth).any():
+    if difference := _difference(predictions, corpus, prefix):
         raise UsageError(
             f"training.teacher: {folder} holds predictions for another corpus than {corpus.name}: "
-            f"{'labels differ' if len(predictions) else 'no utterance has the same name'}"
+            f"{difference}"
         )
     if missing := [name for name in columns if name not in predictions.columns]:
         raise UsageError(
@@ -179,6 +187,17 @@ def read_teacher(options: TeacherOptions, corpus: Corpus) -> Teacher:
         texts,
         options,
     )
+
+
+def _difference(predictions: pd.DataFrame, corpus: Corpus, prefix: str) -> str:
+    """How predictions differ from those for a corpus; empty if utterances and speakers match."""
+    if predictions.empty:
+        return "no utterance has the same name"
+    own = corpus.table.iloc[predictions["number"]]
+    if (predictions["truth"].to_numpy() != own["emotion"].to_numpy()).any():
+        return "labels differ"
+    speakers = predictions["speaker"].str.removeprefix(prefix)
+    return "speakers differ" if (speakers.to_numpy() != own["speaker"].to_numpy()).any() else ""
 
 
 def _training_of(
@@ -205,14 +224,41 @@ def _of_training(fold: Mapping[str, Any], what: str, prefix: str) -> frozenset[s
     return frozenset(name.removeprefix(prefix) for role in TRAINED_ON for name in fold[role][what])
 
 
-def _refuse_unknown_origin(folder: ResultsFolder) -> None:
-    """Raise a :class:`UsageError` for a teacher that had a teacher, or was tested on its past."""
+def _configuration(folder: ResultsFolder) -> dict[str, Any]:
+    """The configuration of a teacher.
+
+    Raises:
+        UsageError: if it is damaged.
+    """
     refusal = f"training.teacher: the configuration in {folder} is damaged"
     config = safe_yaml.parsed(folder.configuration(), refusal)
     sections = [config.get(name) or {} for name in SECTIONS] if isinstance(config, dict) else []
     if not sections or not all(isinstance(section, dict) for section in sections):
         raise UsageError(f"{refusal}: it has no sections; copy the folder again")
-    training, before = sections
+    return dict(config)
+
+
+def _refuse_other_speech(
+    folder: ResultsFolder, config: Mapping[str, Any], asked: Sequence[CorpusOptions]
+) -> None:
+    """Raise a :class:`UsageError` for a teacher of other speech under the same names."""
+    given = config.get("corpus")
+    for theirs in given if isinstance(given, list) else [given]:
+        for ours in asked:
+            if not isinstance(theirs, dict) or theirs.get("name") != ours.name:
+                continue
+            for option in ours.decides_speech:
+                found, wanted = theirs.get(option), getattr(ours, option)
+                if found != wanted:
+                    raise UsageError(
+                        f"training.teacher: {folder} is of other speakers with the same names: "
+                        f"corpus.{option}={found}, here {wanted}; use a teacher of this corpus"
+                    )
+
+
+def _refuse_unknown_origin(folder: ResultsFolder, config: Mapping[str, Any]) -> None:
+    """Raise a :class:`UsageError` for a teacher that had a teacher, or was tested on its past."""
+    training, before = (config.get(name) or {} for name in SECTIONS)
     reason = ""
     if training.get("teacher"):
         reason = "it had a teacher itself, which may have heard anybody"

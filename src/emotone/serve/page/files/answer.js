@@ -12,8 +12,9 @@ export function show(item) {
   find("label").classList.toggle("none", whole.label === null);
   find("label").style.borderColor = colour.get(whole.label);
   find("bars").replaceChildren(...(whole.label === null ? [] : labels.map((label) => bar(label, whole, colour.get(label), threshold))));
+  const windows = find("table") ? ": the headline, and each window by itself" : ""; // the exported page has none
   find("threshold").textContent = whole.label === null ? "There is nothing in it that the model hears as speech."
-    : `Below ${percent(threshold)} (the line), an answer is “not sure”: the headline, and each window by itself.`;
+    : `Below ${percent(threshold)} (the line), an answer is “not sure”${windows}.`;
 }
 
 export const about = ({ name, whole, model, relativeTo }) =>
