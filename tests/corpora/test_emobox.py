@@ -58,6 +58,9 @@ def test_malformed_lists_are_errors(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CorpusError, match=r"emodb_test_fold_2\.jsonl, line 1: expected JSON with"):
         corpora.read(options)
+    path.unlink()
+    with pytest.raises(CorpusError, match="fold_2 has no list of tested utterances"):
+        corpora.read(options)
     with pytest.raises(
         CorpusError,
         match=r"no audio folder given; set corpus\.audio=FOLDER, the folder that holds",

@@ -122,7 +122,7 @@ def test_a_copy_under_another_speaker_stops_a_split(
     with pytest.raises(
         FoldError,
         match=r"fold s0: s0_anger_0 \(test\) and s1_anger_1 \((training|validation)\) have the "
-        r"same content, and so have 1 more pairs; leave one of each out \(corpus\.exclude\)",
+        r"same content, as does 1 further pair; leave one of each out \(corpus\.exclude\)",
     ):
         crossval(config(table, **each), tmp_path / "out", Recorder())
     changed = (
@@ -151,7 +151,9 @@ def test_a_corpus_that_is_read_twice_is_refused(
         shutil.copy(table.parent / name, other.parent / name)
     both = [{"name": "table", "root": str(path)} for path in (table, other)]
     asked = ExperimentConfig.model_validate(TINY | {"corpus": both})
-    message = "table and other share recordings, so also speakers: .*s0_anger_0 .*so have 1 more"
+    message = (
+        "table and other share recordings, so also speakers: .*s0_anger_0 .*as does 1 further pair;"
+    )
     with pytest.raises(UsageError, match=message):
         train(asked, tmp_path / "out", Recorder())
     assert not (tmp_path / "out" / model_folder.CONFIG).exists()

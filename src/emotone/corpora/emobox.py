@@ -36,6 +36,7 @@ from emotone.errors import CorpusError
 from emotone.text import shown
 
 INFO = corpus_info(__name__)
+TESTED = "*_test_fold_*.jsonl"
 ENTRY = ("dataset", "wav", "emo")  # beside the key
 
 
@@ -150,7 +151,12 @@ def _text(path: Path) -> str:
 def _folds(root: Path, entries: dict[str, dict[str, str]]) -> dict[str, str]:
     """Fold in which each utterance is tested."""
     folds: dict[str, str] = {}
-    for path in sorted(root.glob("fold_*/*_test_fold_*.jsonl")):
+    for folder in sorted(root.glob("fold_*/")):
+        if not any(folder.glob(TESTED)):
+            raise CorpusError(
+                f"emobox: {folder} has no list of tested utterances, {TESTED}; copy it again"
+            )
+    for path in sorted(root.glob(f"fold_*/{TESTED}")):
         match = re.search(r"_test_fold_(\w+)\.jsonl$", path.name)
         if match is None:
             raise CorpusError(

@@ -13,6 +13,7 @@ from emotone.corpora.fingerprints import Fingerprints, fingerprint, repeated, sa
 from emotone.errors import FoldError, UsageError
 from emotone.evaluation.folds import ROLES, Fold
 from emotone.features.utterances import cached
+from emotone.text import agree, plural
 
 SHOWN = 5  # utterances or speakers named
 
@@ -47,8 +48,7 @@ def refuse_repetitions(corpus: Corpus, folds: Sequence[Fold], prints: Fingerprin
             one, other = shared[0]
             raise FoldError(
                 f"fold {fold.name}: {names[one]} ({role_of[one]}) and {names[other]} "
-                f"({role_of[other]}) have the same content"
-                f"{f', and so have {len(shared) - 1} more pairs' * (len(shared) > 1)}; leave one "
+                f"({role_of[other]}) have the same content{_others(len(shared) - 1)}; leave one "
                 "of each out (corpus.exclude), or correct the speakers; emotone corpus lists them"
             )
 
@@ -64,8 +64,7 @@ def refuse_corpora_in_common(corpus: Corpus, prints: Fingerprints) -> None:
         one, other = shared[0]
         raise UsageError(
             f"{of[one]} and {of[other]} share recordings, so also speakers: {names[one]} and "
-            f"{names[other]} have the same content"
-            f"{f', and so have {len(shared) - 1} more pairs' * (len(shared) > 1)}; leave one of "
+            f"{names[other]} have the same content{_others(len(shared) - 1)}; leave one of "
             "the corpora out, or these files (corpus.exclude)"
         )
 
@@ -88,6 +87,10 @@ def refuse_common(corpus: Corpus, prints: Fingerprints, trained: Fingerprints, s
             f"{_shown(sorted(set(rows['speaker'])))}; leave these speakers out (corpus.exclude), "
             "or set pretraining.allow_overlap=true (adapt --allow-overlap)"
         )
+
+
+def _others(count: int) -> str:
+    return f", as {agree(count, 'do')} {plural(count, 'further pair')}" if count else ""
 
 
 def _shown(names: Iterable[str]) -> str:
