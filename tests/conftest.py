@@ -1,5 +1,6 @@
 """Generated audio and small corpora that all tests share."""
 
+import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterator
@@ -58,15 +59,19 @@ def shared(factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def traced_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A process of a test run waits while another traces the same graph, which takes seconds."""
-    root, traced = shared(tmp_path_factory), export._traced
+    """The processes of a test run share traced graphs: each takes seconds, many tests need them."""
+    root, trace = shared(tmp_path_factory), export._trace
 
-    def alone(network: Network, *, enrolling: bool) -> bytes:
-        with FileLock(root / f"{export._structure(network)}.lock"):
-            return traced(network, enrolling=enrolling)
+    def kept(network: Network, *, enrolling: bool) -> bytes:
+        key = hashlib.sha256(repr(export._structure(network)).encode()).hexdigest()
+        file = root / f"{key}.onnx"
+        with FileLock(root / f"{key}.lock"):
+            if not file.is_file():
+                file.write_bytes(trace(network, enrolling=enrolling))
+        return file.read_bytes()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "_traced", alone)
+        patch.setattr(export, "_trace", kept)
         yield
 
 

@@ -287,7 +287,6 @@ def test_babble_is_of_other_speakers(corpus: Corpus, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("few")
-@pytest.mark.usefixtures("few")
 def test_validation_speakers_are_new_to_their_model(tmp_path: Path) -> None:
     folder = trained(tmp_path, protocol={"validation_speakers": 1})
     corpus = corpora.read(TableOptions(root=tmp_path / "table.csv"))

@@ -116,7 +116,7 @@ def experiment(make_table: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kills process groups as Linux does")
-def test_after_kill_9_the_same_command_ends_with_the_same_predictions(
+def test_after_kill_9_the_same_experiment_ends_with_the_same_predictions(
     experiment: Path, tmp_path: Path
 ) -> None:
     expected, out = tmp_path / "expected", tmp_path / "out"

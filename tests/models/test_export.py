@@ -72,11 +72,7 @@ def test_an_export_that_differs_is_refused(folder: Path) -> None:
         to_onnx(speaker, speech)
 
 
-def test_networks_of_one_structure_are_traced_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
+def test_networks_of_one_structure_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def network(seed: int, *more: str) -> Network:
         torch.manual_seed(seed)
         sizes = CrnnOptions.model_validate(TINY["model"])
@@ -98,38 +94,6 @@ def test_networks_of_one_structure_are_traced_once(
         check_parity(first, graph, [SHORT])
     with pytest.raises(AssertionError, match="traced"):
         to_onnx(network(0, "fear"), [SHORT, LONG])
-    (kept,) = tmp_path.rglob("*.onnx")
-    weights = first.backbone.output.weight.detach().numpy().tobytes()
-    assert weights in to_onnx(first, [SHORT])
-    assert weights not in kept.read_bytes()
-    with monkeypatch.context() as other:
-        other.setattr(export, "_version", lambda package: "9.9")
-        with pytest.raises(AssertionError, match="traced"):
-            to_onnx(network(1), [SHORT, LONG])
-    kept.write_bytes(kept.read_bytes()[:-1])
-    with pytest.raises(AssertionError, match="traced"):
-        to_onnx(first, [SHORT, LONG])
-
-
-def test_few_traced_graphs_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(export, "MOST_KEPT", 2)
-    monkeypatch.setattr(export, "_trace", lambda network, enrolling: b"graph")
-    sizes = CrnnOptions.model_validate(TINY["model"])
-    for labels in range(2, 6):
-        network = Network(FeatureOptions(mels=16), sizes, list("abcdef"[:labels]))
-        assert export._traced(network, enrolling=False) == b"graph"
-    assert len(list(tmp_path.rglob("*.onnx"))) == 2
-
-
-def test_without_a_cache_folder_a_network_is_exported_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "emotone").write_text("a file in the place of the folder")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(export, "_trace", lambda network, enrolling: b"graph")
-    network = Network(FeatureOptions(), CrnnOptions(), ["anger", "neutral"])
-    assert export._traced(network, enrolling=False) == b"graph"
 
 
 @pytest.mark.parametrize("pitch", [False, True])

@@ -1,14 +1,11 @@
 """A trained network as ONNX, features inside the graph: waveform in, logits and embedding out."""
 
 import copy
-import hashlib
 import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
-from importlib import metadata
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -17,17 +14,13 @@ import onnxscript.optimizer
 import torch
 from numpy.typing import NDArray
 from onnxscript import opset20
-from platformdirs import user_cache_path
 from torch import Tensor, nn
 from torch.export import Dim
 
-import emotone
-from emotone import models
 from emotone.audio import Waveform
 from emotone.audio.runtime import onnxruntime
 from emotone.errors import ModelError
 from emotone.features import frame_mask
-from emotone.files import replacing, suppress_os_errors
 from emotone.models.layers import BLSTM
 from emotone.models.network import Network
 
@@ -38,8 +31,8 @@ TOLERANCES = {"logits": 1e-4, "embedding": 1e-3, "dimensions": 1e-4}
 OUTPUTS = {"logits": "logits", "embedding": "embeddings", "dimensions": "dimensions"}
 LONGEST = 2**24  # samples; the exporter needs a bound
 SPEAKER = ("speaker", "speaker_weight")  # optional inputs
-MOST_KEPT = 50  # traced graphs, half a megabyte each
-EXPORTERS = ("torch", "onnxscript", "onnx-ir", "transformers")  # whose versions a graph depends on
+MOST_TRACED = 8
+_TRACED: dict[tuple[str, ...], bytes] = {}  # the latest graphs by structure
 
 
 def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
@@ -95,45 +88,24 @@ def to_onnx(network: Network, speech: Sequence[Waveform]) -> bytes:
 
 
 def _traced(exported: Network, *, enrolling: bool) -> bytes:
-    """Return the graph of a network, not optimised, without its weights.
+    """Return the graph of a network, not optimised, with the weights of the first of its structure.
 
-    Tracing takes seconds and does not depend on the weights, so the graph is kept in emotone's
-    cache folder for all networks of the same options, code and versions.
+    Tracing takes seconds and does not depend on the weights, so that a process traces networks
+    of the same options once: a cross-validation with scikit-learn exports one in each fold.
     """
-    folder = user_cache_path("emotone") / "graphs"
-    path = folder / f"{_structure(exported)}.onnx"
-    digest = hashlib.sha256().digest_size
-    with suppress_os_errors():
-        kept = path.read_bytes()
-        if hashlib.sha256(kept[digest:]).digest() == kept[:digest]:
-            return kept[digest:]
-    graph = _trace(exported, enrolling=enrolling)
-    with suppress_os_errors():
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(hashlib.sha256(graph).digest() + graph)
-        for old in sorted(folder.glob("*.onnx"), key=lambda one: one.stat().st_mtime)[:-MOST_KEPT]:
-            old.unlink()
-    return graph
+    structure = _structure(exported)
+    if structure not in _TRACED:
+        while len(_TRACED) >= MOST_TRACED:
+            _TRACED.pop(next(iter(_TRACED)))
+        _TRACED[structure] = _trace(exported, enrolling=enrolling)
+    return _TRACED[structure]
 
 
-def _structure(network: Network) -> str:
-    """Hash of all that a graph depends on, apart from the weights."""
-    options = [part.model_dump_json() for part in (network.features.options, network.kind)]
+def _structure(network: Network) -> tuple[str, ...]:
+    """All that a graph depends on, apart from the weights."""
+    parts = network.features.options, network.kind
     sizes = len(network.labels), len(network.dimensions), len(network.backbone.each)
-    versions = [_version(package) for package in EXPORTERS]
-    found = hashlib.sha256(repr((options, sizes, versions)).encode())
-    for folder in (*emotone.__path__, *models.__path__):
-        for source in sorted(Path(folder).rglob("*.py")):
-            found.update(source.read_bytes())
-    return found.hexdigest()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    return *(part.model_dump_json() for part in parts), *map(str, sizes)
 
 
 def _trace(exported: Network, *, enrolling: bool) -> bytes:
@@ -157,12 +129,7 @@ def _trace(exported: Network, *, enrolling: bool) -> bytes:
             optimize=False,
         )
     assert program is not None
-    graph = program.model_proto
-    weights = _wrapped(exported, enrolling=enrolling).state_dict()
-    for tensor in graph.graph.initializer:
-        if tensor.name in weights:
-            tensor.ClearField("raw_data")
-    return _without_traces(graph)
+    return bytes(program.model_proto.SerializeToString())
 
 
 def _wrapped(exported: Network, *, enrolling: bool) -> "_Plain":
