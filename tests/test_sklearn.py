@@ -178,6 +178,36 @@ def test_labels_may_be_numbers() -> None:
         ),
         (
             {},
+            (recordings(2), ["sad", None]),
+            UsageError,
+            r"^fit: y\[1\] is empty; give each recording a label",
+        ),
+        (
+            {},
+            (recordings(2), ["sad", "ang\0ry"]),
+            UsageError,
+            r"^fit: y\[1\] must be printable, got 'ang\\x00ry'",
+        ),
+        (
+            {},
+            (recordings(2), ["sad", "angry"], ["ann", None]),
+            UsageError,
+            r"^fit: groups\[1\] is empty; give each recording a speaker",
+        ),
+        (
+            {},
+            (["/", voice(0)], ["sad", "angry"]),
+            CorpusError,
+            r"^fit: X\[0\], /, is not a file",
+        ),
+        (
+            {},
+            (["a\nb.wav", voice(0)], ["sad", "angry"]),
+            CorpusError,
+            r"the first is X\[0\], a\\u000ab\.wav",
+        ),
+        (
+            {},
             ([voice(0), "no.wav"], ["sad", "angry"]),
             CorpusError,
             r"^fit: 1 file does not exist, the first is X\[1\], no.wav",

@@ -34,7 +34,7 @@ from emotone.experiments.shipping import train
 from emotone.files import replacing
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.speech import Speech, pieces, several
-from emotone.text import agree, encodable, plural
+from emotone.text import agree, encodable, plural, printable, shown
 
 ARRAY = "emotone-array-"  # files of recordings that are no paths, with their number
 
@@ -95,19 +95,20 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 for training.
         """
         recordings, labels = self._recordings(X, "fit"), column_or_1d(y, warn=True)
+        if labels.dtype.kind != "f":  # scikit-learn refuses numbers that are not finite
+            _check_names("y", labels, "label")
         check_classification_targets(labels)
         if groups is None and self.validation_speakers:
             raise UsageError("validation_speakers needs to know who speaks; give groups to fit")
         speakers = np.arange(len(recordings)) if groups is None else column_or_1d(groups)
         check_consistent_length(recordings, labels, speakers)
+        _check_names("groups", speakers, "speaker")
         classes, names = np.unique(labels), [_name(label) for label in labels]
         if len(set(names)) != len(classes) or len(classes) < 2:
             raise UsageError(
                 "fit needs two or more labels, each of another emotion; got the classes "
                 f"{', '.join(map(str, classes))}"
             )
-        _check_names("y", names, "label")
-        _check_names("groups", speakers, "speaker")
         _check_paths(recordings)
         with tempfile.TemporaryDirectory(prefix="emotone-") as work:
             folder = Path(work) / "recordings"
@@ -220,25 +221,33 @@ def _name(label: Any) -> str:
 
 def _check_names(argument: str, names: Iterable[Any], what: str) -> None:
     for number, name in enumerate(names):
-        if not normalised(str(name)):
+        if name is None or name != name or not normalised(str(name)):  # NaN is not itself
             raise UsageError(f"fit: {argument}[{number}] is empty; give each recording a {what}")
+        if not str(name).isprintable():
+            raise UsageError(f"fit: {argument}[{number}] must be printable, got {shown(str(name))}")
 
 
 def _check_paths(recordings: Iterable[Speech]) -> None:
     paths = {n: str(one) for n, one in enumerate(recordings) if isinstance(one, str | Path)}
-    missing = [n for n, path in paths.items() if not os.path.isfile(path)]  # noqa: PTH113
+    missing = [n for n, path in paths.items() if not os.path.exists(path)]  # noqa: PTH110
     if missing:
         raise CorpusError(
             f"fit: {plural(len(missing), 'file')} {agree(len(missing), 'do')} not exist, the first "
-            f"is X[{missing[0]}], {encodable(paths[missing[0]])}; relative paths start from "
+            f"is X[{missing[0]}], {_readable(paths[missing[0]])}; relative paths start from "
             f"{Path.cwd()}"
         )
     for number, path in paths.items():
+        if not os.path.isfile(path):  # noqa: PTH113
+            raise CorpusError(f"fit: X[{number}], {_readable(path)}, is not a file")
         if encodable(path) != path:
             raise CorpusError(
-                f"fit: the path X[{number}], {encodable(path)}, must be UTF-8; rename the folder "
+                f"fit: the path X[{number}], {_readable(path)}, must be UTF-8; rename the folder "
                 "or file"
             )
+
+
+def _readable(path: str) -> str:
+    return printable(encodable(path))
 
 
 @contextmanager
@@ -247,7 +256,7 @@ def _said_of_arguments(folder: Path) -> Iterator[None]:
     try:
         yield
     except EmotoneError as error:
-        files = rf"({re.escape(str(folder))}/)?{ARRAY}(\d+)(\.wav)?"
+        files = rf"({re.escape(str(folder))}[\\/])?{ARRAY}(\d+)(\.wav)?"
         raise type(error)(re.sub(files, r"X[\2]", str(error))) from None
 
 

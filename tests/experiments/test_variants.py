@@ -80,6 +80,19 @@ def test_wrong_files_are_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_an_experiment_is_no_ablation(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    with pytest.raises(UsageError, match="this is not an ablation"):
+        variants.load(PRESETS / "emodb.yaml")
+    for values in ({"corpus": {"name": "emodb"}}, {"training": {"epochs": 3}}):
+        path.write_text(json.dumps(values))
+        with pytest.raises(UsageError, match=r"this is not an ablation.*or use emotone crossval"):
+            variants.load(path)
+    path.write_text(json.dumps({"corpus": {"name": "emodb"}, "variant": {}}))
+    with pytest.raises(UsageError, match=r"unknown option '(corpus|variant)'"):
+        variants.load(path)
+
+
 def test_a_misspelt_key_is_named_rather_than_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     for wrong, right in (("variant", "variants"), ("bas", "base"), ("reference", "references")):
@@ -96,11 +109,6 @@ def test_what_a_variant_changes_of_an_ingredient_is_its_own(write: Callable[...,
     rows = {"baseline": [], "longest": longest, "longer": ["longer"]}
     loaded = variants.load(write(ingredients=ingredients, variants=rows))
     assert [each.training.epochs for each in loaded.variants.values()] == [3, 2, 1]
-
-
-def test_an_experiment_is_no_ablation() -> None:
-    with pytest.raises(UsageError, match="this is not an ablation"):
-        variants.load(PRESETS / "emodb.yaml")
 
 
 def test_a_file_may_extend_another(tmp_path: Path, write: Callable[..., Path]) -> None:

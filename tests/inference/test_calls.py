@@ -155,26 +155,6 @@ def test_turns_of_one_channel_are_recordings_of_their_own(
     assert not any(one.enrolled for one in enrolled.call((mono, SAMPLE_RATE), turns=turns).speakers)
 
 
-def test_a_note_says_that_channels_were_mixed(
-    made: tuple[NDArray[np.float32], list[Span], list[Waveform]], tmp_path: Path
-) -> None:
-    samples, given, _ = made
-    call, turns = tmp_path / "call.wav", tmp_path / "turns.csv"
-    turns.write_text(
-        "start,end,speaker\n" + "".join(f"{one.start},{one.end},{one.speaker}\n" for one in given)
-    )
-    said = f"note: {call}: its 2 channels were mixed; if each is a speaker, give --channels split"
-    for content, options, is_said in (
-        (samples, [], True),
-        (samples, ["--channels", "split"], False),
-        (samples.mean(axis=1), [], False),
-    ):
-        soundfile.write(call, content, SAMPLE_RATE)
-        done = command("predict", call, "--turns", turns, *options)
-        assert done.returncode == 0, done.stderr
-        assert (said in done.stderr) == is_said
-
-
 def test_windows_and_pauses_of_an_unknown_speaker(
     base: Recognizer, made: tuple[NDArray[np.float32], list[Span], list[Waveform]]
 ) -> None:

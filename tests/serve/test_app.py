@@ -93,7 +93,14 @@ def test_what_runs_is_finished_before_the_end(
                 "--allow-origin: expected * or the scheme and host of a page, without a path, such "
                 f"as https://example.org, got '{origin}'",
             )
-            for origin in ("https://a.example/page", "a.example", "https://", "https://a.example?")
+            for origin in (
+                "https://a.example/page",
+                "a.example",
+                "https://",
+                "https://a.example?",
+                "https://*.a.example",
+                "https://a.example:x",
+            )
         ),
     ],
 )

@@ -72,7 +72,7 @@ def test_soft_labels_are_of_teachers_that_heard_neither_speaker_nor_test_speaker
 ) -> None:
     corpus = read_all(config(taught["table"]).corpus)
     folds = make_folds(corpus, ProtocolOptions.model_validate(STUDENT))
-    teacher = read_teacher(TeacherOptions(results=taught["nested"]), corpus)
+    teacher = read_teacher(TeacherOptions(results=taught["nested"]), corpus, ())
     predictions = pd.read_csv(taught["nested"] / "predictions.csv", dtype={"fold": str})
     for fold in folds:
         found = teacher.soft_labels(fold)
@@ -97,7 +97,7 @@ def test_temperature_flattens(taught: dict[str, Path]) -> None:
     fold = make_folds(corpus, ProtocolOptions.model_validate(STUDENT))[0]
     plain, flat = (
         read_teacher(
-            TeacherOptions(results=taught["nested"], temperature=temperature), corpus
+            TeacherOptions(results=taught["nested"], temperature=temperature), corpus, ()
         ).soft_labels(fold)[fold.training[0]]
         for temperature in (1.0, 2.0)
     )
@@ -155,7 +155,7 @@ def test_a_teacher_that_heard_the_speaker_is_refused_for_that_utterance(
 ) -> None:
     corpus = read_all(config(taught["table"]).corpus)
     fold = make_folds(corpus, ProtocolOptions.model_validate(STUDENT))[0]
-    real = read_teacher(TeacherOptions(results=taught["nested"]), corpus)
+    real = read_teacher(TeacherOptions(results=taught["nested"]), corpus, ())
     speaker = fold.speakers["training"][0]
     heard = {name: names | {speaker} for name, names in real.heard.items()}
     made = Teacher("made", "CRNN", corpus, real.predictions, heard, real.texts, real.options)
@@ -169,7 +169,7 @@ def test_a_fold_of_unseen_sentences_needs_a_teacher_that_did_not_hear_them(
     corpus = read_all(config(taught["table"]).corpus)
     fold = make_folds(corpus, ProtocolOptions.model_validate(STUDENT))[0]
     fold = replace(fold, texts={"training": ("a",), "validation": (), "test": ("b",)})
-    teacher = read_teacher(TeacherOptions(results=taught["nested"]), corpus)
+    teacher = read_teacher(TeacherOptions(results=taught["nested"]), corpus, ())
     with pytest.raises(FoldError, match="or on test speakers or sentences of this fold"):
         teacher.soft_labels(fold)
     others = replace(teacher, texts=dict.fromkeys(teacher.texts, frozenset({"a"})))
@@ -196,7 +196,7 @@ def test_a_teacher_of_another_corpus_is_refused(
     rows.to_csv(relabelled, index=False)
     corpus = read_all(config(relabelled).corpus)
     with pytest.raises(UsageError, match="another corpus than relabelled: labels differ"):
-        read_teacher(TeacherOptions(results=taught["nested"]), corpus)
+        read_teacher(TeacherOptions(results=taught["nested"]), corpus, ())
 
 
 def test_a_teacher_of_renamed_speakers_is_refused(taught: dict[str, Path], tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_teacher_of_renamed_speakers_is_refused(taught: dict[str, Path], tmp_p
     rows.to_csv(renamed, index=False)
     corpus = read_all(config(renamed).corpus)
     with pytest.raises(UsageError, match="another corpus than renamed: speakers differ"):
-        read_teacher(TeacherOptions(results=taught["plain"]), corpus)
+        read_teacher(TeacherOptions(results=taught["plain"]), corpus, ())
 
 
 def test_a_teacher_of_synthetic_speech_with_another_seed_is_refused(tmp_path: Path) -> None:
@@ -258,22 +258,22 @@ def test_a_teacher_that_was_taught_or_is_damaged_cannot_teach(
     corpus = read_all(config(taught["table"]).corpus)
     (copy / "config.yaml").write_text("training: [")
     with pytest.raises(UsageError, match=r"configuration in .*copy is damaged: .*line 1, column"):
-        read_teacher(TeacherOptions(results=copy), corpus)
+        read_teacher(TeacherOptions(results=copy), corpus, ())
     for damaged in ("[1]", "training: [1]"):
         (copy / "config.yaml").write_text(damaged)
         with pytest.raises(UsageError, match=r"copy is damaged: it has no sections"):
-            read_teacher(TeacherOptions(results=copy), corpus)
+            read_teacher(TeacherOptions(results=copy), corpus, ())
     for changes, message in (
         ({"training": settings["training"] | {"teacher": {"sha256": "x"}}}, "had a teacher itself"),
         ({"pretraining": {"allow_overlap": True}}, "started from a model that was trained on this"),
     ):
         (copy / "config.yaml").write_text(yaml.safe_dump(settings | changes))
         with pytest.raises(UsageError, match=message):
-            read_teacher(TeacherOptions(results=copy), corpus)
+            read_teacher(TeacherOptions(results=copy), corpus, ())
     (copy / "config.yaml").write_text(yaml.safe_dump(settings))
     for folds in (None, "[]", '{"folds": [{"name": "1"}]}', "{"):
         (copy / "folds.json").unlink(missing_ok=True)
         if folds is not None:
             (copy / "folds.json").write_text(folds)
         with pytest.raises(UsageError, match=r"copy has no readable list of folds"):
-            read_teacher(TeacherOptions(results=copy), corpus)
+            read_teacher(TeacherOptions(results=copy), corpus, ())

@@ -50,6 +50,7 @@ class Command(TyperCommand):
 
             if isinstance(error.__cause__, ValidationError):
                 first = error.__cause__.errors()[0]
+                error.message = error.message.removeprefix("Value error, ")
                 if first["type"] != "value_error":  # Typer's own, which says what came
                     error.message += f", got {shown(first['input'])}"
             raise

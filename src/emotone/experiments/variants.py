@@ -91,8 +91,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Ablation:
     for override in overrides:
         values.setdefault("base", {})
         set_option(values["base"], override)
-    unknown = values.keys() - AblationFile.model_fields.keys()
-    if "variants" not in values and ("corpus" in values or not unknown):
+    names = AblationFile.model_fields.keys()
+    if "variants" not in values and not any(nearest(key, names) for key in values.keys() - names):
         raise UsageError(
             f"{path}: no variants; this is not an ablation. Give one such as "
             "ablation-emodb, or use emotone crossval"

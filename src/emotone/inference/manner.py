@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from emotone.audio import Truncated, channels
+from emotone.audio import Truncated
 from emotone.inference.call import Call
 from emotone.inference.calls import Advance, recognise
 from emotone.inference.listening import CallOptions
@@ -14,8 +14,6 @@ from emotone.inference.prediction import Segment
 from emotone.inference.recognizer import Recognizer
 from emotone.inference.spans import Span
 from emotone.inference.speaker import fingerprint
-
-MIXED = "its {} channels were mixed; if each is a speaker, give --channels split"
 
 
 class Manner(Protocol):
@@ -106,9 +104,7 @@ class AsCall:
         self, recognizer: Recognizer, file: Path, truncated: Truncated, advance: Advance
     ) -> Call:
         """See :class:`Manner`."""
-        call = recognise(recognizer, file, self.options, truncated, advance)
-        count = 1 if self.options.split else len(next(channels(file, truncated=truncated)))
-        return call if count == 1 else replace(call, notes=[*call.notes, MIXED.format(count)])
+        return recognise(recognizer, file, self.options, truncated, advance)
 
     def settings(self) -> dict[str, Any]:
         """See :class:`Manner`."""

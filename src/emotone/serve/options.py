@@ -8,7 +8,9 @@ from pydantic import Field, field_validator
 from emotone.options import Options
 from emotone.text import shown
 
-ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^\s/?#@]+/?", re.IGNORECASE)
+ORIGIN = re.compile(
+    r"\*|null|[a-z][a-z0-9+.-]*://(\[[0-9a-f:]+\]|[^\s/?#@*,:\[\]]+)(:\d{1,5})?/?", re.IGNORECASE
+)
 
 
 class ServeOptions(Options):
@@ -82,7 +84,7 @@ class ServeOptions(Options):
     @classmethod
     def _is_not_blank(cls, token: str | None) -> str | None:
         if token is not None and not token.strip():
-            raise ValueError("expected characters, got only spaces")
+            raise ValueError("only spaces")
         return token
 
     @field_validator("origins")

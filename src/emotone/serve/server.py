@@ -35,7 +35,7 @@ def check_address(host: str, port: int) -> None:
     try:
         asyncio.run(listen())
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = (isinstance(error, OSError) and error.strerror) or error
         raise UsageError(
             f"cannot listen on {host}, port {port}: {reason}; give another --host or --port"
         ) from error

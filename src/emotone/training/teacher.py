@@ -138,7 +138,7 @@ class Teacher:
 
 
 def read_teacher(
-    options: TeacherOptions, corpus: Corpus, asked: Sequence[CorpusOptions] = ()
+    options: TeacherOptions, corpus: Corpus, asked: Sequence[CorpusOptions]
 ) -> Teacher:
     """Read the teacher of an experiment.
 
@@ -148,8 +148,8 @@ def read_teacher(
         asked: options of the student's corpora.
 
     Raises:
-        UsageError: if its results are of another corpus or lack a label, or it cannot be known
-            what it was trained on.
+        UsageError: if its results are of another corpus, of other speech under the same names, or
+            lack a label, or it cannot be known what it was trained on.
     """
     if options.results is None:
         raise UsageError(
