@@ -62,14 +62,14 @@ def all_options() -> list[Option]:
     >>> [option.key for option in all_options() if option.section == "protocol"][:2]
     ['protocol.name', 'protocol.folds']
     """
-    found: list[Option] = []
+    described, found = meanings(ExperimentConfig), list[Option]()
     for name, field in ExperimentConfig.model_fields.items():
         if name == "corpus":
             found += _of_corpora()
         elif name == "model":
             found += _of_models()
         else:
-            found += _of_field(name, field, meanings(ExperimentConfig))
+            found += _of_field(name, field, described)
     return found
 
 
@@ -128,8 +128,9 @@ def _of_models() -> Iterator[Option]:
 
 
 def _of_class(model: type[BaseModel], section: str) -> Iterator[Option]:
+    described = meanings(model)
     for name, field in model.model_fields.items():
-        yield from _of_field(f"{section}.{name}", field, meanings(model))
+        yield from _of_field(f"{section}.{name}", field, described)
 
 
 def _of_field(key: str, field: FieldInfo, described: Mapping[str, str]) -> Iterator[Option]:
