@@ -62,7 +62,8 @@ def all_options() -> list[Option]:
     >>> [option.key for option in all_options() if option.section == "protocol"][:2]
     ['protocol.name', 'protocol.folds']
     """
-    described, found = meanings(ExperimentConfig), list[Option]()
+    described = meanings(ExperimentConfig)
+    found: list[Option] = []
     for name, field in ExperimentConfig.model_fields.items():
         if name == "corpus":
             found += _of_corpora()
