@@ -14,6 +14,7 @@ from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import audmetric
+import numpy as np
 import yaml
 
 from emotone.corpora.catalogue import corpora_page
@@ -179,6 +180,9 @@ def new_speakers() -> str:
         for name, found in clean.by_corpus.items()
     } | {ALL: (clean.scores.uar, disturbed.uar)}  # fmt: skip
     lines = [[name, *map(_uar, pair), *beside[name]] for name, pair in rates.items()]
+    of_corpora = (clean.by_corpus, disturbed.by_corpus, theirs.results().by_corpus)
+    means = (float(np.mean([one.uar.mean for one in each.values()])) for each in of_corpora)
+    lines.insert(-1, ["mean over corpora", *map(percent, means), "", ""])
     titles = ["new speakers of", "emotone-base", "emotone-base, disturbed"]
     titles += ["ComParE 2016 + SVM", "emotone-base minus this", "p"]
     return _table(titles, lines)
