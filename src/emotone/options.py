@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from emotone.text import shortened, shown
 
@@ -42,7 +41,7 @@ def differences(found: Mapping[str, Any], asked: Mapping[str, Any], prefix: str 
     return result
 
 
-def first_error(error: ValidationError) -> ErrorDetails:
+def first_error(error: ValidationError) -> Mapping[str, Any]:
     """Return what to report: an unknown name, for which another one may be missing, or the first.
 
     >>> class Example(Options):
@@ -53,7 +52,7 @@ def first_error(error: ValidationError) -> ErrorDetails:
     ...     first_error(error)["loc"]
     ('rat',)
     """
-    errors = error.errors()
+    errors: list[Any] = error.errors()
     return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
 
 
