@@ -187,7 +187,7 @@ lint: .venv/installed
 	$(BIN)/lint-imports --no-logo --no-cache
 
 # pip is quiet, so that errors stand out; each step says what it does and how long it takes. It would compile 25,000
-# modules on one core, of which a third are never imported. Some are templates that cannot be compiled.
+# modules on one core. A third are hardly ever imported; some others are templates that cannot be compiled.
 UNUSED := /tests?/|/transformers/models/|/ray/(data|rllib|serve|train|tune)/|/databricks/
 install = $(BIN)/pip install --disable-pip-version-check --no-compile --quiet --constraint constraints.txt
 

@@ -89,7 +89,8 @@ class EmotionClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             UsageError: if there is one label only, two labels are names of one emotion, a label or
-                speaker is empty, or validation speakers are asked for without ``groups``.
+                speaker is empty or not printable, or validation speakers are asked for without
+                ``groups``.
             ValueError: if the numbers of recordings, labels and speakers differ.
             CorpusError, AudioError, FoldError: if a recording cannot be used, or no speaker is left
                 for training.

@@ -148,15 +148,21 @@ def _text(path: Path) -> str:
         raise CorpusError(f"emobox: {path} cannot be read ({reason}); copy it again") from error
 
 
-def _folds(root: Path, entries: dict[str, dict[str, str]]) -> dict[str, str]:
-    """Fold in which each utterance is tested."""
-    folds: dict[str, str] = {}
+def _tested(root: Path) -> Iterator[Path]:
+    """Lists of the utterances that each fold tests."""
     for folder in sorted(root.glob("fold_*/")):
-        if not any(folder.glob(TESTED)):
+        lists = sorted(folder.glob(TESTED))
+        if not lists:
             raise CorpusError(
                 f"emobox: {folder} has no list of tested utterances, {TESTED}; copy it again"
             )
-    for path in sorted(root.glob(f"fold_*/{TESTED}")):
+        yield from lists
+
+
+def _folds(root: Path, entries: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Fold in which each utterance is tested."""
+    folds: dict[str, str] = {}
+    for path in _tested(root):
         match = re.search(r"_test_fold_(\w+)\.jsonl$", path.name)
         if match is None:
             raise CorpusError(

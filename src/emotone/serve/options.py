@@ -84,7 +84,7 @@ class ServeOptions(Options):
     @classmethod
     def _is_not_blank(cls, token: str | None) -> str | None:
         if token is not None and not token.strip():
-            raise ValueError("only spaces")
+            raise ValueError("must have characters other than spaces")
         return token
 
     @field_validator("origins")
