@@ -149,16 +149,27 @@ def test_an_unknown_variant_is_named_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_variants_can_be_added_but_not_left_out(write: Callable[..., Path], tmp_path: Path) -> None:
+def test_variants_and_seeds_can_be_added_but_not_left_out(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     some = dict(list(ABLATION["variants"].items())[:2])
-    first = ablation.ablate(variants.load(write(variants=some)), out, Recorder())
+    first = ablation.ablate(variants.load(write(variants=some), ["seeds=[0]"]), out, Recorder())
     recorder = Recorder()
+    whole = ablation.ablate(variants.load(write(variants=some)), out, recorder)
+    assert len(recorder.runs) == 4
+    assert {name[-1] for name in recorder.runs} == {"1"}
+    assert [uar_of(row).of_seeds[:1] for row in whole.rows] == [
+        uar_of(row).of_seeds for row in first.rows
+    ]
+    first, recorder = whole, Recorder()
     whole = ablation.ablate(variants.load(write()), out, recorder)
     assert len(recorder.runs) == 2  # those of the added one
     assert [row.variant for row in whole.rows] == list(ABLATION["variants"])
     assert [row.rates for row in whole.rows[:2]] == [row.rates for row in first.rows]
     before = snapshot(out)
+    with pytest.raises(UsageError, match=r"baseline\.seeds: \[0, 1\] found, \[0\] requested"):
+        ablation.ablate(variants.load(write(), ["seeds=[0]"]), out, Recorder())
     with pytest.raises(
         UsageError, match=r"another ablation \(variant 'both' found, not requested\)"
     ):

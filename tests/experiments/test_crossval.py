@@ -190,9 +190,59 @@ def test_a_folder_of_another_experiment_is_left_alone(
         UsageError, match=r"another experiment \(training\.epochs: 3 found, 4 requested"
     ):
         crossval(other, out, Recorder())
-    with pytest.raises(UsageError, match=r"\(seeds: \[0\] found, \[0, 1\] requested\)"):
-        crossval(config(table, seeds=[0, 1]), out, Recorder())
+    with pytest.raises(UsageError, match=r"\(seeds: \[0\] found, \[1\] requested\)"):
+        crossval(config(table, seeds=[1]), out, Recorder())
     assert snapshot(out) == before
+
+
+def test_seeds_can_be_added_but_not_left_out(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, out = make_table(takes=3), tmp_path / "out"
+    changes = {
+        "features": TINY["features"] | {"norm": "enrol"},
+        "training": TINY["training"] | {"disturb": {"versions": 1, "test": True}},
+    }
+    asked = config(table, seeds=[1, 0], **changes)
+    expected = crossval(asked, tmp_path / "expected", Recorder())
+    crossval(config(table, seeds=[0], **changes), out, Recorder())
+    recorder = Recorder()
+    results = crossval(asked, out, recorder)
+    assert sorted(recorder.runs) == RUNS[1::2]
+    assert {path.name for path in out.iterdir()} == {
+        path.name for path in (tmp_path / "expected").iterdir()
+    }
+    for name in ("predictions.csv", "enrolment.csv", "disturbed.csv", "config.yaml"):
+        assert (out / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
+    assert replace(results, runs=(), system=expected.system) == replace(expected, runs=())
+    assert [(run.fold, run.seed) for run in results.runs] == [
+        (run.fold, run.seed) for run in expected.runs
+    ]
+    before = snapshot(out)
+    with pytest.raises(UsageError, match=r"\(seeds: \[1, 0\] found, \[1\] requested\)"):
+        crossval(config(table, seeds=[1], **changes), out, Recorder())
+    assert snapshot(out) == before
+
+
+def test_after_kill_9_with_more_seeds_the_first_ones_are_kept(
+    make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, out = make_table(), tmp_path / "out"
+    crossval(config(table), out, Recorder())
+    before = predictions(out)
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("evaluation.run_folder.RunFolder.finish", "experiments.crossval.run_all"):
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(f"emotone.{place}", kill)
+            crossval(config(table, seeds=[0, 1]), out, Recorder())
+    recorder = Recorder()
+    crossval(config(table, seeds=[0, 1]), out, recorder)
+    assert sorted(recorder.runs) == RUNS[1::2]
+    found = predictions(out)
+    pd.testing.assert_frame_equal(found[found["seed"] == 0].reset_index(drop=True), before)
 
 
 def truncate(name: str) -> Callable[[Path], object]:

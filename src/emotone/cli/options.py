@@ -22,7 +22,11 @@ Overrides = Annotated[
     ),
 ]
 ResultsOut = Annotated[
-    Path, typer.Option("--out", help="Results folder; resumes if it holds the same experiment.")
+    Path,
+    typer.Option(
+        "--out",
+        help="Results folder; resumes if it holds the same experiment, or fewer seeds of it.",
+    ),
 ]
 ModelOut = Annotated[
     Path,

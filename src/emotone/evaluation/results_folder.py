@@ -7,7 +7,7 @@ exists while an experiment runs. Once all runs are finished, their predictions a
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -212,18 +212,43 @@ class ResultsFolder(PredictionsFolder):
         text = kind.dump_json(results, indent=1)  # type: ignore[arg-type]
         write_text(self.path / RESULTS_FILE, text.decode() + "\n")
 
-    def reopen(self) -> None:
+    def reopen(self, seeds: Set[int]) -> None:
         """Mark the experiment as unfinished; its results stay until new ones replace them.
+
+        Args:
+            seeds: those of which each run gets its folder back.
 
         Raises:
             StorageError: if the folder cannot be written.
         """
+        hidden = self.path / f".{RUNS}{TEMPORARY}"  # so that a kill leaves all runs or none
         try:
-            (self.path / RUNS).mkdir()
+            hidden.mkdir()
+            if seeds:
+                self._restore_runs(seeds, hidden)
+            hidden.rename(self.path / RUNS)
         except OSError as error:
             raise StorageError(
                 f"cannot write to {self}: {error.strerror}; choose another --out"
             ) from error
+
+    def _restore_runs(self, seeds: Set[int], place: Path) -> None:
+        tables = (self.predictions(), self.enrolment(), self.disturbed())
+        for record in self.results().runs:
+            if record.seed not in seeds:
+                continue
+            run = RunFolder(place / self.run(record.fold, record.seed).path.name)
+            predictions, enrolment, disturbed = (
+                None
+                if table is None
+                else table[(table["fold"] == record.fold) & (table["seed"] == record.seed)]
+                for table in tables
+            )
+            assert predictions is not None
+            run.write_predictions(predictions, enrolment, disturbed)
+            if record.history:
+                run.write_curves(record.history)
+            run.finish(record)
 
     def remove_runs(self) -> None:
         """Remove the run folders, once their predictions and records are merged."""

@@ -25,13 +25,13 @@ class PredictionsFolder:
 
     Args:
         path: a folder, which need not exist yet.
-        packed: whether to write tables as Parquet, a third of the size, instead of CSV; both are
-            read.
+        packed: whether to write new tables as Parquet, a third of the size, instead of CSV; both
+            are read, and a table is written as it is there.
     """
 
     def __init__(self, path: Path, *, packed: bool = False) -> None:
         self.path = path
-        self._suffix = PARQUET if packed else CSV
+        self._packed = packed
 
     def predictions(self) -> pd.DataFrame:
         """Predictions of the test utterances, a row per utterance and seed."""
@@ -64,7 +64,8 @@ class PredictionsFolder:
         tables = {PREDICTIONS: predictions, ENROLMENT: enrolment, DISTURBED: disturbed}
         for name, table in tables.items():
             if table is not None:
-                write_table((self.path / name).with_suffix(self._suffix), table)
+                place = self._place(name)
+                write_table(place.with_suffix(PARQUET) if self._packed else place, table)
 
     def _table(self, name: str) -> pd.DataFrame:
         return read_table(self._place(name))

@@ -14,13 +14,13 @@ from emotone.evaluation.folds import make_folds
 from emotone.evaluation.results import AblationResults, AblationRow, PairedDifference, Rates
 from emotone.evaluation.results_folder import ABLATION, VARIANTS, ResultsFolder
 from emotone.evaluation.scoring import Counts
-from emotone.experiments.compatibility import refuse_other_experiment
+from emotone.experiments.compatibility import differences_but_seeds, refuse_other_experiment
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.crossval import merge_results, prepare, read_audio, setting, system
 from emotone.experiments.execution import deadline_after, run_all
 from emotone.experiments.plan import SILENT, Experiment, Observer
 from emotone.experiments.variants import Ablation, folder_name
-from emotone.options import differences, nearest
+from emotone.options import nearest
 from emotone.training.spectrograms import delete_cache
 
 __all__ = ["ablate"]
@@ -40,7 +40,8 @@ def ablate(
 
     Args:
         ablation: what to run.
-        out: results folder; resumes if it holds the same ablation, or one with fewer variants.
+        out: results folder; resumes if it holds the same ablation, or one with fewer variants or
+            seeds.
         observer: progress callbacks.
         hours: time limit; the table is then incomplete, but valid.
         only: names of the variants to run; the audio of others is not read. Empty for all.
@@ -123,9 +124,9 @@ def _refuse_other_ablation(ablation: Ablation, folder: ResultsFolder) -> None:
     asked = ablation.identity()
     both = [name for name in asked if name in found]  # variants may be added
     differing = [f"variant '{name}' found, not requested" for name in found if name not in asked]
-    differing += differences(
-        {name: found[name] for name in both}, {name: asked[name] for name in both}
-    )
+    differing += [
+        f"{name}.{one}" for name in both for one in differences_but_seeds(found[name], asked[name])
+    ]
     if differing:
         shown = "; ".join(differing[:3]) + ("; …" if len(differing) > 3 else "")
         raise UsageError(

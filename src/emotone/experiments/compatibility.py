@@ -1,5 +1,8 @@
 """Checks whether a results folder or a model fits an experiment; errors name the differences."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from emotone import safe_yaml
@@ -34,15 +37,25 @@ def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
 
 
 def refuse_other_experiment(config: ExperimentConfig, folder: ResultsFolder) -> None:
-    """Raise a :class:`UsageError` if a folder holds anything but this experiment."""
+    """Raise a :class:`UsageError` if a folder holds anything but this experiment.
+
+    Seeds may be added.
+    """
     if not folder.is_experiment:
         folder.refuse_other_files()
         return
-    if differing := differences(configuration_of(folder).identity(), config.identity()):
+    if differing := differences_but_seeds(configuration_of(folder).identity(), config.identity()):
         raise UsageError(
             f"{folder} holds another experiment ({', '.join(differing)}); nothing was changed. "
             "Choose another --out, or give the options it was made with"
         )
+
+
+def differences_but_seeds(found: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Say where two experiments differ, other than by seeds that are added."""
+    if set(found["seeds"]) <= set(asked["seeds"]):
+        found = {**found, "seeds": asked["seeds"]}
+    return differences(found, asked)
 
 
 def refuse_other_network(config: ExperimentConfig, folder: ResultsFolder) -> None:

@@ -19,7 +19,11 @@ from emotone.evaluation.folds import Fold, make_folds
 from emotone.evaluation.results import Results, RunRecord, Setting, System
 from emotone.evaluation.results_folder import ResultsFolder, UnusableResultsError
 from emotone.evaluation.run_folder import concatenated
-from emotone.experiments.compatibility import refuse_other_experiment, refuse_unfit_model
+from emotone.experiments.compatibility import (
+    configuration_of,
+    refuse_other_experiment,
+    refuse_unfit_model,
+)
 from emotone.experiments.config import ExperimentConfig
 from emotone.experiments.execution import run_all
 from emotone.experiments.learners import read_data
@@ -44,7 +48,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer = SILENT) -
 
     Args:
         config: the experiment.
-        out: results folder; resumes if it holds the same experiment.
+        out: results folder; resumes if it holds the same experiment, or one with fewer seeds.
         observer: progress callbacks.
 
     Raises:
@@ -101,8 +105,8 @@ def prepare(
     teacher = _teacher(config, corpus, folds)
     _claim(config, corpus, folds, folder)
     folder.remove_leftovers()
-    if folder.is_complete and not _is_whole(config, folds, folder):
-        folder.reopen()
+    if folder.is_complete and (seeds := _whole_seeds(folds, folder)) != set(config.seeds):
+        folder.reopen(seeds)
     if config.pretraining is not None and config.pretraining.model is not None:
         refuse_unfit_model(config, corpus)
     return Experiment(config, corpus, folds, folder, None, name, teacher=teacher)
@@ -255,7 +259,7 @@ def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
 def _claim(
     config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], folder: ResultsFolder
 ) -> None:
-    """Write configuration and folds, or check that the existing ones are the same."""
+    """Write configuration and folds; existing folds must be the same."""
     columns = ["utterance", "emotion", "speaker", "start", "end", *corpus.dimensions]
     record = {
         "corpus": corpus.name,
@@ -272,29 +276,29 @@ def _claim(
             f"the list of folds in {folder} is damaged, so its runs cannot be continued; choose "
             "another --out"
         ) from error
-    if there is None:
-        folder.write_experiment(config.as_yaml(), text)
-    elif found != json.loads(text):
+    if there is not None and found != json.loads(text):
         raise UsageError(
             f"the corpus is not the one that {folder} was started with: utterances, labels or "
             "speakers differ; choose another --out"
         )
+    if there is None or configuration_of(folder).seeds != config.seeds:
+        folder.write_experiment(config.as_yaml(), text)
 
 
-def _is_whole(config: ExperimentConfig, folds: Sequence[Fold], folder: ResultsFolder) -> bool:
-    """Whether results and predictions can be read and cover all folds and seeds."""
+def _whole_seeds(folds: Sequence[Fold], folder: ResultsFolder) -> set[int]:
+    """Seeds whose results and predictions can be read and cover all folds."""
     try:
         results, predictions = folder.results(), folder.predictions()
         enrolment, disturbed = folder.enrolment(), folder.disturbed()
     except UnusableResultsError:
-        return False
-    rows = len(config.seeds) * sum(len(fold.test) for fold in folds)
-    return (
-        set(results.setting.seeds) == set(config.seeds)
-        and len(predictions) == rows
+        return set()
+    seeds = set(results.setting.seeds)
+    is_whole = (
+        len(predictions) == len(seeds) * sum(len(fold.test) for fold in folds)
         and (enrolment is not None or not results.enrolment)
         and (disturbed is not None or results.disturbed is None)
     )
+    return seeds if is_whole else set()
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
