@@ -68,6 +68,11 @@ def test_overrides_win_and_keep_their_types(path: Path) -> None:
         ("pretraining.convolution_rate=-1", "should be greater than or equal to 0, got -1"),
         ("training.segment_answer=max", "segment_answer applies to segments"),
         ("model.kind=acrn", "must be one of acrnn-3d, crnn, opensmile-svm, ssl, got 'acrn'"),
+        (
+            "corpus={nam: emodb}",
+            "ravdess, savee, synthetic, table, tess, urdu; did you mean 'name' by 'nam'?",
+        ),
+        ("corpus={root: x}", "corpus.name is missing; expected one of aesdd, ased,"),
         ("model={kind: acrnn-3d, lsmt: 3}", "unknown option 'model.lsmt'; did you mean 'lstm'?"),
         ("model.mel_pools=[4,4,4,4]", "leave no mel band: 64 bands, pooled 256 times"),
         ("model.kernel_widths=[4]", "model: kernel_widths must be odd and at least one, got [4]"),

@@ -285,14 +285,9 @@ def _explain(error: ValidationError) -> str:
         which = [number] if number != "0" else []
         name = ".".join([*location[:place], *which, *location[place:]])
     if first["type"].startswith("union_tag"):
-        given = first.get("input")
-        if location == ["model"]:
-            asked = given.get("kind") if isinstance(given, dict) else given
-            hint = nearest(str(asked), MODEL_KINDS)
-            return f"model.kind must be one of {', '.join(MODEL_KINDS)}, got {shown(asked)}{hint}"
-        asked = given.get("name") if isinstance(given, dict) else given
-        hint = nearest(str(asked), READERS) if asked else ""
-        return f"corpus.name must be one of {', '.join(READERS)}, got {shown(asked)}{hint}"
+        is_model = location == ["model"]
+        key, kinds = ("model.kind", MODEL_KINDS) if is_model else ("corpus.name", READERS)
+        return _explain_kind(key, list(kinds), first.get("input"))
     classes = {"corpus": corpus_class, "model": model_class}
     known = _names(location[:-1], classes)
     if first["type"] == "extra_forbidden" and location:  # such as epochs for training.epochs
@@ -300,6 +295,18 @@ def _explain(error: ValidationError) -> str:
         homes = [one for one in ExperimentConfig.model_fields if option in _names([one], classes)]
         known = [f"{home}.{option}" for home in homes] or known
     return explained(first, name, known)
+
+
+def _explain_kind(key: str, kinds: Sequence[str], given: Any) -> str:
+    """Say what is wrong with the option that says which options its section has."""
+    option, known = key.partition(".")[2], ", ".join(kinds)
+    if isinstance(given, dict) and option not in given:
+        near = next((one for one in given if nearest(str(one), [option])), None)
+        hint = f"; did you mean '{option}' by '{near}'?" if near else ""
+        return f"{key} is missing; expected one of {known}{hint}"
+    asked = given[option] if isinstance(given, dict) else given
+    hint = nearest(str(asked), kinds) if asked else ""
+    return f"{key} must be one of {known}, got {shown(asked)}{hint}"
 
 
 def _names(sections: Iterable[str], classes: dict[str, type[BaseModel]]) -> list[str]:
