@@ -7,6 +7,7 @@ __all__ = [
     "FoldError",
     "ModelError",
     "NoSpeechError",
+    "OutsideError",
     "SpeechTypeError",
     "StorageError",
     "UsageError",
@@ -31,6 +32,10 @@ class AudioError(EmotoneError):
 
 class NoSpeechError(AudioError):
     """A recording can be decoded and is silent, or holds no speech where only speech counts."""
+
+
+class OutsideError(AudioError):
+    """A turn or another stretch is outside of its recording, or on a channel that it has not."""
 
 
 class SpeechTypeError(AudioError, TypeError):

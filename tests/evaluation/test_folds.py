@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from emotone.corpora import Corpus
 from emotone.corpora.base import corpus_from_rows
@@ -132,6 +133,23 @@ def test_the_seed_chooses_the_validation_speakers() -> None:
         for seed in (0, 0, 1)
     ]
     assert chosen[0] == chosen[1] != chosen[2]
+
+
+def test_more_groups_than_members_of_any_stratum_are_folds_all_the_same() -> None:
+    rows = [
+        {"utterance": f"{n}", "file": f"{n}.wav", "emotion": emotion, "speaker": f"s{n}"}
+        for n, emotion in enumerate(("anger", "neutral") * 3)
+    ]
+    corpus = corpus_from_rows("made", rows)
+    options = protocol(name="kfold", folds=6, validation_speakers=0)
+    folds = make_folds(corpus, options)
+    check(corpus, folds)
+    assert [len(fold.test) for fold in folds] == [1] * 6
+
+
+def test_one_inner_fold_is_refused() -> None:
+    with pytest.raises(ValidationError, match="expected 0, or 2 or more inner folds, got 1"):
+        protocol(nested=1)
 
 
 def test_groups_are_stratified_by_emotion_and_sex() -> None:

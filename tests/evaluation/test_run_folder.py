@@ -64,7 +64,9 @@ def test_a_damaged_record_says_what_to_do(tmp_path: Path, content: bytes) -> Non
 @pytest.mark.parametrize(
     ("name", "content"),
     [("predictions.csv", b""), ("predictions.csv", b"a,b\n1,2\n1,2,3\n"), ("predictions.csv", None),
-     ("predictions.parquet", b"no")],
+     ("predictions.parquet", b"no"),
+     ("predictions.csv", b"utterance,fold,seed,speaker,truth,p_anger\na,1,0,s,anger,\n"),
+     ("predictions.csv", b"utterance,fold,seed,speaker,truth,p_anger\na,1,0,s,anger,x\n")],
 )  # fmt: skip
 def test_damaged_predictions_say_what_to_do(
     tmp_path: Path, name: str, content: bytes | None

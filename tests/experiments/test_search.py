@@ -247,6 +247,10 @@ def test_the_command_writes_report_and_configuration(
         ({"seeds": [[1]]}, "seeds cannot be searched"),
         ({"model.kind": ["crnn", "ssl"]}, "kind cannot be searched, .*; search once for each kind"),
         ({"training.batch": {"low": 8, "high": 4}}, "low must be below high, got 8 and 4"),
+        (
+            {"training.warmup": {"low": "a", "high": 0.1}},
+            r"warmup\.low: input should be a valid number.*, got 'a'",
+        ),
         ({"training.batch": {"low": 8}}, "give either choices, or low and high"),
         ({"training.batch": {"lo": 8, "high": 9}}, "unknown option 'training.batch.lo'; did you"),
         ({"training.batch": {"low": 0, "high": 9, "log": True}}, "log needs low above 0"),
@@ -378,6 +382,8 @@ def test_dimensions_alone_cannot_be_searched(make: Spaces, make_table: Make) -> 
 def test_an_unknown_fold_and_shared_speakers_are_refused(make: Spaces, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--fold: no fold '9'; there are 1; 2; 3"):
         search(make(), tmp_path / "out", Recorder(), fold="9")
+    with pytest.raises(FoldError, match=r"--inner-folds 20: without the test speakers of fold 1, "):
+        search(make(), tmp_path / "out", Recorder(), inner_folds=20)
     dependent = {"name": "fold_column", "column": "file", "speaker_dependent": True}
     with pytest.raises(FoldError, match="needs folds that share no speakers"):
         search(make(protocol=dependent), tmp_path / "other", Recorder())

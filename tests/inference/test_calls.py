@@ -129,8 +129,32 @@ def test_given_turns_find_their_channel(
     assert {one.speaker: one.channel for one in found.speakers} == {"Ann": 2, "Bob": 1}
     assert {turn.prediction for turn in found.turns} == {None}  # the other one speaks there
     assert "'Ann': no speech found, so there is no answer" in found.notes
-    with pytest.raises(AudioError, match="'Ann' is on channel 3, where a speaker has one of 1 to"):
+    with pytest.raises(
+        AudioError, match="'Ann' is on channel 3; give each speaker one channel, from 1 to"
+    ):
         base.call((samples, SAMPLE_RATE), channels="split", turns=[Span(0, 1, "Ann", 3)])
+    with pytest.raises(AudioError, match="'Ann' is on channel 1 and 2; give each speaker one"):
+        base.call(
+            (samples, SAMPLE_RATE), channels="split",
+            turns=[Span(0, 1, "Ann", 2), Span(1, 2, "Ann", 1), Span(2, 3, "Ann")],
+        )  # fmt: skip
+    some = [Span(t.start, t.end, t.speaker, 2 if k == 0 else None) for k, t in enumerate(turns)]
+    found = base.call((samples, SAMPLE_RATE), channels="split", turns=some)
+    assert {one.speaker: one.channel for one in found.speakers} == {"Ann": 2, "Bob": 2}
+
+
+def test_turns_without_names_are_on_one_channel_and_a_note_says_so(
+    base: Recognizer, made: tuple[NDArray[np.float32], list[Span], list[Waveform]]
+) -> None:
+    samples, turns, _ = made
+    unnamed = [Span(turn.start, turn.end, "speaker") for turn in turns]
+    call = base.call((samples, SAMPLE_RATE), channels="split", turns=unnamed)
+    (speaker,) = call.speakers
+    assert (
+        f"the turns name no speaker, so all are answered on channel {speaker.channel}; name who "
+        "speaks to have the other channels answered"
+    ) in call.notes
+    assert base.call((samples, SAMPLE_RATE), channels="split", turns=turns).notes == []
 
 
 def test_turns_of_one_channel_are_recordings_of_their_own(

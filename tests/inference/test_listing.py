@@ -14,6 +14,7 @@ from emotone.audio import SAMPLE_RATE
 from emotone.errors import AudioError, UsageError
 from emotone.inference import listing
 from emotone.inference.recognizer import Recognizer
+from emotone.inference.sources import files_in
 from emotone.inference.spans import Span
 from tests.helpers import emotone, one_line, voice
 
@@ -59,6 +60,8 @@ def test_a_stretch_outside_the_recording_is_named(
         recognizer.spans((sound, SAMPLE_RATE), [Span(0, 1), span])
     assert span.name in str(raised.value)
     assert "the array: " in str(raised.value)
+    with pytest.raises(UsageError, match=r"spans: expected emotone\.Span.*, got \(0, 1\)"):
+        recognizer.spans((sound, SAMPLE_RATE), [(0, 1)])  # type: ignore[list-item]
     (late,) = recognizer.spans((sound, SAMPLE_RATE), [Span(25, 26.4)])  # annotations are not exact
     assert late.end == 26.0
 
@@ -78,6 +81,19 @@ def test_a_table_gives_an_answer_per_row(folder: Path, calls: Path) -> None:
     assert [str(one["confidence"]) for one in found] == [row["confidence"] for row in rows]
     (calls / "t.csv").write_text("file,start\na.wav,3\n")
     assert "table: " in one_line(emotone(*asked))
+
+
+def test_a_file_beside_a_table_that_lists_parts_of_it_is_answered_whole_too(calls: Path) -> None:
+    (calls / "t.csv").write_text("file,start,end\na.wav,1,3\n")
+    part, listed = Span(1, 3), calls / "a.wav"
+    for given in ([calls / "t.csv", listed], [listed, calls / "t.csv"]):
+        found = files_in(given)
+        assert found.files == [listed]
+        assert found.spans == {listed: [part, Span()]}
+    found = files_in([calls / "t.csv", calls])
+    assert found.spans == {listed: [part, Span()]}
+    (calls / "t.csv").write_text("file\na.wav\n")
+    assert files_in([calls / "t.csv", listed]).spans == {}
 
 
 def test_a_table_of_files_is_a_list(folder: Path, calls: Path) -> None:

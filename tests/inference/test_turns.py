@@ -54,6 +54,18 @@ def test_an_rttm_file_may_hold_several_recordings(tmp_path: Path) -> None:
     assert [span.channel for span in read(tmp_path / "t.rttm", "other")] == [1, 2]
     (tmp_path / "t.rttm").write_text(line.format("a", 0, 1))
     assert read(tmp_path / "t.rttm") == [Span(0, 1, "Ann")]
+    named = line.format("a.wav", 1, 1) + line.format("b.wav", 1, 2)
+    (tmp_path / "t.rttm").write_text(named)
+    assert read(tmp_path / "t.rttm", "b") == [Span(0, 2, "Ann")]
+
+
+def test_a_table_may_hold_several_recordings(tmp_path: Path) -> None:
+    rows = "file,start,end,speaker\na.wav,0,1,Ann\ncalls/b.wav,0,2,Bob\na.wav,2,3,Ann\n"
+    (tmp_path / "t.csv").write_text(rows)
+    assert read(tmp_path / "t.csv", "a") == [Span(0, 1, "Ann"), Span(2, 3, "Ann")]
+    assert read(tmp_path / "t.csv", "b") == [Span(0, 2, "Bob")]
+    with pytest.raises(UsageError, match="turns of 2 recordings, none of them named c; they are"):
+        read(tmp_path / "t.csv", "c")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +76,18 @@ def test_an_rttm_file_may_hold_several_recordings(tmp_path: Path) -> None:
         ("t.rttm", "SPEAKER c 1 x 1 <NA> <NA> Ann\n", "line 1 has 'x' as start; expected seconds"),
         ("t.rttm", "hello\n", "no turns in it"),
         ("t.vtt", "WEBVTT\n", "no turns in it"),
+        *(
+            (
+                "t.srt",
+                f"1\n00:00:00,100 --> 00:00:01,000\nAnn: one\n\n2\n{times}\nAnn: two\n",
+                f"line 6: expected times such as 00:01:02,500 --> 00:01:04,000, got '{times}'",
+            )
+            for times in (
+                "00:00:02,500 -> 00:00:04,000",
+                "00:xx.100 --> 00:02.000",
+                "00:00:02 - 00:00:04",
+            )
+        ),
         ("t.csv", "start,end\n0,1\n", "no column 'speaker'"),
         ("t.csv", "start,end,speaker\n0,1,\n", "row 2, 0 s to 1 s has no speaker"),
         ("t.csv", "start,end,speaker\n0,,Ann\n", "has no end"),
@@ -111,6 +135,17 @@ def test_cues_may_have_whole_seconds(tmp_path: Path) -> None:
     cues = "1\n00:00:00 --> 00:00:02\nAnn: one\n\n2\n00:02,5 --> 00:04\nAnn: two\n"
     (tmp_path / "t.srt").write_text(cues)
     assert read(tmp_path / "t.srt") == [Span(0, 2, "Ann"), Span(2.5, 4, "Ann")]
+
+
+def test_a_cue_ends_at_an_empty_line_or_where_the_next_begins(tmp_path: Path) -> None:
+    cues = (
+        "1\n0:00 --> 0:01\n[Ann] we open\n10:30 - 11:00\n2\n0:02 --> 0:03\n[Bob] one\n\nmore\n\n"
+        "3\n0:04 --> 0:05\n"
+    )
+    (tmp_path / "t.srt").write_text(cues)
+    found = read(tmp_path / "t.srt")
+    assert found == [Span(0, 1, "Ann"), Span(2, 3, "Bob"), Span(4, 5, "Bob")]
+    assert [span.name.rpartition(": ")[2] for span in found] == ["line 2", "line 6", "line 12"]
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:

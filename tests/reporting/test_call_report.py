@@ -165,6 +165,12 @@ def test_playback_follows_in_a_browser(page: Path) -> None:
             assert tab.locator("#rows tr").count() == 3
             inside = "one => one.parentElement.scrollWidth <= one.parentElement.clientWidth"
             assert tab.locator("#speakers").evaluate(inside)
+            flows = tab.locator(".flow rect").evaluate_all(
+                "all => all.map((one) => [one.x.baseVal.value, one.width.baseVal.value])"
+            )
+            shown = {(round(x, 2), round(x + width, 2)) for x, width in flows}
+            answered = [turn for turn in data_of(page)["turns"] if turn["label"] is not None]
+            assert shown == {(turn["start"], round(turn["end"], 2)) for turn in answered}
             tab.locator("#rows button").nth(2).click()
             tab.wait_for_function("document.querySelector('#rows tr.on td').innerText === '0:02.2'")
             assert tab.inner_text("#now").startswith("Bob: ")

@@ -98,7 +98,11 @@ def test_turns_that_cannot_be_used_are_refused(
 def test_other_requests_that_are_refused(client: TestClient, file: bytes) -> None:
     outside = json.dumps([TURNS[0] | {"end": 99}])
     found = client.post("/v1/call", files={"file": file}, data={"turns": outside})
-    assert "turn 1, 0 s to 99 s is outside" in error_of(found, 400, "not_audio")
+    assert "turn 1, 0 s to 99 s is outside" in error_of(found, 422, "invalid")
+    elsewhere = json.dumps([TURNS[0] | {"channel": 3}])
+    found = client.post("/v1/call?channels=split", files={"file": file}, data={"turns": elsewhere})
+    assert "is on channel 3" in error_of(found, 422, "invalid")
+    assert found.json()["error"]["hint"] == "give each speaker one channel, from 1 to 2"
     samples, _ = soundfile.read(io.BytesIO(file))
     mono = io.BytesIO()
     soundfile.write(mono, samples[:, 0], 16_000, format="WAV")
@@ -117,7 +121,10 @@ def test_other_requests_that_are_refused(client: TestClient, file: bytes) -> Non
     )
     assert "into turns or into windows" in error_of(both, 422, "invalid")
     as_file = client.post("/v1/call", files={"file": file, "turns": ("t.json", b"[]")})
-    assert error_of(as_file, 400, "invalid")
+    assert error_of(as_file, 400, "invalid") == (
+        "the form cannot be read: Too many files. Maximum number of files is 1."
+    )
+    assert as_file.json()["error"]["hint"].startswith("send one file, in the field 'file'; other")
     long = io.BytesIO()
     soundfile.write(long, np.zeros((32 * 16_000, 2)), 16_000, format="FLAC")
     error_of(

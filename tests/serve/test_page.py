@@ -479,6 +479,23 @@ def test_a_call_has_a_lane_and_a_summary_for_each_speaker(
 
 
 @needs_browser
+def test_a_summary_says_how_the_second_half_of_a_call_differs(
+    visit: Visit, server: Server, conversation: Path
+) -> None:
+    call = upload_of(server, conversation, "call?channels=split")
+    call["speakers"][0] |= {
+        "shares": {"anger": 0.25, "neutral": 0.75},
+        "trend": {"anger": -0.5, "neutral": 0.5},
+    }
+    visit.page.route("**/v1/call*", lambda route: route.fulfill(json=call))
+    visit.page.select_option("#emotone-voices", "split")
+    visit.upload(conversation)
+    (summary, *_) = visit.page.locator("#emotone-bars li").all_inner_texts()
+    assert "neutral 75\xa0% (+50), anger 25\xa0% (−50)" in summary
+    assert "in brackets, how many points more or less" in visit.text("threshold")
+
+
+@needs_browser
 def test_the_choice_of_calls_concerns_files_and_answers_them_again(
     visit: Visit, conversation: Path, recording: Path, tmp_path: Path
 ) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -277,3 +278,26 @@ def test_a_teacher_that_was_taught_or_is_damaged_cannot_teach(
             (copy / "folds.json").write_text(folds)
         with pytest.raises(UsageError, match=r"copy has no readable list of folds"):
             read_teacher(TeacherOptions(results=copy), corpus, ())
+    (copy / "folds.json").write_bytes((taught["nested"] / "folds.json").read_bytes())
+    table = pd.read_csv(copy / "predictions.csv", dtype=str)
+    for value in ("", "inf", "high"):
+        table.loc[3, "p_anger"] = value
+        table.to_csv(copy / "predictions.csv", index=False)
+        with pytest.raises(UsageError, match=r"no readable predictions: p_anger is not a number"):
+            checked(values(taught["table"], training={"teacher": str(copy)}), "test")
+    table["p_anger"] = "0.5"
+    table.rename(columns={"fold": "fld"}).to_csv(copy / "predictions.csv", index=False)
+    with pytest.raises(UsageError, match=r"predictions in .*copy are damaged: no column fold"):
+        read_teacher(TeacherOptions(results=copy), corpus, ())
+
+
+def test_a_teacher_of_fewer_utterances_says_so(taught: dict[str, Path], tmp_path: Path) -> None:
+    copy = shutil.copytree(taught["nested"], tmp_path / "copy")
+    corpus = read_all(config(taught["table"]).corpus)
+    (fold, *_) = make_folds(corpus, ProtocolOptions.model_validate(STUDENT))
+    table = pd.read_csv(copy / "predictions.csv", dtype=str)
+    name = corpus.table["utterance"].iloc[fold.training[0]]
+    table[table["utterance"] != name].to_csv(copy / "predictions.csv", index=False)
+    teacher = read_teacher(TeacherOptions(results=copy), corpus, ())
+    with pytest.raises(FoldError, match=rf"no prediction at all for 1 of .*, such as {name}; make"):
+        teacher.soft_labels(fold)

@@ -19,7 +19,8 @@ def stratified_groups(
 
     Args:
         whole: speaker or sentence of each utterance, which is in one group with all its utterances.
-        strata: such as the emotion of each utterance.
+        strata: such as the emotion of each utterance; without effect if none has a member for each
+            group.
         count: number of groups, at most that of the speakers or sentences.
         seed: of the order in which they are distributed.
 
@@ -28,6 +29,8 @@ def stratified_groups(
     """
     from sklearn.model_selection import StratifiedGroupKFold  # slow to load, not always needed
 
+    if strata.value_counts().max() < count:
+        strata = pd.Series("", index=strata.index)
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():  # about strata with fewer utterances than groups
         warnings.simplefilter("ignore", UserWarning)

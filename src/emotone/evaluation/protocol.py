@@ -90,6 +90,13 @@ class ProtocolOptions(Options):
         names = ("text_independent", "text_matched")
         return next((f"protocol.{name}" for name in names if getattr(self, name)), "")
 
+    @field_validator("nested")
+    @classmethod
+    def _no_fold_alone(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("expected 0, or 2 or more inner folds, got 1")
+        return value
+
     @field_validator("only", mode="before")
     @classmethod
     def _names(cls, value: object) -> object:

@@ -295,7 +295,8 @@ class ResultsFolder(PredictionsFolder):
         try:
             return super()._table(name)
         except (OSError, ValueError) as error:
+            reason = f": {str(error).splitlines()[0]}" if isinstance(error, ValueError) else ""
             raise UnusableResultsError(
-                f"{self} holds no finished experiment (no readable {name}); give the --out folder "
-                "of emotone crossval or ablate after it has ended"
+                f"{self} holds no finished experiment (no readable {name}{reason}); give the "
+                "--out folder of emotone crossval or ablate after it has ended"
             ) from error

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from emotone.errors import UsageError
 from emotone.evaluation.results import RUN_RECORD, Epoch, RunRecord
@@ -193,16 +195,29 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of predictions; names that look like numbers or ``NA`` stay text."""
+    """Read a table of predictions; names that look like numbers or ``NA`` stay text.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is damaged.
+    """
     if path.suffix == PARQUET:
         table = pd.read_parquet(path)
         long = dict.fromkeys(_probabilities(table), "float64")
-        return table.astype(long).round(dict.fromkeys(long, DIGITS))
+        return _checked(table.astype(long).round(dict.fromkeys(long, DIGITS)))
     columns = pd.read_csv(path, nrows=0).columns
     text = [name for name in TEXT if name in columns]
-    return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={
+    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={
         name: [""] for name in columns if name not in text
     })  # fmt: skip
+    return _checked(table)
+
+
+def _checked(table: pd.DataFrame) -> pd.DataFrame:
+    for name in _probabilities(table):
+        if not (is_numeric_dtype(table[name]) and np.isfinite(table[name]).all()):
+            raise ValueError(f"{name} is not a number in every row")
+    return table
 
 
 def _probabilities(table: pd.DataFrame) -> list[str]:

@@ -34,6 +34,7 @@ from emotone.experiments.space import Space
 from emotone.experiments.studies import Proposal, Study, require_optuna
 from emotone.files import write_text
 from emotone.options import differences, nearest
+from emotone.text import plural
 from emotone.training.spectrograms import delete_cache
 
 DESCRIPTION, DATABASE, BEST, TRIALS = "search.yaml", "search.db", "best.yaml", "trials"
@@ -206,6 +207,11 @@ def _material(config: ExperimentConfig, name: str | None, inner_folds: int) -> M
     seen = sorted({*fold.training, *fold.validation})
     table = corpus.table.iloc[seen].reset_index(drop=True)
     rest = replace(corpus, table=table)
+    if inner_folds > len(rest.speakers):
+        raise FoldError(
+            f"--inner-folds {inner_folds}: without the test speakers of fold {fold.name}, "
+            f"{corpus.name} has {plural(len(rest.speakers), 'speaker')}; each inner fold needs one"
+        )
     folds = make_folds(rest, _inner_protocol(config, inner_folds))
     return Material(rest, folds, fold.name, fold.speakers["test"])
 

@@ -201,7 +201,9 @@ def load(path: Path, config: ExperimentConfig) -> Space:
         read = DIMENSIONS.validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"][:2])  # then the types of a number
+        place = first["loc"][:2]  # then the types of a number, of which the last is the wider
+        first = [one for one in error.errors() if one["loc"][:2] == place][-1]
+        name = ".".join(map(str, place))
         raise UsageError(f"{path}: {explained(first, name, Dimension.model_fields)}") from error
     types = {
         option.key: option.type.removesuffix(" or null")

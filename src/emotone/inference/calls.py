@@ -99,7 +99,7 @@ def recognise(
         except AudioError as error:
             if name_of(speech) in str(error):
                 raise
-            raise AudioError(f"{name_of(speech)}: {error}") from error
+            raise type(error)(f"{name_of(speech)}: {error}") from error
 
 
 def _blocks(source: Source, truncated: Truncated, *, split: bool) -> Iterator[list[Waveform]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emotone.audio import SAMPLE_RATE, Waveform
 from emotone.audio.activity import Blocks, speech_regions
-from emotone.errors import AudioError
+from emotone.errors import AudioError, OutsideError
 from emotone.inference.averaging import End
 from emotone.inference.dividing import Regions, at_pauses, in_windows
 from emotone.inference.enrolling import Enroller
@@ -117,17 +117,21 @@ def _assigned(model: Model, turns: Sequence[Span], blocks: Pass, *, enrols: bool
     tracks = _tracks(model, blocks, split=True, enrols=enrols, turns=turns)
     plan = Plan(tracks[0].samples, {})
     for speaker, own in by_speaker(turns):
-        channels = {turn.channel for turn in own}
-        for channel in channels - {None}:
-            assert channel is not None
-            if len(channels) > 1 or not 1 <= channel <= len(tracks):
-                raise AudioError(
-                    f"{shown(speaker)} is on channel {', '.join(map(str, channels))}, where a "
-                    f"speaker has one of 1 to {len(tracks)}"
-                )
-            plan.tracks[speaker] = channel - 1
+        channels = sorted({turn.channel for turn in own if turn.channel is not None})
+        if len(channels) > 1 or any(channel > len(tracks) for channel in channels):
+            raise OutsideError(
+                f"{shown(speaker)} is on channel {' and '.join(map(str, channels))}; give each "
+                f"speaker one channel, from 1 to {len(tracks)}"
+            )
+        if channels:
+            plan.tracks[speaker] = channels[0] - 1
     missing = sorted({turn.speaker for turn in turns} - plan.tracks.keys())
     plan.tracks |= _loudest(missing, tracks)
+    if missing == [UNKNOWN] and len(plan.tracks) == 1:
+        plan.notes.append(
+            f"the turns name no speaker, so all are answered on channel {plan.tracks[UNKNOWN] + 1}"
+            "; name who speaks to have the other channels answered"
+        )
     plan.enrolled = _enrolled(model, {name: tracks[n].enroller for name, n in plan.tracks.items()})
     return plan
 

@@ -20,7 +20,7 @@ from emotone.inference.hearing import PART_S, Listener
 from emotone.inference.model import Model
 from emotone.inference.neutral import answers_of, offsets
 from emotone.inference.prediction import Prediction, Segment
-from emotone.inference.spans import Cutter, Span
+from emotone.inference.spans import Cutter, Span, refuse_others
 from emotone.inference.speech import SHORTEST_S, Speech, name_of, pieces, several, too_short
 from emotone.inference.stream import Stream
 
@@ -222,12 +222,15 @@ class Recognizer(Model):
             speech.
 
         Raises:
-            AudioError: if it is not usable as audio, or a span is outside of it.
+            AudioError: if it is not usable as audio.
+            OutsideError: if a span is outside of it.
+            UsageError: if one is no :class:`Span`.
 
         >>> first, rest = recognizer.spans("call.wav", [Span(0, 2.5), Span(2.5)])
         >>> (first.end, rest.end)
         (2.5, 6.0)
         """
+        refuse_others(spans, "spans")
         cutter = Cutter(dict(enumerate(spans)), lambda _: Listener(self.hearing))
         answers = dict(averaged(cutter.of(pieces(speech, truncated)), self.rows))
         try:
@@ -236,7 +239,7 @@ class Recognizer(Model):
                 for key, span in enumerate(spans)
             ]
         except AudioError as error:
-            raise AudioError(f"{name_of(speech)}: {error}") from error
+            raise type(error)(f"{name_of(speech)}: {error}") from error
 
     def call(
         self,
@@ -265,8 +268,9 @@ class Recognizer(Model):
 
         Raises:
             UsageError: if the turns cannot be used, or come with windows.
-            AudioError: if it is not usable as audio, holds no speech, has not 2 to 8 channels that
-                differ and they are to be split, or a turn is outside of it.
+            AudioError: if it is not usable as audio, holds no speech, or has not 2 to 8 channels
+                that differ and they are to be split.
+            OutsideError: if a turn is outside of it, or on a channel that it has not.
 
         >>> call = recognizer.call("call.wav", turns=[Span(0, 2.5, "Ann"), Span(2.5, 6, "Bob")])
         >>> [(turn.speaker, turn.end) for turn in call.turns]

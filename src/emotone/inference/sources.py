@@ -44,14 +44,16 @@ def files_in(paths: Sequence[Path]) -> Sources:
     errors: list[str] = []
     notes: list[str] = []
     spans: dict[Path, list[Span]] = {}
+    whole: dict[Path, None] = {}  # files that no table gives, in their order
     for path in paths:
         found = [path]
         if csv_tables.is_table(path) and _holds(path.is_file):
-            for file, rows in listing.read(path).items():
-                found.append(file)
+            listed = listing.read(path)
+            for file, rows in listed.items():
                 spans.setdefault(file.absolute(), []).extend(rows)
-            found.remove(path)
-        elif _holds(path.is_dir):
+            files += listed
+            continue
+        if _holds(path.is_dir):
             folder = search(path)
             found = folder.files
             errors += folder.unreadable
@@ -65,10 +67,13 @@ def files_in(paths: Sequence[Path]) -> Sources:
             if not found:
                 errors.append(f"{path}: no file matches this pattern")
         files += found
+        whole |= dict.fromkeys(file.absolute() for file in found)
     if not files:
         raise UsageError("; ".join([*errors, *notes]))
     if all(span.is_whole for rows in spans.values() for span in rows):
         spans = {}
+    for file in whole.keys() & spans.keys():
+        spans[file].append(Span())
     return Sources(list(dict.fromkeys(files)), errors, notes, spans)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from emotone.audio import SAMPLE_RATE, Waveform
-from emotone.errors import AudioError, UsageError
+from emotone.errors import OutsideError, UsageError
 from emotone.inference.averaging import End, Part
+from emotone.text import shown
 
 __all__ = ["Span"]
 
@@ -65,14 +66,23 @@ class Span:
         """Return the end, in seconds, in a recording of a length.
 
         Raises:
-            AudioError: if the span lies outside the recording.
+            OutsideError: if the span lies outside the recording.
         """
         if self.start >= seconds or (self.end or 0.0) > seconds + SLACK_S:
-            raise AudioError(
+            raise OutsideError(
                 f"{self} is outside the recording of {seconds:.1f} s; times are in seconds from "
                 "its beginning"
             )
         return seconds if self.end is None else float(min(self.end, seconds))
+
+
+def refuse_others(spans: Iterable[Span], name: str) -> None:
+    """Raise a :class:`UsageError` for what is no span; ``name`` is that of the argument."""
+    for span in spans:
+        if not isinstance(span, Span):
+            raise UsageError(
+                f"{name}: expected emotone.Span(start, end, speaker) for each, got {shown(span)}"
+            )
 
 
 class Listener(Protocol):

@@ -2,24 +2,26 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from emotone import csv_tables
 from emotone.errors import UsageError
 from emotone.files import read_regular
 from emotone.inference import listing
-from emotone.inference.spans import Span
+from emotone.inference.spans import Span, refuse_others
 from emotone.text import shown
 
 MOST_BYTES = 50_000_000
 UNKNOWN = "speaker"  # who speaks if a file does not say it
+Row = TypeVar("Row")
 SUFFIXES = (".rttm", ".csv", ".tsv", ".srt", ".vtt")
 TIME = r"((?:\d+:)?\d+:\d+(?:[.,]\d+)?)"
 TIMES = re.compile(rf"{TIME}\s*-->\s*{TIME}")
+ALMOST_TIMES = re.compile(r"\s*\d+:\S*\s*[-–—]*>|\s*\d*:\d+\S*\s+[-–—]+\s*\d+:\d+")
 VOICE = re.compile(r"<v(?:\.[^ >]*)? ([^>]+)>")  # WebVTT
 PREFIX = re.compile(
     r"\s*(?:[-–>]+\s*)?(?:\[([^\]]{1,40})\]|([^\W\d_][^:.?!,\n]{0,39})):?(?<=[:\]])"
@@ -31,7 +33,8 @@ def read(path: Path, recording: str = "") -> list[Span]:
 
     Args:
         path: file whose suffix says what it is.
-        recording: name of the recording without suffix; an RTTM file may hold those of several.
+        recording: name of the recording without suffix; RTTM files and tables with a column
+            ``file`` may hold those of several.
 
     Returns:
         Spans with speaker, in order of time; see :func:`checked`.
@@ -41,7 +44,7 @@ def read(path: Path, recording: str = "") -> list[Span]:
     """
     suffix = path.suffix.lower()
     if suffix in csv_tables.SEPARATORS:
-        return checked(_from_table(path), str(path))
+        return checked(_from_table(path, recording), str(path))
     if suffix not in SUFFIXES:
         raise UsageError(f"{path}: expected turns as {', '.join(SUFFIXES)}, got '{path.suffix}'")
     try:
@@ -85,11 +88,7 @@ def checked(spans: Iterable[Span], name: str) -> list[Span]:
         UsageError: if there are none, one has no speaker or no end, or two of one speaker overlap.
     """
     spans = list(spans)
-    for span in spans:
-        if not isinstance(span, Span):
-            raise UsageError(
-                f"{name}: expected emotone.Span(start, end, speaker) for each, got {shown(span)}"
-            )
+    refuse_others(spans, name)
     turns = sorted(spans, key=lambda span: (span.start, span.end or 0.0))
     if not turns:
         raise UsageError(f"{name}: no turns in it; expected a start, an end and a speaker for each")
@@ -147,14 +146,28 @@ def at_once(spans: Sequence[Span]) -> int:
     return most
 
 
-def _from_table(path: Path) -> Iterable[Span]:
+def _from_table(path: Path, recording: str) -> list[Span]:
+    spans: dict[str, list[Span]] = {}
     for number, row in csv_tables.records(path, ("start", "end", "speaker")):
         name = f"{path}: row {number}"
         start, end = (listing.seconds(row[column], name, column) for column in ("start", "end"))
         if start is None:
             raise UsageError(f"{name} has no start; fill it in")
         channel = _channel(row["channel"], name) if row.get("channel") else None
-        yield Span(start, end, row["speaker"], channel, name)
+        span = Span(start, end, row["speaker"], channel, name)
+        spans.setdefault(row.get("file", ""), []).append(span)
+    return _of_recording(spans, path, recording)
+
+
+def _of_recording(rows: Mapping[str, list[Row]], path: Path, recording: str) -> list[Row]:
+    """The rows of a recording among those of several; those of one alone need not name it."""
+    name = next((one for one in rows if recording in (one, Path(one).stem)), None)
+    if len(rows) > 1 and name is None:
+        raise UsageError(
+            f"{path}: turns of {len(rows)} recordings, none of them named {recording}; they are "
+            f"of {', '.join(list(rows)[:3])}{', …' if len(rows) > 3 else ''}"
+        )
+    return rows[name] if name is not None else next(iter(rows.values()), [])
 
 
 def _channel(text: str, name: str) -> int:
@@ -183,12 +196,7 @@ def _from_rttm(text: str, path: Path, recording: str) -> list[Span]:
         channel = _channel(fields[2], name) if fields[2].isdecimal() else None
         row = start, start + duration, fields[7], channel, name
         rows.setdefault(fields[1], []).append(row)
-    if len(rows) > 1 and recording not in rows:
-        raise UsageError(
-            f"{path}: turns of {len(rows)} recordings, none of them named {recording}; they are "
-            f"of {', '.join(list(rows)[:3])}{', …' if len(rows) > 3 else ''}"
-        )
-    own = rows[recording] if recording in rows else next(iter(rows.values()), [])
+    own = _of_recording(rows, path, recording)
     # nearly all RTTM files have one channel throughout, which then says nothing
     told = len({channel for _, _, _, channel, _ in own}) > 1
     return [
@@ -203,11 +211,7 @@ def _from_cues(text: str, path: Path) -> list[Span]:
     A cue names its speaker as ``<v NAME>``, ``[NAME]`` or ``NAME:``; ``NAME:`` counts if it stands
     before several cues or is in capitals. One without name is of the speaker before.
     """
-    cues = []
-    for number, block in enumerate(re.split(r"\n\s*\n", text.replace("\r\n", "\n")), start=1):
-        times = TIMES.search(block)
-        if times:
-            cues.append((number, times, block[times.end() :].partition("\n")[2]))
+    cues = list(_cues(text, path))
     prefixes = [PREFIX.match(said) for _, _, said in cues]
     counts = Counter(found[2] for found in prefixes if found)
     spans, speaker = [], UNKNOWN
@@ -220,8 +224,29 @@ def _from_cues(text: str, path: Path) -> list[Span]:
         elif prefix and (counts[prefix[2]] > 1 or prefix[2].isupper()):
             speaker = prefix[2].strip()
         start, end = (_clock(time) for time in times.groups())
-        spans.append(Span(start, end, speaker, None, f"{path}: cue {number}"))
+        spans.append(Span(start, end, speaker, None, f"{path}: line {number}"))
     return spans
+
+
+def _cues(text: str, path: Path) -> Iterator[tuple[int, re.Match[str], str]]:
+    """Yield the number of the line with the times of each cue, the times, and what is said."""
+    number, times, said = 0, None, list[str]()
+    for place, line in enumerate([*text.splitlines(), ""], start=1):
+        found = TIMES.search(line)
+        if times is not None and (found or not line.strip()):
+            yield number, times, "\n".join(said)
+            times = None
+        if found:
+            number, times, said = place, found, []
+        elif times is None and ALMOST_TIMES.match(line):
+            raise UsageError(
+                f"{path}: line {place}: expected times such as 00:01:02,500 --> 00:01:04,000, got "
+                f"{shown(line.strip())}"
+            )
+        else:
+            said.append(line)
+    if times is not None:
+        yield number, times, "\n".join(said)
 
 
 def _clock(time: str) -> float:

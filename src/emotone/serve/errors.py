@@ -62,17 +62,18 @@ class RefusedError(Exception):
         self.hint = hint or HINTS[code]
 
 
-def of_audio(error: EmotoneError, path: str, code: str) -> RefusedError:
+def of_audio(error: EmotoneError, path: str, code: str, status: int = 400) -> RefusedError:
     """Return the refusal of a file; what emotone says to do about it, after "; ", is the hint.
 
     Args:
         error: about the file.
         path: of the file, which means nothing to the client.
         code: key of :data:`HINTS`.
+        status: status code of HTTP.
     """
     text = str(error).removeprefix(f"{path}: ").removeprefix(f"{DECODED}: ")
     message, _, hint = text.replace(path, "the upload").partition("; ")
-    return RefusedError(400, code, message, hint=hint)
+    return RefusedError(status, code, message, hint=hint)
 
 
 def response(error: RefusedError) -> JSONResponse:

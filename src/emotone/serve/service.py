@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect, HTTPConnection
 
-from emotone.errors import AudioError, NoSpeechError, UsageError
+from emotone.errors import AudioError, NoSpeechError, OutsideError, UsageError
 from emotone.inference.calls import call_options
 from emotone.inference.listening import CallOptions
 from emotone.inference.neutral import Answers
@@ -122,6 +122,8 @@ class Service:
             return await _while_connected(request, workers.recognise(job), Path(job.path))
         except NoSpeechError as error:
             raise of_audio(error, job.path, "no_speech") from error
+        except OutsideError as error:
+            raise of_audio(error, job.path, "invalid", 422) from error
         except AudioError as error:
             raise of_audio(error, job.path, "not_audio") from error
         except (CrashedError, TimeLimitError) as error:

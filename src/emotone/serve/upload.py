@@ -19,6 +19,7 @@ log = logging.getLogger("emotone.serve")
 
 RAW = ("audio/", "video/", "application/octet-stream")
 FORM = "multipart/form-data"
+ONE_FILE = "send one file, in the field 'file'; other fields are text, such as -F 'turns=[…]'"
 CHUNK_BYTES = 2**18
 
 
@@ -91,7 +92,9 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
             form = await request.form(max_files=1, max_fields=10)
         except (MultipartParseError, HTTPException, LookupError, ValueError) as error:
             # the latter two of a charset that does not exist, or that is not one
-            raise RefusedError(400, "invalid", f"the form cannot be read: {error}") from error
+            detail = error.detail if isinstance(error, HTTPException) else error
+            text = f"the form cannot be read: {detail}"
+            raise RefusedError(400, "invalid", text, hint=ONE_FILE) from error
         try:
             file = form.get("file")
             if not isinstance(file, UploadFile):

@@ -26,6 +26,7 @@ from emotone.evaluation.run_folder import PROBABILITY
 from emotone.options import Options
 
 SECTIONS = ("training", "pretraining")  # of a configuration
+NEEDED = ("utterance", "fold", "speaker", "truth")  # columns of predictions
 TRAINED_ON = ("training", "validation")  # roles
 LEAST = 1e-6  # the probabilities of a table are rounded to this
 
@@ -126,7 +127,14 @@ class Teacher:
         return texts is not None and not texts & set(fold.texts["test"])
 
     def _refusal(self, fold: Fold, missing: Sequence[int]) -> str:
-        utterance = self.corpus.table["utterance"].iloc[missing[0]]
+        names = self.corpus.table["utterance"]
+        if unknown := sorted(set(missing) - set(self.predictions["number"])):
+            return (
+                f"training.teacher: fold {fold.name}: {self.name} has no prediction at all for "
+                f"{len(unknown)} of {len(fold.training)} training utterances, such as "
+                f"{names.iloc[unknown[0]]}; make its results on this corpus, as it is here"
+            )
+        utterance = names.iloc[missing[0]]
         what = "speakers or sentences" if fold.text_independent else "speakers"
         return (
             f"training.teacher: fold {fold.name}: {self.name} has no prediction that may be used "
@@ -161,6 +169,11 @@ def read_teacher(
     _refuse_unknown_origin(folder, config)
     _refuse_other_speech(folder, config, asked)
     predictions, prefix = folder.predictions(), f"{corpus.name}/"
+    if missing := [name for name in NEEDED if name not in predictions.columns]:
+        raise UsageError(
+            f"training.teacher: the predictions in {folder} are damaged: no column {missing[0]}; "
+            "copy the folder again"
+        )
     names = predictions["utterance"].str.removeprefix(prefix)
     numbers = pd.Series(corpus.table.index, index=corpus.table["utterance"])
     predictions = predictions.assign(number=names.map(numbers)).dropna(subset=["number"])

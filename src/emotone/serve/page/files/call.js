@@ -15,7 +15,7 @@ export function showCall(item) {
   find("label").classList.add("none");
   find("bars").replaceChildren(...whole.speakers.map((one) => speaker(one, colours(labels))));
   find("threshold").replaceChildren(...whole.notes.map((note) => make("span", { class: "note" }, `${note}.`)),
-    `Each bar is the time of a speaker’s confident turns, by emotion. Below ${percent(threshold)}, a turn is “not sure”.`);
+    `Each bar is the time of a speaker’s confident turns, by emotion; in brackets, how many points more or less it is in the second half of the call. Below ${percent(threshold)}, a turn is “not sure”.`);
 }
 
 function speaker(one, colour) {
@@ -26,9 +26,11 @@ function speaker(one, colour) {
     part.style.background = colour.get(label);
     return part;
   });
+  const change = (label) => Math.round(100 * one.trend[label]);
+  const words = (label) => `${label} ${percent(one.shares[label])}${one.trend ? ` (${change(label) < 0 ? "−" : "+"}${Math.abs(change(label))})` : ""}`;
   const times = one.seconds ? `, confident for ${Math.round(one.confident_seconds)} of ${Math.round(one.seconds)}\u00a0s` : "";
   return make("li", { class: "speaker" },
     make("p", {}, make("strong", {}, one.speaker), `, ${count(one.turns, "turn")}${times}`),
     make("div", { class: "track", "aria-hidden": "true" }, ...parts),
-    make("p", {}, emotions.map((label) => `${label} ${percent(one.shares[label])}`).join(", ") || "no confident turn"));
+    make("p", {}, emotions.map(words).join(", ") || "no confident turn"));
 }
