@@ -127,6 +127,25 @@ def test_it_is_fitted_on_the_predictions_of_a_cross_validation(tmp_path: Path) -
     assert "neutral" not in found.as_dict()
     assert (found.utterances, found.speakers) == (240, 6)
     assert found.as_dict()["confident"] == round(found.confident, 4)
+    assert found.as_dict()["curve"][-1] == [0.9, 0, None]  # the probabilities are random
+
+
+def test_the_curve_says_what_each_threshold_gives() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 300)
+    probabilities = rng.dirichlet(np.ones(3), 300)
+    probabilities[np.arange(200), targets[:200]] += 1
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    weights = rng.uniform(0.5, 2, 300)
+    found = calibration.fit(probabilities, targets, np.zeros(300), weights, 6)
+    softened = calibration.softened(probabilities, found.temperature)
+    right = softened.argmax(axis=1) == targets
+    assert [least for least, _, _ in found.curve] == [0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    for least, share, accuracy in found.curve:
+        reached = softened.max(axis=1) >= least
+        assert share == pytest.approx(weights[reached].sum() / weights.sum())
+        assert accuracy == pytest.approx(np.average(right[reached], weights=weights[reached]))
+    assert found.curve[0][1] > found.curve[-1][1] > 0
 
 
 @pytest.mark.parametrize(

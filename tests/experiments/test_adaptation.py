@@ -150,6 +150,12 @@ def test_the_commands(folder: Path, table: Path, tmp_path: Path) -> None:
     done = emotone("export", out, "--out", tmp_path / "model.onnx")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "model.onnx").stat().st_size > 10_000
+    for option in ("features.mels=40", "model.summary=mean"):
+        other = emotone("adapt", folder, table, option, "--out", tmp_path / "other")
+        assert f"{option}: an adapted network has the features and the sizes of" in one_line(other)
+    (tmp_path / "bad.csv").write_text("file,emotion\na.wav,anger\n")
+    assert one_line(emotone("adapt", folder, tmp_path / "bad.csv", "--out", tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
     missing = emotone("export", tmp_path, "--out", tmp_path / "no.onnx")
     assert "is not a model folder" in one_line(missing)
     assert not (tmp_path / "no.onnx").exists()

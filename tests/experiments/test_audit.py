@@ -156,6 +156,22 @@ def test_another_audit_in_the_folder_is_refused(
 
 
 @pytest.mark.usefixtures("few")
+def test_an_audit_of_other_audio_under_the_same_names_is_refused(
+    corpus: Corpus, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    table, rows = tmp_path / "t.csv", corpus.table.iloc[[0, 1, -1]]
+    for name, file in zip("abc", rows["file"], strict=True):
+        shutil.copy(file, tmp_path / f"{name}.wav")
+    table.write_text("file,emotion,speaker\na.wav,anger,s\nb.wav,neutral,t\n")
+    same, out = corpora.read(TableOptions(root=table)), tmp_path / "out"
+    audit(recognizer, same, out)
+    shutil.copy(tmp_path / "c.wav", tmp_path / "b.wav")
+    with pytest.raises(UsageError, match=r"holds another audit \(of other audio\); choose an emp"):
+        audit(recognizer, same, out)
+    with pytest.raises(UsageError, match=r"another audit \(of other threshold, audio\)"):
+        audit(recognizer.with_threshold(0.9), same, out)
+
+
 def test_utterances_that_cannot_be_used_are_named_and_left_out(
     make_table: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -258,6 +274,11 @@ def test_folders_without_audio_are_refused(
         (folder / "a.wav").write_bytes(content)
     with pytest.raises(UsageError, match=message):
         audit_material.find(folder, None, test_half=False)
+
+
+def test_a_test_half_of_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match="--test-half chooses among noises and rooms; give"):
+        audit_material.find(None, None, test_half=True)
 
 
 def test_one_recording_has_no_test_half(tmp_path: Path) -> None:

@@ -224,6 +224,28 @@ def test_seeds_can_be_added_but_not_left_out(
     assert snapshot(out) == before
 
 
+def test_a_folder_in_which_nothing_has_run_takes_another_experiment(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "out"
+    audio = sorted(table.parent.glob("*.wav"))[0]
+    whole = audio.read_bytes()
+    audio.write_bytes(b"damaged")
+    with pytest.raises(CorpusError, match=audio.name):
+        crossval(config(table), out, Recorder())
+    left_out = {"name": "table", "root": str(table), "exclude": [audio.stem]}
+    crossval(config(table, corpus=left_out), out, Recorder())  # as the error says
+
+    done = tmp_path / "done"
+    audio.write_bytes(whole)
+    results = crossval(config(table), done, Recorder())
+    audio.write_bytes(b"damaged")
+    with pytest.raises(CorpusError, match=audio.name):
+        crossval(config(table, seeds=[0, 1]), done, Recorder())
+    assert crossval(config(table), done, Recorder()) == results
+    assert yaml.safe_load((done / "config.yaml").read_text())["seeds"] == [0]
+
+
 def test_after_kill_9_with_more_seeds_the_first_ones_are_kept(
     make_table: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,12 @@ def adapt(
     from emotone.experiments import adaptation
     from emotone.experiments.sources import configuration
 
+    for override in overrides or []:
+        if override.startswith(("features.", "features=", "model.", "model=")):
+            raise UsageError(
+                f"{override}: an adapted network has the features and the sizes of {model}; leave "
+                "this option out, or use emotone train"
+            )
     loaded = configuration(config, overrides or [])
     with TerminalObserver() as observer:
         adapted = adaptation.adapt(model, loaded, out, observer, allow_overlap=allow_overlap)

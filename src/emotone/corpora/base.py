@@ -14,7 +14,7 @@ from emotone.corpora.info import CorpusInfo
 from emotone.corpora.labels import EMOTIONS, canonical, normalised, unknown
 from emotone.errors import CorpusError
 from emotone.options import Options, nearest
-from emotone.text import plural
+from emotone.text import agree, plural
 
 COLUMNS = (
     "utterance",
@@ -237,6 +237,13 @@ def corpus_from_names(
     if not rows:
         raise no_such_corpus(name, root, info.layout, parse)
     problems = incomplete(name, len(rows), info.utterances)
+    doubles = [str(path) for path in audio_paths(root) if files[path.stem] != path]
+    if doubles:
+        shown = ", ".join(doubles[:3]) + (", …" if len(doubles) > 3 else "")
+        problems.append(
+            f"{plural(len(doubles), 'audio file')} {agree(len(doubles), 'are')} left out, as "
+            f"another has the same name without extension: {shown}"
+        )
     if unrecognised:
         shown = ", ".join(unrecognised[:3]) + (", …" if len(unrecognised) > 3 else "")
         problems.append(f"{len(unrecognised)} audio files with other names are left out: {shown}")

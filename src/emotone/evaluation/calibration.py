@@ -24,6 +24,7 @@ from emotone.inference.neutral import NEUTRAL
 from emotone.text import plural
 
 ACCURACY = 0.8  # of confident predictions
+THRESHOLDS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the curve
 FEWEST = 20  # predictions needed to estimate an accuracy
 BINS = 15
 SMALLEST = 1e-6  # probability, so that its logarithm is finite
@@ -53,6 +54,8 @@ class Calibration:
         speakers: number of speakers.
         left_out: what no network that predicted an utterance was trained on: its ``speaker``, or
             its ``corpus``.
+        curve: for each of :data:`THRESHOLDS`, the threshold, the share of predictions that reach
+            it, and the accuracy of these, ``None`` if there are none.
         neutral: what neutral speech is answered on average, with the temperature; see
             :mod:`emotone.inference.neutral`.
     """
@@ -66,6 +69,7 @@ class Calibration:
     utterances: int
     speakers: int
     left_out: Literal["speaker", "corpus"] = "speaker"
+    curve: tuple[tuple[float, float, float | None], ...] = ()
     neutral: tuple[float, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,8 +77,8 @@ class Calibration:
         return {
             name: round(value, 4) if isinstance(value, float) else value
             for name, value in asdict(self).items()
-            if name != "neutral"
-        }
+            if name not in ("neutral", "curve")
+        } | {"curve": [[None if one is None else round(one, 4) for one in p] for p in self.curve]}
 
     @property
     def applied(self) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def fit(
         scaled[here] = softened(probabilities[here], fitted)
         least = threshold(softened(probabilities[others], fitted), *known[1:])
         confident[here] = scaled[here].max(axis=1) >= least
-    right = scaled.argmax(axis=1) == targets
+    right, reached = scaled.argmax(axis=1) == targets, scaled.max(axis=1)
     final = temperature(probabilities, targets, weights)
     return Calibration(
         temperature=final,
@@ -155,14 +159,22 @@ def fit(
         error_before=calibration_error(probabilities, targets, weights),
         error_after=calibration_error(scaled, targets, weights),
         confident=float(np.average(confident, weights=weights)),
-        confident_accuracy=(
-            float(np.average(right[confident], weights=weights[confident]))
-            if confident.any()
-            else None
-        ),
+        confident_accuracy=_accuracy(right, confident, weights),
         utterances=len(targets),
         speakers=speakers,
+        curve=tuple(
+            (
+                least,
+                float(np.average(reached >= least, weights=weights)),
+                _accuracy(right, reached >= least, weights),
+            )
+            for least in THRESHOLDS
+        ),
     )
+
+
+def _accuracy(right: NDArray[np.bool_], among: NDArray[np.bool_], weights: Weights) -> float | None:
+    return float(np.average(right[among], weights=weights[among])) if among.any() else None
 
 
 def softened(probabilities: Probabilities, temperature: float) -> Probabilities:

@@ -75,6 +75,18 @@ class ResultsFolder(PredictionsFolder):
         """Whether all runs are finished and merged; :meth:`reopen` undoes it."""
         return (self.path / RESULTS_FILE).is_file() and not (self.path / RUNS).exists()
 
+    def started_seeds(self) -> set[int] | None:
+        """Seeds of which a run has begun; ``None`` if results cannot be read, so any may have."""
+        runs = self.path / RUNS
+        names = [path.name for path in runs.iterdir()] if runs.is_dir() else []
+        seeds = {int(end) for end in (name.rpartition("-")[2] for name in names) if end.isdecimal()}
+        if not (self.path / RESULTS_FILE).is_file():
+            return seeds
+        try:
+            return seeds | set(self.results().setting.seeds)
+        except UsageError:
+            return None
+
     @property
     def spectrograms(self) -> Path:
         """Cache of spectrograms while an experiment runs."""
@@ -96,7 +108,8 @@ class ResultsFolder(PredictionsFolder):
             UsageError: if another process uses it.
             StorageError: if it cannot be written.
         """
-        is_new, lock = not self.path.exists(), self.path / LOCK
+        lock = self.path / LOCK
+        new = [path for path in (self.path, *self.path.parents) if not path.exists()]
         was_ours = lock.exists()
         with locked(lock, self.path, "--out"):
             try:
@@ -107,9 +120,10 @@ class ResultsFolder(PredictionsFolder):
                 raise
             finally:
                 with suppress_os_errors():
-                    if is_new and {path.name for path in self.path.iterdir()} <= {LOCK}:
+                    if new and {path.name for path in self.path.iterdir()} <= {LOCK}:
                         lock.unlink(missing_ok=True)  # nothing was started
-                        self.path.rmdir()
+                        for path in new:
+                            path.rmdir()
 
     def refuse_other_files(self, *known: str) -> None:
         """Raise a :class:`UsageError` if the folder holds files that emotone did not make.

@@ -111,6 +111,9 @@ def _refuse_other_ablation(ablation: Ablation, folder: ResultsFolder) -> None:
         if folder.is_experiment:
             raise UsageError(f"{folder} holds the results of a crossval; choose another --out")
         return
+    claimed = (folder.path / VARIANTS).glob("*")
+    if all(ResultsFolder(variant).started_seeds() == set() for variant in claimed):
+        return  # a run that was refused has left it
     try:
         there = safe_yaml.parsed(folder.ablation(), ABLATION)
         found = {

@@ -8,7 +8,7 @@ The model is used as any caller of :mod:`emotone` does, through
 import hashlib
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -93,7 +93,7 @@ def audit(
         results = (AUDIT_FILE, *REPORTS)
         known = (ANSWERS, *results) if (out / ANSWERS).is_file() else ()
         folder.refuse_other_files(*known)
-        answers = _Answers(out / ANSWERS, _identity(task))
+        answers = _Answers(out / ANSWERS, _identity(task, progress))
         for name in results:
             refuse_foreign(out / name, is_report)
         folder.remove_leftovers()
@@ -135,20 +135,33 @@ def _skipped(recordings: Recordings) -> dict[str, str]:
     return {name: lacks[one.needs] for name, one in CHANGES.items() if one.needs in lacks}
 
 
-def _identity(task: Task) -> dict[str, Any]:
-    """What the answers depend on, the content of audio files aside."""
-    names = "\n".join(utterance.name for utterance in task.utterances)
-    files = [path.name for paths in vars(task.recordings).values() for path in paths]
-    return {
-        "model": task.recognizer.config.sha256.get(ONNX),
-        "threshold": task.recognizer.threshold,
-        "temperature": task.recognizer.config.temperature,
-        "utterances": hashlib.sha256(names.encode()).hexdigest(),
-        "recordings": hashlib.sha256("\n".join(files).encode()).hexdigest(),
-        "changes": list(task.changes),
-        "seed": task.seed,
-        "emotone": version("emotone"),
-    }
+def _identity(task: Task, progress: Progress) -> dict[str, Any]:
+    """What the answers depend on, by the names that a message gives to it."""
+    heard = [Path(file) for file in dict.fromkeys(one.file for one in task.utterances)]
+    mixed = [path for paths in vars(task.recordings).values() for path in paths]
+    spans = [(one.name, one.start, one.end, one.speaker) for one in task.utterances]
+    with progress("comparing audio files", len(heard) + len(mixed)) as advance:
+        return {
+            "model": task.recognizer.config.sha256.get(ONNX),
+            "threshold": task.recognizer.threshold,
+            "temperature": task.recognizer.config.temperature,
+            "utterances": hashlib.sha256(json.dumps(spans).encode()).hexdigest(),
+            "audio": _content(heard, advance),
+            "noises or rooms": _content(mixed, advance),
+            "changes": list(task.changes),
+            "seed": task.seed,
+            "version of emotone": version("emotone"),
+        }
+
+
+def _content(files: Iterable[Path], advance: Callable[[], None]) -> str:
+    """Hash of what is in files; one that cannot be read is reported when it is recognised."""
+    whole = hashlib.sha256()
+    for path in files:
+        with suppress(OSError), path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+        advance()
+    return whole.hexdigest()
 
 
 class _Answers:
@@ -167,10 +180,10 @@ class _Answers:
             except ValueError:
                 found = None
             if found != identity:
-                raise UsageError(
-                    f"{path.parent} holds another audit (of another model, seed, other "
-                    "utterances, noises or rooms); choose an empty --out"
-                )
+                there = found if isinstance(found, dict) else identity
+                others = [name for name, value in identity.items() if there.get(name) != value]
+                which = f" (of other {', '.join(others)})" if others else ""
+                raise UsageError(f"{path.parent} holds another audit{which}; choose an empty --out")
 
     def complete(self, task: Task, jobs: int, progress: Progress) -> None:
         """Make the answers that are missing."""

@@ -73,6 +73,8 @@ def find(
     Raises:
         UsageError: if a folder does not exist, no file in it can be used, or it has no test half.
     """
+    if test_half and noise is None and rooms is None:
+        raise UsageError("--test-half chooses among noises and rooms; give --noise or --rooms")
     problems: list[str] = []
     noises, times = [], {}
     for path, _ in _usable(noise, "noise", problems, test_half, progress):

@@ -28,6 +28,8 @@ def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
     Raises:
         UsageError: if there is none of this version of emotone.
     """
+    if not folder.path.exists():
+        raise UsageError(f"{folder} does not exist; give the --out folder of emotone crossval")
     try:
         return ExperimentConfig.model_validate(safe_yaml.parsed(folder.configuration(), CONFIG))
     except (ValueError, UsageError) as error:
@@ -39,12 +41,18 @@ def configuration_of(folder: ResultsFolder) -> ExperimentConfig:
 def refuse_other_experiment(config: ExperimentConfig, folder: ResultsFolder) -> None:
     """Raise a :class:`UsageError` if a folder holds anything but this experiment.
 
-    Seeds may be added.
+    Seeds may be added. A folder in which no run has begun holds nothing yet.
     """
     if not folder.is_experiment:
         folder.refuse_other_files()
         return
-    if differing := differences_but_seeds(configuration_of(folder).identity(), config.identity()):
+    started = folder.started_seeds()
+    if started is not None and not started:
+        return  # a run that was refused has left it
+    found, asked = configuration_of(folder).identity(), config.identity()
+    if started is not None and started <= set(config.seeds):
+        found |= {"seeds": asked["seeds"]}
+    if differing := differences_but_seeds(found, asked):
         raise UsageError(
             f"{folder} holds another experiment ({', '.join(differing)}); nothing was changed. "
             "Choose another --out, or give the options it was made with"
@@ -109,7 +117,7 @@ def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
         raise UsageError(
             f"pretraining.model: {folder.name} was trained on {plural(len(shared), 'speaker')} of "
             f"{corpus.name} ({shown}); leave them out (corpus.exclude), or set "
-            "pretraining.allow_overlap=true (adapt --allow-overlap)"
+            "pretraining.allow_overlap=true; with adapt, give --allow-overlap instead"
         )
 
 

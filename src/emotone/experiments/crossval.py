@@ -276,12 +276,13 @@ def _claim(
             f"the list of folds in {folder} is damaged, so its runs cannot be continued; choose "
             "another --out"
         ) from error
-    if there is not None and found != json.loads(text):
+    has_begun = folder.started_seeds() != set()
+    if there is not None and has_begun and found != json.loads(text):
         raise UsageError(
             f"the corpus is not the one that {folder} was started with: utterances, labels or "
             "speakers differ; choose another --out"
         )
-    if there is None or configuration_of(folder).seeds != config.seeds:
+    if there is None or not has_begun or configuration_of(folder).seeds != config.seeds:
         folder.write_experiment(config.as_yaml(), text)
 
 
