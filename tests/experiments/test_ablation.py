@@ -179,11 +179,13 @@ def test_variants_and_seeds_can_be_added_but_not_left_out(
 
 def test_folders_of_others_are_left_alone(write: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    ablation.ablate(variants.load(write()), out, Recorder(), hours=0)
-    before = snapshot(out)
     other = variants.load(
         write(ingredients=ABLATION["ingredients"] | {"summary": {"model.lstm": 3}})
     )
+    ablation.ablate(other, out, Recorder(), hours=0)  # nothing has run, so the folder is free
+    one = variants.load(write(), ["seeds=[0]"])
+    ablation.ablate(one, out, Recorder(), only=["both"])
+    before = snapshot(out)
     with pytest.raises(UsageError, match="holds another ablation"):
         ablation.ablate(other, out, Recorder())
     assert snapshot(out) == before

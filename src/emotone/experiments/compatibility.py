@@ -117,7 +117,7 @@ def refuse_unfit_model(config: ExperimentConfig, corpus: Corpus) -> None:
         raise UsageError(
             f"pretraining.model: {folder.name} was trained on {plural(len(shared), 'speaker')} of "
             f"{corpus.name} ({shown}); leave them out (corpus.exclude), or set "
-            "pretraining.allow_overlap=true; with adapt, give --allow-overlap instead"
+            "pretraining.allow_overlap=true (with adapt, it is adapt --allow-overlap)"
         )
 
 

@@ -85,7 +85,7 @@ def refuse_common(corpus: Corpus, prints: Fingerprints, trained: Fingerprints, s
             f"{len(numbers)} of {len(corpus.table)} utterances of {corpus.name} were in the "
             f"training of {source}: {_shown(rows['utterance'])}, of the speakers "
             f"{_shown(sorted(set(rows['speaker'])))}; leave these speakers out (corpus.exclude), "
-            "or set pretraining.allow_overlap=true; with adapt, give --allow-overlap instead"
+            "or set pretraining.allow_overlap=true (with adapt, it is adapt --allow-overlap)"
         )
 
 
