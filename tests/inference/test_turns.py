@@ -66,6 +66,8 @@ def test_a_table_may_hold_several_recordings(tmp_path: Path) -> None:
     assert read(tmp_path / "t.csv", "b") == [Span(0, 2, "Bob")]
     with pytest.raises(UsageError, match="turns of 2 recordings, none of them named c; they are"):
         read(tmp_path / "t.csv", "c")
+    (tmp_path / "t.csv").write_text("file,start,end,speaker\na.1,0,1,Ann\na,0,2,Bob\n")
+    assert read(tmp_path / "t.csv", "a") == [Span(0, 2, "Bob")]  # not that of a.1
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ def refuse_other_experiment(config: ExperimentConfig, folder: ResultsFolder) -> 
     started = folder.started_seeds()
     if started is not None and not started:
         return  # a run that was refused has left it
-    found, asked = configuration_of(folder).identity(), config.identity()
-    if started is not None and started <= set(config.seeds):
-        found |= {"seeds": asked["seeds"]}
-    if differing := differences_but_seeds(found, asked):
+    found = configuration_of(folder).identity()
+    if started is not None and started <= set(config.seeds):  # nothing of the others has run
+        found["seeds"] = sorted(started)
+    if differing := differences_but_seeds(found, config.identity()):
         raise UsageError(
             f"{folder} holds another experiment ({', '.join(differing)}); nothing was changed. "
             "Choose another --out, or give the options it was made with"

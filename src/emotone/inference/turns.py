@@ -161,7 +161,8 @@ def _from_table(path: Path, recording: str) -> list[Span]:
 
 def _of_recording(rows: Mapping[str, list[Row]], path: Path, recording: str) -> list[Row]:
     """The rows of a recording among those of several; those of one alone need not name it."""
-    name = next((one for one in rows if recording in (one, Path(one).stem)), None)
+    named = [one for one in rows if Path(one).stem == recording]
+    name = recording if recording in rows else next(iter(named), None)
     if len(rows) > 1 and name is None:
         raise UsageError(
             f"{path}: turns of {len(rows)} recordings, none of them named {recording}; they are "
@@ -231,7 +232,7 @@ def _from_cues(text: str, path: Path) -> list[Span]:
 def _cues(text: str, path: Path) -> Iterator[tuple[int, re.Match[str], str]]:
     """Yield the number of the line with the times of each cue, the times, and what is said."""
     number, times, said = 0, None, list[str]()
-    for place, line in enumerate([*text.splitlines(), ""], start=1):
+    for place, line in enumerate([*text.splitlines(), ""], start=1):  # the last cue ends, too
         found = TIMES.search(line)
         if times is not None and (found or not line.strip()):
             yield number, times, "\n".join(said)
@@ -245,8 +246,6 @@ def _cues(text: str, path: Path) -> Iterator[tuple[int, re.Match[str], str]]:
             )
         else:
             said.append(line)
-    if times is not None:
-        yield number, times, "\n".join(said)
 
 
 def _clock(time: str) -> float:
