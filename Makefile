@@ -123,8 +123,8 @@ choices: .venv/installed
 	$(foreach corpus,aesdd emovo ased,$(call ablate,choices,$(corpus)))
 	$(BIN)/python results/search/search.py --page
 
-# Networks to start from, out/pretrained/NETWORK-without-CORPUS: trained on all corpora but one, made once. The sizes
-# are those of choices.yaml.
+# Networks to start from, out/pretrained/NETWORK-without-CORPUS: trained on all corpora but one, made once. Those that
+# committed results started from lie in results/pretrained. The sizes are those of choices.yaml.
 NETWORK_default := pretraining
 NETWORK_pitch := pretraining features.pitch=true training.augment.pitch=0.25
 NETWORK_dropout := pretraining model.dropout=0.2
@@ -133,7 +133,12 @@ NETWORK_lstm128 := pretraining model.lstm=128 model.hidden=128
 NETWORK_million := pretraining model.channels=[64,96,128,128] model.lstm=128 model.hidden=128
 NETWORK_two-million := pretraining model.channels=[32,64,128,192] model.lstm=192 model.hidden=128
 NETWORK_acrnn := pretraining-acrnn
+KEPT := results/pretrained
 others = [$(foreach name,$(filter-out $(1),$(CORPORA)),{name: $(name), root: $(DATA)/$(name)},)]
+
+out/pretrained/%/config.json: | $(KEPT)/%/config.json
+	mkdir -p out/pretrained
+	cp -R $(KEPT)/$* $(@D)
 
 out/pretrained/%/config.json: | .venv/installed
 	$(BIN)/emotone train $(NETWORK_$(firstword $(subst -without-, ,$*))) runtime.jobs=1 \
@@ -186,14 +191,15 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 
-# pip is quiet, so that errors stand out; each step says what it does and how long it takes. It would compile 25,000
-# modules on one core. A third are hardly ever imported; some others are templates that cannot be compiled.
+# pip is quiet, so that errors stand out; each step says what it does and how long it takes. The pip of an old Python
+# takes twice as long as a new one. pip would compile 25,000 modules on one core. A third are hardly ever imported; some others are templates that cannot be compiled.
 UNUSED := /tests?/|/transformers/models/|/ray/(data|rllib|serve|train|tune)/|/databricks/
 install = $(BIN)/pip install --disable-pip-version-check --no-compile --quiet --constraint constraints.txt
 
 .venv/installed: pyproject.toml constraints.txt
 	@echo "1/3 making .venv, which all targets use"
 	@$(PYTHON) -m venv .venv
+	@$(install) pip
 	@echo "2/3 installing PyTorch for the CPU or GPU (200 MB to 3 GB, minutes on a slow line)"
 	@$(install) torch
 	@echo "3/3 installing emotone and its tools (about 150 packages, a minute or two)"

@@ -19,11 +19,15 @@ NETWORKS = re.compile(r"out/pretrained/[\w-]+")
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 
 
+def make(*targets: str) -> str:
+    """What make would run."""
+    asked = ["make", "--dry-run", "--old-file=.venv/installed", "DATA=data", *targets]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 def commands(*targets: str) -> list[list[str]]:
     """The words of all ``emotone`` commands that make would run."""
-    asked = ["make", "--dry-run", "--old-file=.venv/installed", "DATA=data", *targets]
-    done = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = done.stdout.replace("\\\n", " ").splitlines()
+    lines = make(*targets).replace("\\\n", " ").splitlines()
     found = [shlex.split(line) for line in lines if "bin/emotone " in line]
     assert found
     return [words[1:] for words in found]
@@ -57,7 +61,7 @@ def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked
             for row in load_ablation(path).variants.values():
                 if row.pretraining is not None:
                     started[row.pretraining.model] = row
-    made = commands(*(f"{folder}/config.json" for folder in started))
+    made = commands(*(f"{folder}/config.json" for folder in started), "KEPT=nowhere")
     shared = 1  # EMOVO's, of the choices and of the tables
     assert len(made) == len(started) == 5 + 2 + 7 * 3 - shared
     for command, file, *overrides, out, folder in made:
@@ -70,6 +74,17 @@ def test_networks_are_trained_on_all_corpora_but_one_in_the_sizes_that_are_asked
             started[folder].features,
             started[folder].model,
         )
+
+
+def test_networks_that_are_kept_are_taken_instead(tmp_path: Path) -> None:
+    (tmp_path / "default-without-emodb").mkdir()
+    (tmp_path / "default-without-emodb" / "config.json").touch()
+    asked = ["out/pretrained/default-without-emodb/config.json", f"KEPT={tmp_path}"]
+    done = make(*asked)
+    assert done.splitlines() == [
+        "mkdir -p out/pretrained",
+        f"cp -R {tmp_path}/default-without-emodb out/pretrained/default-without-emodb",
+    ]
 
 
 def test_new_sentences_are_tested_in_the_folds_of_known_ones() -> None:

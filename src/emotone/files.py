@@ -73,7 +73,7 @@ def locked(path: Path, output: str | Path, option: str) -> Iterator[IO[str]]:
     Args:
         path: file of the lock.
         output: what it reserves.
-        option: option of the command line that chooses the output.
+        option: option of the command line that chooses the output, or what it chooses.
 
     Raises:
         UsageError: if another process has reserved it.

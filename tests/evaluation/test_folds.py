@@ -242,7 +242,8 @@ def test_a_class_without_training_utterances_is_an_error() -> None:
 @pytest.mark.parametrize("validation", [0, 1, 2])
 def test_a_training_fold_tests_nobody(validation: int) -> None:
     made = corpus_of(speakers=6)
-    fold = training_fold(made, "all", validation, seed=1)
+    options = protocol(validation_speakers=validation, seed=1)
+    fold = training_fold(made, "all", options)
     assert fold.test == ()
     assert len(fold.speakers["validation"]) == validation
     speakers = made.table["speaker"].to_numpy()
@@ -251,7 +252,7 @@ def test_a_training_fold_tests_nobody(validation: int) -> None:
     if validation == 2:  # of both sexes
         first = made.table.drop_duplicates("speaker").set_index("speaker")["sex"]
         assert {first[speaker] for speaker in fold.speakers["validation"]} == {"female", "male"}
-    again = training_fold(made, "all", validation, seed=1)
+    again = training_fold(made, "all", options)
     assert again == fold
 
 
@@ -281,6 +282,48 @@ def test_few_training_utterances_of_each_emotion_are_drawn_for_each_fold() -> No
     assert few == make_folds(corpus, protocol(validation_speakers=1, training_per_class=3))
     others = make_folds(corpus, protocol(validation_speakers=1, training_per_class=3, seed=1))
     assert others != few
+
+
+def test_training_speakers_are_drawn_from_corpora_and_sexes_in_turn() -> None:
+    corpus = corpus_of(24, corpora=3)
+    people = corpus.table.drop_duplicates("speaker").set_index("speaker")
+    whole = make_folds(corpus, protocol(validation_speakers=1))
+    smaller: list[set[str]] = [set() for _ in whole]
+    for most in (3, 6, 12, 100):
+        folds = make_folds(corpus, protocol(validation_speakers=1, training_speakers=most))
+        check(corpus, folds)
+        for all_of_it, fold, before in zip(whole, folds, smaller, strict=True):
+            assert (fold.validation, fold.test) == (all_of_it.validation, all_of_it.test)
+            drawn = {*fold.speakers["training"]}
+            assert len(drawn) == min(most, 22)
+            assert before <= drawn <= {*all_of_it.speakers["training"]}
+            before |= drawn
+            if most in (6, 12):
+                counts = people.loc[sorted(drawn)].groupby(["corpus", "sex"]).size()
+                assert counts.tolist() == [most // 6] * 6
+            spoken = corpus.table["speaker"].isin(drawn).to_numpy().nonzero()[0].tolist()
+            assert list(fold.training) == spoken  # all that they say
+            assert "names" not in fold.as_dict(corpus)["training"]
+
+
+def test_a_training_fold_draws_speakers_and_utterances() -> None:
+    corpus = corpus_of(6)
+    options = protocol(validation_speakers=1, training_speakers=2, training_per_class=1)
+    fold = training_fold(corpus, "all", options)
+    assert len(fold.speakers["validation"]) == 1
+    assert len(fold.training) == 2
+    wide = training_fold(corpus, "all", options.model_copy(update={"training_per_class": None}))
+    assert len(wide.speakers["training"]) == 2
+    assert set(fold.training) < set(wide.training)
+
+
+def test_a_label_that_no_drawn_speaker_has_is_named() -> None:
+    corpus = corpus_of(6)
+    fear = corpus.table.iloc[-1:].assign(utterance="only", file="only.wav", emotion="fear")
+    table = pd.concat([corpus.table, fear], ignore_index=True)
+    options = protocol(validation_speakers=0, training_speakers=1, seed=1)
+    with pytest.raises(FoldError, match=r"the label fear; .* train on more of its speakers"):
+        training_fold(Corpus("made", table), "all", options)
 
 
 def test_all_training_utterances_are_kept_if_there_are_no_more_than_asked_for() -> None:

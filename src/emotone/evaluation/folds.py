@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from emotone.corpora import Corpus
@@ -135,7 +136,7 @@ def make_fold(
     if missing := [label for label in corpus.labels if label not in trained]:
         raise FoldError(
             f"fold {name}: no training utterance has the label {', '.join(missing)}; leave such "
-            "classes out of the corpus (corpus.keep), or use fewer validation speakers"
+            "classes out of the corpus (corpus.keep), or train on more of its speakers"
             f"{OTHER_GROUPS.get(texts or '', '')}"
         )
     return Fold(
@@ -170,19 +171,29 @@ def _texts_of(
     return texts
 
 
-def training_fold(corpus: Corpus, name: str, validating: int, seed: int = 0) -> Fold:
+def training_fold(corpus: Corpus, name: str, options: ProtocolOptions) -> Fold:
     """Make a fold without test: all speakers are training or validation speakers.
+
+    Args:
+        corpus: corpus to divide.
+        name: name of the fold.
+        options: how many speakers validate, and what is drawn of the others; what divides a corpus
+            for tests does not matter.
 
     Raises:
         FoldError: if no training speaker is left, or a class has no utterance in training.
     """
     refuse_conflicts(corpus)
     table = corpus.table
-    options = ProtocolOptions(validation_speakers=validating)
-    chosen = validation_speakers(table, table[:0], options, np.random.default_rng(seed))
+    validating = ProtocolOptions(validation_speakers=options.validation_speakers)
+    rng = np.random.default_rng(options.seed)
+    chosen = validation_speakers(table, table[:0], validating, rng)
     is_chosen = table["speaker"].isin(chosen).to_numpy()
     training, validation = (np.flatnonzero(part).tolist() for part in (~is_chosen, is_chosen))
-    return make_fold(corpus, name, training, validation if validating else None, None)
+    fold = make_fold(
+        corpus, name, training, validation if options.validation_speakers else None, None
+    )
+    return _drawn(corpus, fold, options, 0)
 
 
 def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
@@ -223,11 +234,7 @@ def make_folds(corpus: Corpus, options: ProtocolOptions) -> list[Fold]:
             for number, fold in enumerate(folds)
             for part in _nested(corpus, fold, options, number)
         ]
-    if options.training_per_class is not None:
-        folds = [
-            _few(corpus, fold, options.training_per_class, [options.seed, number])
-            for number, fold in enumerate(folds)
-        ]
+    folds = [_drawn(corpus, fold, options, number) for number, fold in enumerate(folds)]
     names = [fold.name for fold in folds]
     for name in options.only:
         if name not in names:
@@ -288,21 +295,43 @@ def _by_text(
             )
 
 
-def _few(corpus: Corpus, fold: Fold, most: int, seed: Sequence[int]) -> Fold:
-    """Leave at most some training utterances of each emotion, drawn at random."""
-    labels = corpus.table["emotion"].iloc[list(fold.training)]
-    shuffled = labels.sample(frac=1, random_state=np.random.default_rng(seed))
-    is_kept = (shuffled.groupby(shuffled).cumcount() < most).reindex(labels.index).to_numpy()
+def _drawn(corpus: Corpus, fold: Fold, options: ProtocolOptions, number: int) -> Fold:
+    """Leave what ``training_speakers`` and ``training_per_class`` ask for of a fold's training."""
+    seed = [options.seed, number]
+    if options.training_speakers is not None:
+        table = corpus.table.iloc[list(fold.training)]
+        speakers = _speakers_in_turn(table, seed)[: options.training_speakers]
+        is_kept = table["speaker"].isin(speakers).to_numpy()
+        fold = _with_training(corpus, fold, is_kept, drawn=fold.drawn)
+    if options.training_per_class is not None:
+        labels = corpus.table["emotion"].iloc[list(fold.training)]
+        shuffled = labels.sample(frac=1, random_state=np.random.default_rng(seed))
+        places = shuffled.groupby(shuffled).cumcount().reindex(labels.index)
+        is_kept = (places < options.training_per_class).to_numpy()
+        fold = _with_training(corpus, fold, is_kept, drawn=True)
+    return fold
+
+
+def _speakers_in_turn(table: pd.DataFrame, seed: Sequence[int]) -> list[str]:
+    """All speakers in random order: one of each corpus and sex, then another of each, and so on."""
+    people = table.drop_duplicates("speaker").sort_values("speaker")
+    shuffled = people.sample(frac=1, random_state=np.random.default_rng(seed))
+    turns = shuffled.groupby(["corpus", "sex"]).cumcount()
+    return shuffled["speaker"].iloc[np.argsort(turns, kind="stable")].tolist()
+
+
+def _with_training(corpus: Corpus, fold: Fold, is_kept: NDArray[np.bool_], *, drawn: bool) -> Fold:
+    """Make the fold again with a part of its training utterances."""
     relation: Literal["independent", "matched"] = "matched" if fold.text_matched else "independent"
     return make_fold(
         corpus,
         fold.name,
         np.array(fold.training)[is_kept].tolist(),
         fold.validation or None,
-        fold.test,
+        fold.test or None,
         speaker_dependent=fold.speaker_dependent,
         texts=relation if fold.texts else None,
-        drawn=True,
+        drawn=drawn,
     )
 
 

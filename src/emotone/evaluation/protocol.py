@@ -45,12 +45,15 @@ class ProtocolOptions(Options):
             speakers are divided into so many groups, each of which is tested after training on the
             others, without the fold's own test speakers. For teachers, see
             :mod:`emotone.training.teacher`.
+        training_speakers: number of training speakers, at most, drawn for each fold from the
+            corpora and sexes in turn; ``None`` for all. A smaller draw is part of a larger one, so
+            several values show how UAR grows with the number of voices.
         training_per_class: number of training utterances of each emotion, at most, drawn for each
             fold from all its training speakers; ``None`` for all. Other values show how UAR grows
             with the number of labelled utterances.
         only: names of the folds to run; empty for all.
-        seed: seed for the choice of validation speakers, for the groups and for
-            ``training_per_class``.
+        seed: seed for the choice of validation speakers, for the groups, ``training_speakers``
+            and ``training_per_class``.
     """
 
     name: Literal[
@@ -66,6 +69,7 @@ class ProtocolOptions(Options):
     text_matched: bool = False
     text_groups: int = Field(2, ge=2)
     nested: int = Field(0, ge=0)
+    training_speakers: int | None = Field(None, ge=1)
     training_per_class: int | None = Field(None, ge=1)
     only: tuple[str, ...] = ()
     seed: Seed = 0

@@ -60,7 +60,7 @@ def train(
 
     Args:
         config: corpus, features, model, training and seeds; of the protocol, only the number of
-            validation speakers and its seed apply.
+            validation speakers, what is drawn for training and its seed apply.
         out: model folder; resumes if the same training was started in it.
         observer: progress callbacks.
         calibrate: results folder of a cross-validation of the same network, used to fit
@@ -95,8 +95,7 @@ def train(
     with folder.locked():
         refuse_other_model(out)
         corpus = corpora.read_all(config.corpus)
-        protocol = config.protocol
-        fold = training_fold(corpus, "all", protocol.validation_speakers, protocol.seed)
+        fold = training_fold(corpus, "all", config.protocol)
         found = None if calibrate is None else _calibration(calibrate, config, corpus)
         observer.corpus(corpus, [fold])
         work = ResultsFolder(out / WORK)

@@ -94,9 +94,7 @@ def opened(
                 parquet.from_csv(rows, output, columns)
                 rows.unlink()
     except OSError as error:
-        raise StorageError(
-            f"cannot write {output}: {error.strerror}; give another --output"
-        ) from error
+        raise StorageError(f"cannot write {output}: {error.strerror}; give another file") from error
 
 
 @contextmanager
@@ -129,7 +127,7 @@ def _kept(output: Path, kind: Kind, columns: list[str]) -> Kept:
     except (csv.Error, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{output} holds something other than these predictions; nothing was changed. Give "
-            "another --output, or --force to start anew"
+            "another file, or --force to start anew"
         ) from error
     last = found[-1][0] if found and "start" in columns else None
     kept = [(file, line) for file, line in found if file != last]

@@ -25,7 +25,7 @@ def library() -> Any:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
         raise UsageError(
-            "Parquet needs pyarrow: pip install pyarrow, or give a --output that ends in .csv"
+            "Parquet needs pyarrow: pip install pyarrow, or give a file that ends in .csv"
         ) from error
     return pyarrow
 
@@ -60,7 +60,7 @@ def to_csv(source: Path, target: Path, header: Sequence[str]) -> None:
     arrow = library()
     other = (
         f"{source} holds something other than these predictions; nothing was changed. Give another "
-        "--output, or --force to start anew"
+        "file, or --force to start anew"
     )
     try:
         file = arrow.parquet.ParquetFile(source)

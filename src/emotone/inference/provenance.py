@@ -82,7 +82,7 @@ def reserved(
     record = output.with_name(f"{output.name}{SUFFIX}")
     for path in (record, *parts):
         refuse_foreign(path, lambda _: _settings(record) is not None, force=force)
-    with locked(record, output, "--output") as file:
+    with locked(record, output, "file") as file:
         if force:
             for path in parts:
                 path.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def _refuse_others(output: Path, found: dict[str, Any] | None, settings: Mapping
     if found is not None and (differing := differences(found, settings)):
         raise UsageError(
             f"{output} was made with other settings ({'; '.join(differing)}); nothing was "
-            "changed. Choose another --output, or --force to start anew"
+            "changed. Choose another file, or --force to start anew"
         )
 
 
