@@ -120,6 +120,25 @@ def test_the_cards_are_made_from_the_results(name: str) -> None:
     assert config.neutral == calibrated.neutral
 
 
+def test_networks_that_results_started_from_are_kept_with_a_card_and_fit_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(model_folder, "locate", lambda name: model_folder.MODELS / "emotone-8")
+    cards = script(RESULTS / "models" / "cards.py")
+    for folder in cards.kept():
+        assert (folder / model_folder.CARD).read_text(encoding="utf-8") == cards.rendered_kept(
+            folder
+        )
+        name, _, left_out = folder.name.partition("-without-")
+        config = model_folder.read(folder)
+        assert left_out not in config.training["corpora"]
+        assert len(config.training["corpora"]) == 6
+        row = variants.load(PRESETS / f"benchmark-{left_out}.yaml").variants[f"{name}, pre-trained"]
+        assert row.pretraining is not None
+        assert row.pretraining.model == f"out/pretrained/{folder.name}"
+        assert options_of(config) == (row.features, row.model)
+
+
 def test_the_page_about_the_search_is_made_from_its_runs() -> None:
     folder = RESULTS / "search"
     search = script(folder / "search.py")
