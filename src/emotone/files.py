@@ -1,11 +1,13 @@
 """Files that emotone writes, atomic, locked, never over others'; files that others made."""
 
 import errno
+import hashlib
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +26,37 @@ def exists(path: str | Path) -> bool:
         return Path(path).exists()
     except OSError:
         return False
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, read again only if its size or time has changed since.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    status = path.stat()
+    return _hash_of(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _hash_of(path: Path, size: int, modified: int) -> str:  # noqa: ARG001  # they tell a change
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_of_all(paths: Iterable[Path], advance: Callable[[], None]) -> str:
+    """SHA-256 of what is in files, in their order; those that cannot be read are passed over.
+
+    Args:
+        paths: the files.
+        advance: called after each.
+    """
+    whole = hashlib.sha256()
+    for path in paths:
+        with suppress(OSError):
+            whole.update(bytes.fromhex(hash_of(path)))
+        advance()
+    return whole.hexdigest()
 
 
 def is_marked(path: Path) -> bool:

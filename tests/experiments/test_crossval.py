@@ -339,6 +339,29 @@ def test_a_corpus_that_changed_is_refused(make_table: Callable[..., Path], tmp_p
     assert snapshot(out) == before
 
 
+def test_other_audio_under_the_same_names_is_refused(
+    make_table: Callable[..., Path], tmp_path: Path
+) -> None:
+    table, out = make_table(), tmp_path / "out"
+    crossval(config(table), out, Recorder())
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(table.parent, moved)
+    again = Recorder()
+    crossval(config(moved / table.name), out, again)
+    assert again.runs == []
+    before = snapshot(out)
+    soundfile.write(moved / "s2_anger_0.wav", voice(77), 16_000)
+    with pytest.raises(UsageError, match=r"the corpus is not the one that .*the audio differs"):
+        crossval(config(moved / table.name), out, Recorder())
+    assert snapshot(out) == before
+    # folders of earlier versions do not say what they heard
+    record = json.loads((out / "folds.json").read_text())
+    del record["audio"]
+    (out / "folds.json").write_text(json.dumps(record))
+    crossval(config(moved / table.name), out, again)
+    assert again.runs == []
+
+
 def test_a_folder_with_other_files_is_left_alone(
     make_table: Callable[..., Path], tmp_path: Path
 ) -> None:

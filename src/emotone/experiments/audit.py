@@ -8,7 +8,7 @@ The model is used as any caller of :mod:`emotone` does, through
 import hashlib
 import json
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
@@ -33,7 +33,7 @@ from emotone.experiments import audit_material, audit_selection
 from emotone.experiments.audit_answers import Task, answer, answer_sounds
 from emotone.experiments.audit_material import Progress, Recordings, no_progress
 from emotone.experiments.audit_selection import AuditOptions
-from emotone.files import refuse_foreign, write_text
+from emotone.files import hash_of_all, refuse_foreign, write_text
 from emotone.inference.execution import ProcessExecutor, map_in_order
 from emotone.inference.model_folder import ONNX
 from emotone.inference.recognizer import Recognizer
@@ -146,22 +146,12 @@ def _identity(task: Task, progress: Progress) -> dict[str, Any]:
             "threshold": task.recognizer.threshold,
             "temperature": task.recognizer.config.temperature,
             "utterances": hashlib.sha256(json.dumps(spans).encode()).hexdigest(),
-            "audio": _content(heard, advance),
-            "noises or rooms": _content(mixed, advance),
+            "audio": hash_of_all(heard, advance),  # those that cannot be read are reported later
+            "noises or rooms": hash_of_all(mixed, advance),
             "changes": list(task.changes),
             "seed": task.seed,
             "version of emotone": version("emotone"),
         }
-
-
-def _content(files: Iterable[Path], advance: Callable[[], None]) -> str:
-    """Hash of what is in files; one that cannot be read is reported when it is recognised."""
-    whole = hashlib.sha256()
-    for path in files:
-        with suppress(OSError), path.open("rb") as file:
-            whole.update(hashlib.file_digest(file, "sha256").digest())
-        advance()
-    return whole.hexdigest()
 
 
 class _Answers:

@@ -35,6 +35,7 @@ from emotone.experiments.overlap import (
     refuse_repetitions,
 )
 from emotone.experiments.plan import SILENT, Experiment, Observer, Run
+from emotone.files import hash_of_all
 from emotone.training.spectrograms import delete_cache
 from emotone.training.teacher import Teacher, read_teacher
 
@@ -70,7 +71,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer = SILENT) -
         corpus = corpora.read_all(config.corpus)
         folds = make_folds(corpus, config.protocol)
         observer.corpus(corpus, folds)
-        experiment = prepare(config, corpus, folds, folder)
+        experiment = prepare(config, corpus, folds, folder, observer=observer)
         if not experiment.is_finished:
             experiment = read_audio(experiment, folder.spectrograms, observer)
         run_all(experiment.runs(), config.runtime, observer)
@@ -85,6 +86,8 @@ def prepare(
     folds: Sequence[Fold],
     folder: ResultsFolder,
     name: str = "",
+    *,
+    observer: Observer = SILENT,
 ) -> Experiment:
     """Claim a results folder; :func:`read_audio` then gives the experiment its data.
 
@@ -94,6 +97,7 @@ def prepare(
         folds: its folds.
         folder: results folder, which the caller has locked.
         name: see :class:`Experiment`.
+        observer: progress callbacks, while audio is compared with that of earlier runs.
 
     Raises:
         UsageError: if the folder holds another experiment or corpus; nothing is changed then.
@@ -103,7 +107,7 @@ def prepare(
     config.model.require()
     check_logs(config.runtime)
     teacher = _teacher(config, corpus, folds)
-    _claim(config, corpus, folds, folder)
+    _claim(config, corpus, folds, folder, observer)
     folder.remove_leftovers()
     if folder.is_complete and (seeds := _whole_seeds(folds, folder)) != set(config.seeds):
         folder.reopen(seeds)
@@ -257,14 +261,20 @@ def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
 
 
 def _claim(
-    config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], folder: ResultsFolder
+    config: ExperimentConfig,
+    corpus: Corpus,
+    folds: Sequence[Fold],
+    folder: ResultsFolder,
+    observer: Observer,
 ) -> None:
-    """Write configuration and folds; existing folds must be the same."""
+    """Write configuration and folds; existing folds and their audio must be the same."""
+    audio = [Path(file) for file in corpus.table["file"].unique()]
     columns = ["utterance", "emotion", "speaker", "start", "end", *corpus.dimensions]
     record = {
         "corpus": corpus.name,
         "utterances": len(corpus.table),
         "content": str(pd.util.hash_pandas_object(corpus.table[columns], index=False).sum()),
+        "audio": hash_of_all(audio, _counter(observer, len(audio))),
         "folds": [fold.as_dict(corpus) for fold in folds],
     }
     text = json.dumps(record, indent=1)
@@ -277,13 +287,20 @@ def _claim(
             "another --out"
         ) from error
     has_begun = folder.started_seeds() != set()
-    if there is not None and has_begun and found != json.loads(text):
+    if found is not None and has_begun and (differing := _differing(found, json.loads(text))):
         raise UsageError(
-            f"the corpus is not the one that {folder} was started with: utterances, labels or "
-            "speakers differ; choose another --out"
+            f"the corpus is not the one that {folder} was started with: {differing}; choose "
+            "another --out"
         )
     if there is None or not has_begun or configuration_of(folder).seeds != config.seeds:
         folder.write_experiment(config.as_yaml(), text)
+
+
+def _differing(found: object, wanted: dict[str, object]) -> str:
+    """What differs between two lists of folds; those of earlier versions do not know the audio."""
+    if not isinstance(found, dict) or found | {"audio": wanted["audio"]} != wanted:
+        return "utterances, labels or speakers differ"
+    return "" if found.get("audio", wanted["audio"]) == wanted["audio"] else "the audio differs"
 
 
 def _whole_seeds(folds: Sequence[Fold], folder: ResultsFolder) -> set[int]:

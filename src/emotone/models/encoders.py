@@ -9,7 +9,6 @@ import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import nn
 
 from emotone.audio import SAMPLE_RATE
 from emotone.errors import UsageError
+from emotone.files import hash_of
 from emotone.inference.model_folder import HUB_ID
 from emotone.text import shown
 
@@ -82,8 +82,7 @@ class Encoder:
         """Hash of weights, configuration and preprocessing."""
         digest = hashlib.sha256(json.dumps([self.config, self.preprocessing]).encode())
         for path in _weights(self.folder):
-            status = path.stat()
-            digest.update(_hash_of(path, status.st_size, status.st_mtime_ns).encode())
+            digest.update(hash_of(path).encode())
         return digest.hexdigest()
 
 
@@ -242,12 +241,6 @@ def _weights(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
     return sorted(folder.glob("model-*.safetensors")) if (folder / SHARDS).is_file() else []
-
-
-@cache
-def _hash_of(path: Path, size: int, modified: int) -> str:  # noqa: ARG001  # they tell a change
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _transformers() -> Any:
