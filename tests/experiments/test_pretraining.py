@@ -57,6 +57,19 @@ def test_a_pretrained_network_says_what_it_heard(
     assert "| corpora | a, b |" in (folder / model_folder.CARD).read_text(encoding="utf-8")
 
 
+def test_a_network_of_some_speakers_has_not_heard_the_others(
+    tables: list[dict[str, str]], tmp_path: Path
+) -> None:
+    some = {"validation_speakers": 0, "training_speakers": 2}
+    folder = pretrained(tables, tmp_path / "before", protocol=some)
+    training = model_folder.read(folder).training
+    assert [name[0] for name in sorted(training["speakers"]["training"])] == ["a", "b"]
+    assert training["utterances"] == 8
+    prints = fingerprints_in(folder)
+    assert prints is not None
+    assert prints.shape == (8, BYTES)
+
+
 def test_all_folds_and_seeds_start_from_the_one_network(
     tables: list[dict[str, str]], make_table: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -106,7 +106,7 @@ def train(
         values = _config(experiment, fold, network, found)
         files = {
             model_folder.WEIGHTS: save(network.state_dict()),
-            model_folder.FINGERPRINTS: _trained_on(experiment).tobytes(),
+            model_folder.FINGERPRINTS: _trained_on(experiment, fold).tobytes(),
         }
         recognises = config.model.masks_padding
         if recognises:
@@ -227,9 +227,11 @@ def _marked(model: bytes) -> bytes:
     return bytes(loaded.SerializeToString())
 
 
-def _trained_on(experiment: Experiment) -> Fingerprints:
+def _trained_on(experiment: Experiment, fold: Fold) -> Fingerprints:
     """Fingerprints of all training and validation utterances of a network, each once, sorted."""
-    found = [experiment.fingerprints]
+    prints = experiment.fingerprints
+    assert prints is not None
+    found: list[Fingerprints | None] = [prints[[*fold.training, *fold.validation]]]
     if experiment.initial_model is not None:
         found.append(fingerprints_in(experiment.initial_model))
     return np.unique(np.concatenate([prints for prints in found if prints is not None]), axis=0)
