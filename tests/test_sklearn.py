@@ -234,12 +234,18 @@ def test_labels_may_be_numbers() -> None:
     ],
 )
 def test_bad_input_is_one_clear_line(
-    changes: dict[str, Any], arguments: tuple[Any, ...], error: type[Exception], message: str
+    changes: dict[str, Any],
+    arguments: tuple[Any, ...],
+    error: type[Exception],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(error, match=message) as raised:
         EmotionClassifier(**({"config": TINY} | changes)).fit(*arguments)
     assert "\n" not in str(raised.value)
-    assert tempfile.gettempdir() not in str(raised.value)
+    assert str(tmp_path) not in str(raised.value)
 
 
 class Rows(EmotionClassifier):

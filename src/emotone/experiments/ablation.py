@@ -89,7 +89,7 @@ def _prepared(
     observer.corpus(corpus, folds)
     folder.write_ablation(yaml.safe_dump(ablation.identity(), sort_keys=False))
     experiments = [
-        prepare(variant, corpus, folds, folder.variant(place_of(name)), name, observer=observer)
+        prepare(variant, corpus, folds, folder.variant(place_of(name)), name)
         for name, variant in ablation.variants.items()
     ]
     return [

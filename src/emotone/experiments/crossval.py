@@ -71,7 +71,7 @@ def crossval(config: ExperimentConfig, out: Path, observer: Observer = SILENT) -
         corpus = corpora.read_all(config.corpus)
         folds = make_folds(corpus, config.protocol)
         observer.corpus(corpus, folds)
-        experiment = prepare(config, corpus, folds, folder, observer=observer)
+        experiment = prepare(config, corpus, folds, folder)
         if not experiment.is_finished:
             experiment = read_audio(experiment, folder.spectrograms, observer)
         run_all(experiment.runs(), config.runtime, observer)
@@ -86,8 +86,6 @@ def prepare(
     folds: Sequence[Fold],
     folder: ResultsFolder,
     name: str = "",
-    *,
-    observer: Observer = SILENT,
 ) -> Experiment:
     """Claim a results folder; :func:`read_audio` then gives the experiment its data.
 
@@ -97,7 +95,6 @@ def prepare(
         folds: its folds.
         folder: results folder, which the caller has locked.
         name: see :class:`Experiment`.
-        observer: progress callbacks, while audio is compared with that of earlier runs.
 
     Raises:
         UsageError: if the folder holds another experiment or corpus; nothing is changed then.
@@ -107,7 +104,7 @@ def prepare(
     config.model.require()
     check_logs(config.runtime)
     teacher = _teacher(config, corpus, folds)
-    _claim(config, corpus, folds, folder, observer)
+    _claim(config, corpus, folds, folder)
     folder.remove_leftovers()
     if folder.is_complete and (seeds := _whole_seeds(folds, folder)) != set(config.seeds):
         folder.reopen(seeds)
@@ -136,13 +133,15 @@ def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Exper
 
     Raises:
         CorpusError: if audio cannot be used.
-        FoldError, UsageError: if content would be tested on that was trained on.
+        FoldError, UsageError: if content would be tested on that was trained on, or the folder has
+            runs that heard other audio.
         StorageError: if the cache cannot be written.
     """
     config, corpus = experiment.config, experiment.corpus
     threads, advance = config.runtime.processes, _counter(observer, len(corpus.table))
     prints = fingerprints_of(corpus, cache, threads, advance)
     experiment = replace(experiment, fingerprints=prints)
+    _refuse_other_audio(experiment, observer)
     _refuse_what_was_trained_on(experiment)
     data = read_data(config, corpus, cache, _counter(observer, len(corpus.table)))
     return replace(experiment, data=data)
@@ -261,23 +260,16 @@ def system(experiment: Experiment, records: Sequence[RunRecord]) -> System:
 
 
 def _claim(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    folds: Sequence[Fold],
-    folder: ResultsFolder,
-    observer: Observer,
+    config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold], folder: ResultsFolder
 ) -> None:
-    """Write configuration and folds; existing folds and their audio must be the same."""
-    audio = [Path(file) for file in corpus.table["file"].unique()]
+    """Write configuration and folds; existing folds must be the same."""
     columns = ["utterance", "emotion", "speaker", "start", "end", *corpus.dimensions]
     record = {
         "corpus": corpus.name,
         "utterances": len(corpus.table),
         "content": str(pd.util.hash_pandas_object(corpus.table[columns], index=False).sum()),
-        "audio": hash_of_all(audio, _counter(observer, len(audio))),
         "folds": [fold.as_dict(corpus) for fold in folds],
     }
-    text = json.dumps(record, indent=1)
     try:
         there = folder.folds()
         found = None if there is None else json.loads(there)
@@ -287,20 +279,34 @@ def _claim(
             "another --out"
         ) from error
     has_begun = folder.started_seeds() != set()
-    if found is not None and has_begun and (differing := _differing(found, json.loads(text))):
+    if there is not None and has_begun:
+        heard = {"audio": found["audio"]} if isinstance(found, dict) and "audio" in found else {}
+        record |= heard
+        if found != json.loads(json.dumps(record)):
+            raise UsageError(
+                f"the corpus is not the one that {folder} was started with: utterances, labels or "
+                "speakers differ; choose another --out"
+            )
+    if there is None or not has_begun or configuration_of(folder).seeds != config.seeds:
+        folder.write_experiment(config.as_yaml(), json.dumps(record, indent=1))
+
+
+def _refuse_other_audio(experiment: Experiment, observer: Observer) -> None:
+    """Raise if runs of the folder heard other audio of the same names; note what the first hear.
+
+    Folders of earlier versions do not say what they heard.
+    """
+    folder, files = experiment.folder, experiment.corpus.table["file"].unique()
+    audio = hash_of_all(map(Path, files), _counter(observer, len(files)))
+    record = json.loads(folder.folds() or "{}")
+    if folder.started_seeds() == set():
+        text = json.dumps(record | {"audio": audio}, indent=1)
+        folder.write_experiment(folder.configuration(), text)
+    elif record.get("audio", audio) != audio:
         raise UsageError(
-            f"the corpus is not the one that {folder} was started with: {differing}; choose "
+            f"the corpus is not the one that {folder} was started with: the audio differs; choose "
             "another --out"
         )
-    if there is None or not has_begun or configuration_of(folder).seeds != config.seeds:
-        folder.write_experiment(config.as_yaml(), text)
-
-
-def _differing(found: object, wanted: dict[str, object]) -> str:
-    """What differs between two lists of folds; those of earlier versions do not know the audio."""
-    if not isinstance(found, dict) or found | {"audio": wanted["audio"]} != wanted:
-        return "utterances, labels or speakers differ"
-    return "" if found.get("audio", wanted["audio"]) == wanted["audio"] else "the audio differs"
 
 
 def _whole_seeds(folds: Sequence[Fold], folder: ResultsFolder) -> set[int]:

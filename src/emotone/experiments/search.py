@@ -184,9 +184,7 @@ class _Search:
         protocol = _inner_protocol(config, len(self.material.folds))
         config = config.model_copy(update={"protocol": protocol})
         material, folder = self.material, self.folder.variant(place)
-        experiment = prepare(
-            config, material.corpus, material.folds, folder, name, observer=self.observer
-        )
+        experiment = prepare(config, material.corpus, material.folds, folder, name)
         if experiment.is_finished:
             return experiment
         return read_audio(experiment, self.folder.spectrograms, self.observer)

@@ -99,7 +99,7 @@ def train(
         found = None if calibrate is None else _calibration(calibrate, config, corpus)
         observer.corpus(corpus, [fold])
         work = ResultsFolder(out / WORK)
-        experiment = prepare(config, corpus, [fold], work, observer=observer)
+        experiment = prepare(config, corpus, [fold], work)
         experiment = read_audio(experiment, work.spectrograms, observer)
         run_all(experiment.runs(), config.runtime, observer)
         network = together([_trained(experiment, run) for run in experiment.runs()])
