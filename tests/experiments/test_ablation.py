@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from emotone.errors import FoldError, UsageError
 from emotone.evaluation import metrics
@@ -15,7 +16,7 @@ from emotone.experiments.crossval import crossval
 from emotone.experiments.learners import read_data
 from emotone.experiments.plan import Run
 from emotone.reporting import report
-from tests.helpers import ABLATION, Links, Recorder, emotone, one_line, snapshot
+from tests.helpers import ABLATION, Links, Recorder, emotone, one_line, snapshot, voice
 
 pytestmark = pytest.mark.slow
 
@@ -138,6 +139,17 @@ def test_chosen_variants_run_alone_and_no_other_audio_is_read(
     assert ablation.ablate(asked, out, rest).missing == 0
     assert len(rest.runs) == 6
     assert len(read) == 3  # nor that of the finished variant again
+
+
+def test_variants_that_heard_other_audio_are_not_compared(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    asked, out = variants.load(write()), tmp_path / "out"
+    ablation.ablate(asked, out, Recorder(), only=["baseline"])
+    audio = sorted((tmp_path / "corpus").glob("*.wav"))[0]
+    soundfile.write(audio, voice(77), 16_000)
+    with pytest.raises(UsageError, match=r"baseline was started with: the audio differs"):
+        ablation.ablate(asked, out, Recorder(), only=["both"])
 
 
 def test_an_unknown_variant_is_named_before_anything_is_written(

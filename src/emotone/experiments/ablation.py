@@ -92,8 +92,9 @@ def _prepared(
         prepare(variant, corpus, folds, folder.variant(place_of(name)), name)
         for name, variant in ablation.variants.items()
     ]
+    beside = [variant.folder for variant in experiments]
     return [
-        read_audio(variant, folder.spectrograms, observer)
+        read_audio(variant, folder.spectrograms, observer, beside)
         if variant.name in chosen and not variant.is_finished
         else variant
         for variant in experiments

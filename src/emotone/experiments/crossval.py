@@ -123,25 +123,31 @@ def _teacher(config: ExperimentConfig, corpus: Corpus, folds: Sequence[Fold]) ->
     return teacher
 
 
-def read_audio(experiment: Experiment, cache: Path, observer: Observer) -> Experiment:
+def read_audio(
+    experiment: Experiment,
+    cache: Path,
+    observer: Observer,
+    beside: Sequence[ResultsFolder] = (),
+) -> Experiment:
     """Return the experiment with its data.
 
     Args:
         experiment: from :func:`prepare`.
         cache: folder of spectrograms, which several experiments may share.
         observer: progress callbacks.
+        beside: folders whose results are compared with those of this one.
 
     Raises:
         CorpusError: if audio cannot be used.
-        FoldError, UsageError: if content would be tested on that was trained on, or the folder has
-            runs that heard other audio.
+        FoldError, UsageError: if content would be tested on that was trained on, or runs of one of
+            the folders heard other audio.
         StorageError: if the cache cannot be written.
     """
     config, corpus = experiment.config, experiment.corpus
     threads, advance = config.runtime.processes, _counter(observer, len(corpus.table))
     prints = fingerprints_of(corpus, cache, threads, advance)
     experiment = replace(experiment, fingerprints=prints)
-    _refuse_other_audio(experiment, observer)
+    _refuse_other_audio(experiment, (experiment.folder, *beside), observer)
     _refuse_what_was_trained_on(experiment)
     data = read_data(config, corpus, cache, _counter(observer, len(corpus.table)))
     return replace(experiment, data=data)
@@ -291,22 +297,26 @@ def _claim(
         folder.write_experiment(config.as_yaml(), json.dumps(record, indent=1))
 
 
-def _refuse_other_audio(experiment: Experiment, observer: Observer) -> None:
-    """Raise if runs of the folder heard other audio of the same names; note what the first hear.
+def _refuse_other_audio(
+    experiment: Experiment, folders: Sequence[ResultsFolder], observer: Observer
+) -> None:
+    """Raise if runs of a folder heard other audio of the same names; note what the first hear.
 
     Folders of earlier versions do not say what they heard.
     """
-    folder, files = experiment.folder, experiment.corpus.table["file"].unique()
+    files = experiment.corpus.table["file"].unique()
     audio = hash_of_all(map(Path, files), _counter(observer, len(files)))
-    record = json.loads(folder.folds() or "{}")
+    for folder in folders:
+        record = json.loads(folder.folds() or "{}")
+        if folder.started_seeds() != set() and record.get("audio", audio) != audio:
+            raise UsageError(
+                f"the corpus is not the one that {folder} was started with: the audio differs; "
+                "choose another --out"
+            )
+    folder = experiment.folder
     if folder.started_seeds() == set():
-        text = json.dumps(record | {"audio": audio}, indent=1)
-        folder.write_experiment(folder.configuration(), text)
-    elif record.get("audio", audio) != audio:
-        raise UsageError(
-            f"the corpus is not the one that {folder} was started with: the audio differs; choose "
-            "another --out"
-        )
+        record = json.loads(folder.folds() or "{}") | {"audio": audio}
+        folder.write_experiment(folder.configuration(), json.dumps(record, indent=1))
 
 
 def _whole_seeds(folds: Sequence[Fold], folder: ResultsFolder) -> set[int]:
